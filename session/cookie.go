@@ -1,0 +1,82 @@
+package session
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Cookie says what the cookie is called and how browsers are told to treat it. It is HttpOnly and for
+// every path, always.
+type Cookie struct {
+	Name     string
+	Domain   string // "" for the host alone
+	SameSite http.SameSite
+	Secure   bool
+}
+
+// Read returns the cookie's value, or "" if there is none, by the rules of cookie-parser 1.4 (cookie
+// 0.7): pairs are split at semicolons and trimmed of space and tab, those without = are skipped, the
+// first of the name counts even if it is empty, one pair of double quotes is dropped, and a value with
+// % is decoded once, as a whole, or not at all. + stays +. (Values with the prefix j: stay text here.)
+func (c Cookie) Read(h http.Header) string {
+	const space = " \t"
+	for _, line := range h["Cookie"] {
+		for pair := range strings.SplitSeq(line, ";") {
+			name, value, ok := strings.Cut(pair, "=")
+			if !ok || strings.Trim(name, space) != c.Name {
+				continue
+			}
+			return decodeValue(strings.Trim(value, space))
+		}
+	}
+	return ""
+}
+
+func decodeValue(value string) string {
+	if value == `"` {
+		return ""
+	}
+	if strings.HasPrefix(value, `"`) && strings.HasSuffix(value, `"`) && value != "" {
+		value = value[1 : len(value)-1]
+	}
+	if !strings.Contains(value, "%") {
+		return value
+	}
+	// PathUnescape, for QueryUnescape makes + a space. What isn't UTF-8 is left as it is, as
+	// JavaScript's decodeURIComponent can't decode it.
+	decoded, err := url.PathUnescape(value)
+	if err != nil || !utf8.ValidString(decoded) {
+		return value
+	}
+	return decoded
+}
+
+// Set sends the session to the client. The cookie lives as long as the token.
+func (s *Sessions) Set(h http.Header, session *Session) {
+	cookie := s.cookie(session.Token)
+	cookie.MaxAge = int(s.lifetime / time.Second)
+	cookie.Expires = s.now().Add(s.lifetime)
+	h.Add("Set-Cookie", cookie.String())
+}
+
+// Clear takes the cookie from the client: its attributes are those of Set, or browsers would keep it.
+func (s *Sessions) Clear(h http.Header) {
+	cookie := s.cookie("")
+	cookie.Expires = time.Unix(0, 0)
+	h.Add("Set-Cookie", cookie.String())
+}
+
+func (c Cookie) cookie(value string) *http.Cookie {
+	return &http.Cookie{
+		Name:     c.Name,
+		Value:    value,
+		Path:     "/",
+		Domain:   c.Domain,
+		HttpOnly: true,
+		Secure:   c.Secure,
+		SameSite: c.SameSite,
+	}
+}

@@ -1,0 +1,104 @@
+package session
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRead has the rules of cookie-parser, as original.md observed them.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		want    string
+		cookies []string // one a header
+	}{
+		{"", nil},
+		{"", []string{""}},
+		{"", []string{"token"}},
+		{"", []string{"token="}},
+		{"", []string{"token=;token=b"}},
+		{"", []string{"=a"}},
+		{"", []string{"Token=a; TOKEN=b; xtoken=c; tokenx=d; %74oken=e"}},
+		{"a", []string{"token=a"}},
+		{"a", []string{"token=a; token=b"}},
+		{"a", []string{"x=1; token=a", "token=b"}},
+		{"a", []string{"x=1", "token=a"}},
+		{"", []string{"token=", "token=a"}},
+		{"a", []string{";; token;a b;token=a"}},
+		{"a", []string{"\t token \t=\t a \t; x=1"}},
+		{"a b", []string{"token=a b"}},
+		{"a,token=b", []string{"token=a,token=b"}},
+		{"=a=b", []string{"token==a=b"}},
+		{"a", []string{`token="a"`}},
+		{" a ", []string{`token=" a "`}},
+		{"", []string{`token=""`}},
+		{"", []string{`token="`}},
+		{`"`, []string{`token="""`}},
+		{`"a`, []string{`token="a`}},
+		{`a"`, []string{`token=a"`}},
+		{"'a'", []string{"token='a'"}},
+		{`"a;`[:2], []string{`token="a;b"`}},
+		{"a.b", []string{"token=a%2Eb"}},
+		{"a.b", []string{`token="a%2eb"`}},
+		{`"a"`, []string{`token=%22a%22`}},
+		{"%2E", []string{"token=%252E"}},
+		{"a+b", []string{"token=a+b"}},
+		{"a+b.", []string{"token=a+b%2E"}},
+		{"%", []string{"token=%"}},
+		{"%2E%zz", []string{"token=%2E%zz"}},
+		{"%2E%2", []string{"token=%2E%2"}},
+		{"a%2E%FF", []string{"token=a%2E%FF"}},
+		{"%ED%A0%80", []string{"token=%ED%A0%80"}},
+		{"%C0%80", []string{"token=%C0%80"}},
+		{"é", []string{"token=%C3%A9"}},
+		{" ;\n\x00", []string{"token=%20%3B%0A%00"}},
+		{`j:"a"`, []string{`token=j:"a"`}},
+		{`j:{"a":1}`, []string{`token=j%3A%7B%22a%22%3A1%7D`}},
+		{"s:a.b", []string{"token=s:a.b"}},
+	} {
+		got := Cookie{Name: "token"}.Read(http.Header{"Cookie": test.cookies})
+		if got != test.want {
+			t.Errorf("%q reads %q, want %q", test.cookies, got, test.want)
+		}
+	}
+	named := Cookie{Name: "__Host-token"}
+	if got := named.Read(http.Header{"Cookie": {"token=a; __Host-token=b"}}); got != "b" {
+		t.Errorf("__Host-token reads %q", got)
+	}
+}
+
+// TestSetAndClear compares the cookies as sets of attributes, with original.md.
+func TestSetAndClear(t *testing.T) {
+	t.Parallel()
+	sessions := newSessions(t)
+	session, err := sessions.Issue(User{ID: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expires := now.Add(24 * time.Hour).UTC().Format(http.TimeFormat)
+	header := http.Header{}
+	sessions.Set(header, session)
+	wantCookie(t, header, "token="+session.Token, "Max-Age=86400", "Path=/", "Expires="+expires, "HttpOnly", "Secure", "SameSite=Strict")
+
+	header = http.Header{}
+	sessions.Clear(header)
+	wantCookie(t, header, "token=", "Path=/", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", "HttpOnly", "Secure", "SameSite=Strict")
+
+	sessions.Cookie = Cookie{Name: "sid", Domain: "example.com", SameSite: http.SameSiteLaxMode}
+	header = http.Header{}
+	sessions.Clear(header)
+	wantCookie(t, header, "sid=", "Path=/", "Domain=example.com", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", "HttpOnly", "SameSite=Lax")
+}
+
+func wantCookie(t *testing.T, h http.Header, want ...string) {
+	t.Helper()
+	got := strings.Split(strings.Join(h["Set-Cookie"], "\n"), "; ")
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("Set-Cookie has %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,189 @@
+// Package session makes, reads and judges what a signed-in client holds: a JSON Web Token in a cookie.
+//
+// A token is judged in two steps, because the guard asks Redis between them: Authenticate tells
+// whether somebody who has a secret made it, Session.Current whether it holds now. The rules are those
+// of jsonwebtoken 9 and cookie-parser 1.4, but where one spelling per token or a standard wants it
+// narrower.
+//
+// Signing and verifying is golang-jwt's. Its Parser is not used: it decodes a token's claims before it
+// verifies them, takes members in any case for a claim and "exp":0 for none, and has no say about
+// payloads that are no JSON, whose tokens live at the original and have to be revocable here.
+package session
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Options are what a Sessions needs to know.
+type Options struct {
+	// Secrets are the HMAC keys, used as they are. The first signs, all of them verify. Empty ones
+	// are left out, for an empty key would verify what anybody signs with it.
+	Secrets []string
+	// Lifetime is how long a token lives.
+	Lifetime time.Duration
+	Cookie   Cookie
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Sessions makes and judges sessions. It is safe for concurrent use.
+type Sessions struct {
+	Cookie
+	keys     [][]byte
+	lifetime time.Duration
+	now      func() time.Time
+}
+
+// New returns a Sessions, or an error if there is no secret to sign with.
+func New(o Options) (*Sessions, error) {
+	s := &Sessions{Cookie: o.Cookie, lifetime: o.Lifetime, now: o.Now}
+	for _, secret := range o.Secrets {
+		if secret != "" {
+			s.keys = append(s.keys, []byte(secret))
+		}
+	}
+	if len(s.keys) == 0 {
+		return nil, errors.New("making sessions: no secret to sign tokens with")
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s, nil
+}
+
+// User is whom a session is issued to.
+type User struct {
+	ID       string `json:"id"`
+	Email    string `json:"email"`
+	Username string `json:"username"`
+	Role     string `json:"role"`
+}
+
+// header is the header of every token issued: {"alg":"HS256","typ":"JWT"}, as jsonwebtoken writes it.
+const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+
+// Issue makes a session for user. Each has an identity of its own (jti, 128 random bits), so that
+// two logins in one second are two tokens and each is revoked alone.
+func (s *Sessions) Issue(user User) (*Session, error) {
+	id := make([]byte, 16)
+	rand.Read(id) // never fails: see crypto/rand
+	now := s.now().Unix()
+	payload, err := encode(struct {
+		User
+		ID        string `json:"jti"`
+		IssuedAt  int64  `json:"iat"`
+		ExpiresAt int64  `json:"exp"`
+	}{user, base64.RawURLEncoding.EncodeToString(id), now, now + int64(s.lifetime/time.Second)})
+	if err != nil {
+		return nil, fmt.Errorf("encoding claims: %w", err)
+	}
+	signed := header + "." + base64.RawURLEncoding.EncodeToString(payload)
+	signature, err := jwt.SigningMethodHS256.Sign(signed, s.keys[0])
+	if err != nil {
+		return nil, fmt.Errorf("signing a token: %w", err)
+	}
+	claims, err := decodeObject(payload)
+	if err != nil {
+		return nil, fmt.Errorf("decoding claims: %w", err)
+	}
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	return &Session{Token: token, claims: claims, now: s.now}, nil
+}
+
+// encode returns v as JSON.stringify writes it: <, > and & as they are, no line break at the end.
+func encode(v any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
+
+// Session is an authentic token: someone who has one of the secrets made it. It may be revoked,
+// expired or unfit all the same.
+type Session struct {
+	// Token is the token in its one spelling.
+	Token  string
+	claims object
+	unfit  error // why it can't hold at any time
+	now    func() time.Time
+}
+
+// UserID returns whom the session belongs to: the first of the claims id, _id, userId and sub that is
+// a text or a number, a number as its decimal text. It is "" if there is none.
+func (s *Session) UserID() string {
+	for _, name := range []string{"id", "_id", "userId", "sub"} {
+		if id := s.claims.text(name); id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// Claims returns the claims as the JSON object that the original's JSON.stringify makes of them, but
+// that numbers keep all their digits: compact, the last of equal names, null for a number beyond a
+// double.
+func (s *Session) Claims() json.RawMessage { return s.claims.json() }
+
+// Current returns nil if the session holds now, or why it doesn't. exp and nbf are judged as
+// jsonwebtoken does: they must be numbers if they are there, and whole seconds of the clock count.
+func (s *Session) Current() error {
+	if s.unfit != nil {
+		return s.unfit
+	}
+	second := float64(s.now().Unix())
+	if nbf, ok := s.claims.get("nbf"); ok {
+		if n, ok := number(nbf); !ok || n > second {
+			return errors.New("not valid yet, or nbf is no number")
+		}
+	}
+	if exp, ok := s.claims.get("exp"); ok {
+		if n, ok := number(exp); !ok || second >= n {
+			return errors.New("expired, or exp is no number")
+		}
+	}
+	return nil
+}
+
+// leeway is how long a revocation outlives its token: clocks of machines differ.
+const leeway = time.Minute
+
+// endOfTime is where the expiry of a revocation is cut off, so that no arithmetic on it overflows.
+const endOfTime = 253402300799 // 9999-12-31T23:59:59Z
+
+// RevocableUntil returns until when a revocation of the session has to be kept, and the zero time if
+// for ever (no exp, or one that is no number). It is false if the token is dead by itself for every
+// verifier whose clock is at most a minute off.
+func (s *Session) RevocableUntil() (time.Time, bool) {
+	exp, _ := s.claims.get("exp")
+	n, ok := number(exp)
+	if !ok {
+		return time.Time{}, true
+	}
+	n = math.Ceil(max(0, min(n, endOfTime)))
+	until := time.Unix(int64(n), 0).Add(leeway)
+	return until, until.Unix() >= s.now().Unix()
+}
+
+type contextKey struct{}
+
+// NewContext returns a context that carries the session that a request belongs to.
+func NewContext(ctx context.Context, s *Session) context.Context {
+	return context.WithValue(ctx, contextKey{}, s)
+}
+
+// FromContext returns the session that a request belongs to, or nil.
+func FromContext(ctx context.Context) *Session {
+	s, _ := ctx.Value(contextKey{}).(*Session)
+	return s
+}

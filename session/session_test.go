@@ -1,0 +1,223 @@
+package session
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"hash"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+const secret = "a secret of more than thirty-two bytes"
+
+// now is the clock of the tests: half a second past a whole one.
+var now = time.Unix(1_800_000_000, 500_000_000)
+
+func newSessions(t *testing.T, secrets ...string) *Sessions {
+	t.Helper()
+	if len(secrets) == 0 {
+		secrets = []string{secret}
+	}
+	s, err := New(Options{
+		Secrets:  secrets,
+		Lifetime: 24 * time.Hour,
+		Cookie:   Cookie{Name: "token", SameSite: http.SameSiteStrictMode, Secure: true},
+		Now:      func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sign makes a token of a header and a payload as they are given, with nothing of the package's own.
+func sign(header, payload, secret string) string {
+	algs := map[string]func() hash.Hash{"HS384": sha512.New384, "HS512": sha512.New}
+	newHash := sha256.New
+	for alg, h := range algs {
+		if strings.Contains(header, alg) {
+			newHash = h
+		}
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	signed := b64([]byte(header)) + "." + b64([]byte(payload))
+	mac := hmac.New(newHash, []byte(secret))
+	mac.Write([]byte(signed))
+	return signed + "." + b64(mac.Sum(nil))
+}
+
+const hs256 = `{"alg":"HS256","typ":"JWT"}`
+
+func TestIssue(t *testing.T) {
+	t.Parallel()
+	sessions := newSessions(t)
+	user := User{ID: "64b7f0c2a1d3e4f5a6b7c8d9", Email: "a@b.c", Username: `<Ada> & "Co" ` + "\u00e9", Role: "user"}
+	issued, err := sessions.Issue(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	segments := strings.Split(issued.Token, ".")
+	if got := decode(t, segments[0]); got != hs256 {
+		t.Errorf("header is %s", got)
+	}
+	var claims struct {
+		JTI string `json:"jti"`
+	}
+	payload := decode(t, segments[1])
+	if err := json.Unmarshal([]byte(payload), &claims); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"id":"64b7f0c2a1d3e4f5a6b7c8d9","email":"a@b.c","username":"<Ada> & \"Co\" é","role":"user",` +
+		`"jti":"` + claims.JTI + `","iat":1800000000,"exp":1800086400}`
+	if payload != want {
+		t.Errorf("claims are\n%s, want\n%s", payload, want)
+	}
+	if id, err := base64.RawURLEncoding.DecodeString(claims.JTI); err != nil || len(id) != 16 {
+		t.Errorf("jti is %q, want 128 bits", claims.JTI)
+	}
+	if got := sign(hs256, payload, secret); got != issued.Token {
+		t.Errorf("token is\n%s, want\n%s", issued.Token, got)
+	}
+	judged, err := sessions.Authenticate(issued.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*Session{"issued": issued, "judged": judged} {
+		if s.UserID() != user.ID || s.Current() != nil || string(s.Claims()) != payload || s.Token != issued.Token {
+			t.Errorf("%s session: user %q, current %v, claims %s", name, s.UserID(), s.Current(), s.Claims())
+		}
+	}
+}
+
+func decode(t *testing.T, segment string) string {
+	t.Helper()
+	text, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestTwoLoginsInOneSecondAreTwoTokens(t *testing.T) {
+	t.Parallel()
+	sessions := newSessions(t)
+	seen := map[string]bool{}
+	for range 1000 {
+		s, err := sessions.Issue(User{ID: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[s.Token] = true
+	}
+	if len(seen) != 1000 {
+		t.Errorf("1000 logins gave %d tokens", len(seen))
+	}
+}
+
+func TestNewNeedsASecret(t *testing.T) {
+	t.Parallel()
+	for _, secrets := range [][]string{nil, {""}, {"", ""}} {
+		if _, err := New(Options{Secrets: secrets}); err == nil {
+			t.Errorf("New took the secrets %q", secrets)
+		}
+	}
+}
+
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	old, err := newSessions(t, "the old secret").Issue(User{ID: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotated := newSessions(t, "the new secret", "the old secret")
+	if _, err := rotated.Authenticate(old.Token); err != nil {
+		t.Errorf("a token of the previous secret: %v", err)
+	}
+	fresh, err := rotated.Issue(User{ID: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newSessions(t, "the new secret").Authenticate(fresh.Token); err != nil {
+		t.Errorf("a new token is not signed with the first secret: %v", err)
+	}
+	if _, err := newSessions(t, "the new secret").Authenticate(old.Token); err == nil {
+		t.Error("a token of a dropped secret is authentic")
+	}
+	if _, err := newSessions(t, "the new secret", "").Authenticate(sign(hs256, `{"id":1}`, "")); err == nil {
+		t.Error("a token signed with the empty key is authentic")
+	}
+}
+
+func TestUserID(t *testing.T) {
+	t.Parallel()
+	for payload, want := range map[string]string{
+		`{"id":"a","_id":"b","userId":"c","sub":"d"}`: "a",
+		`{"_id":"b","userId":"c","sub":"d"}`:          "b",
+		`{"sub":"d","userId":"c"}`:                    "c",
+		`{"sub":"d"}`:                                 "d",
+		`{"ID":"a","Sub":"b"}`:                        "",
+		`{"id":null,"sub":"d"}`:                       "d",
+		`{"id":{"$oid":"a"},"sub":"d"}`:               "d",
+		`{"id":"","sub":"d"}`:                         "d",
+		`{"id":42}`:                                   "42",
+		`{"id":0}`:                                    "0",
+		`{"id":-0}`:                                   "0",
+		`{"id":-7}`:                                   "-7",
+		`{"id":1.0}`:                                  "1",
+		`{"id":1.5}`:                                  "1.5",
+		`{"id":1e3}`:                                  "1000",
+		`{"id":9007199254740993}`:                     "9007199254740993",
+		`{"id":1e999,"sub":"d"}`:                      "d",
+		`{"\u0069d":"\u0061"}`:                        "a",
+		`{"id":"a","id":"b"}`:                         "b",
+		`{}`:                                          "",
+	} {
+		s, err := newSessions(t).Authenticate(sign(hs256, payload, secret))
+		if err != nil {
+			t.Errorf("%s: %v", payload, err)
+		} else if got := s.UserID(); got != want {
+			t.Errorf("%s: user %q, want %q", payload, got, want)
+		}
+	}
+}
+
+func TestRevocableUntil(t *testing.T) {
+	t.Parallel()
+	forever := time.Time{}
+	for payload, want := range map[string]struct {
+		until time.Time
+		ok    bool
+	}{
+		`{}`:                             {forever, true},
+		`{"exp":null}`:                   {forever, true},
+		`{"exp":"1800000100"}`:           {forever, true},
+		`"a text"`:                       {forever, true},
+		`not json`:                       {forever, true},
+		`{"exp":1800000100}`:             {time.Unix(1800000160, 0), true},
+		`{"exp":1800000100.2}`:           {time.Unix(1800000161, 0), true},
+		`{"exp":1800000100,"nbf":2e9}`:   {time.Unix(1800000160, 0), true},
+		`{"exp":1800000000}`:             {time.Unix(1800000060, 0), true},
+		`{"exp":1799999940}`:             {time.Unix(1800000000, 0), true},
+		`{"exp":1799999939}`:             {time.Unix(1799999999, 0), false},
+		`{"exp":0}`:                      {time.Unix(60, 0), false},
+		`{"exp":-1e300}`:                 {time.Unix(60, 0), false},
+		`{"exp":1e300}`:                  {time.Unix(253402300859, 0), true},
+		`{"exp":1e999}`:                  {time.Unix(253402300859, 0), true},
+		`{"exp":9223372036854775808}`:    {time.Unix(253402300859, 0), true},
+		`{"exp":1799999000,"EXP":19e18}`: {time.Unix(1799999060, 0), false},
+	} {
+		s, err := newSessions(t).Authenticate(sign(hs256, payload, secret))
+		if err != nil {
+			t.Errorf("%s: %v", payload, err)
+			continue
+		}
+		if until, ok := s.RevocableUntil(); ok != want.ok || !until.Equal(want.until) {
+			t.Errorf("%s: until %d, %v; want %d, %v", payload, until.Unix(), ok, want.until.Unix(), want.ok)
+		}
+	}
+}
