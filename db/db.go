@@ -1,0 +1,119 @@
+// Package db holds the single Redis client and what is stored behind it: the blacklist of revoked
+// tokens and the users. keys.go has every key.
+package db
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Options say where Redis is.
+type Options struct {
+	// Addrs is one node, the nodes of a cluster or the sentinels, host:port each. Without any, an
+	// embedded Redis starts, and all that it holds is gone when the DB is closed.
+	Addrs            []string
+	Cluster          bool
+	SentinelMaster   string // set if Addrs are sentinels
+	SentinelPassword string
+	Username         string
+	Password         string
+	DB               int
+	TLS              bool
+	// Timeout bounds the wait for one answer, dialling, queueing and retries included.
+	Timeout time.Duration
+	// Log gets a line on each change between connected and not. Never nil.
+	Log *slog.Logger
+}
+
+// DB is the one Redis client. It is safe for concurrent use.
+type DB struct {
+	client   redis.UniversalClient
+	timeout  time.Duration
+	embedded *miniredis.Miniredis
+	state    state
+	stop     context.CancelFunc
+	stopped  chan struct{}
+}
+
+// Open returns a DB without waiting for Redis, which need not be there yet: until it is, every call
+// returns an error within the timeout. The only errors are those of starting an embedded Redis.
+func Open(o Options) (*DB, error) {
+	logging.Disable() // it writes a line for every dial that fails; the state's changes are logged here
+	d := &DB{timeout: o.Timeout, state: state{log: o.Log}, stopped: make(chan struct{})}
+	if len(o.Addrs) == 0 {
+		if err := d.embed(&o); err != nil {
+			return nil, err
+		}
+	}
+	d.client = redis.NewUniversalClient(clientOptions(o))
+
+	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = cancel
+	go d.watch(ctx)
+	return d, nil
+}
+
+// Close ends every connection and the embedded Redis.
+func (d *DB) Close() error {
+	d.stop()
+	<-d.stopped
+	err := d.client.Close()
+	if d.embedded != nil {
+		d.embedded.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("closing the Redis client: %w", err)
+	}
+	return nil
+}
+
+// clientOptions divides the timeout among what a call may wait for. go-redis minds a context's
+// deadline only where ContextTimeoutEnabled says so, and its own timeouts, seconds by default, apply
+// besides: dialling retried five times, a second and third attempt at the whole.
+func clientOptions(o Options) *redis.UniversalOptions {
+	options := &redis.UniversalOptions{
+		Addrs:            o.Addrs,
+		IsClusterMode:    o.Cluster,
+		MasterName:       o.SentinelMaster,
+		SentinelPassword: o.SentinelPassword,
+		Username:         o.Username,
+		Password:         o.Password,
+		DB:               o.DB,
+
+		ContextTimeoutEnabled: true,
+		DialTimeout:           o.Timeout * 2 / 3,
+		DialerRetries:         1,
+		ReadTimeout:           o.Timeout / 2,
+		WriteTimeout:          o.Timeout / 2,
+		PoolTimeout:           o.Timeout / 3,
+		MaxRetries:            1,
+		MaxRetryBackoff:       o.Timeout / 20,
+
+		// Neither is needed, and an ACL user may not have the right to them.
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if o.TLS {
+		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return options
+}
+
+// call runs one exchange with Redis within the timeout. The error says what was being done.
+func (d *DB) call(ctx context.Context, doing string, exchange func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	if err := exchange(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+package db
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// embed starts a Redis inside the process and points o at it. It listens on loopback, with a password
+// of its own so that nobody else on the machine gets in.
+func (d *DB) embed(o *Options) error {
+	d.embedded = miniredis.NewMiniRedis()
+	d.embedded.ClockTTL(true) // else nothing would ever expire
+	o.Password = rand.Text()
+	d.embedded.RequireAuth(o.Password)
+	if err := d.embedded.Start(); err != nil {
+		return fmt.Errorf("starting the embedded Redis: %w", err)
+	}
+	o.Addrs = []string{d.embedded.Addr()}
+	return nil
+}

@@ -1,0 +1,60 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// User is a user as it is stored: one JSON value under the lower-case email.
+type User struct {
+	ID           string    `json:"id"`
+	Email        string    `json:"email"`
+	Username     string    `json:"username"`
+	Role         string    `json:"role"`
+	PasswordHash string    `json:"passwordHash"`       // bcrypt
+	Disabled     bool      `json:"disabled,omitempty"` // may not log in
+	Created      time.Time `json:"created"`
+}
+
+// CreateUser stores user unless one with its email exists; then it returns false.
+func (d *DB) CreateUser(ctx context.Context, user User) (bool, error) {
+	record, err := json.Marshal(user)
+	if err != nil {
+		return false, fmt.Errorf("encoding a user: %w", err)
+	}
+	var created bool
+	err = d.call(ctx, "storing a user", func(ctx context.Context) error {
+		err := d.client.SetArgs(ctx, userKey(user.Email), record, redis.SetArgs{Mode: "NX"}).Err()
+		if !errors.Is(err, redis.Nil) {
+			created = err == nil
+			return err
+		}
+		// What is in the way may be this very record: the reply was lost, and the client tried again.
+		there, err := d.client.Get(ctx, userKey(user.Email)).Result()
+		created = there == string(record)
+		return err
+	})
+	return created, err
+}
+
+// UserByEmail returns the user with that email, in any case; false if there is none.
+func (d *DB) UserByEmail(ctx context.Context, email string) (User, bool, error) {
+	var record string
+	err := d.call(ctx, "reading a user", func(ctx context.Context) (err error) {
+		record, err = d.client.Get(ctx, userKey(email)).Result()
+		return err
+	})
+	if err != nil || record == "" {
+		return User{}, false, err
+	}
+	var user User
+	if err := json.Unmarshal([]byte(record), &user); err != nil {
+		return User{}, false, fmt.Errorf("reading a user: its record is broken: %w", err)
+	}
+	return user, true, nil
+}

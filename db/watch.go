@@ -1,0 +1,60 @@
+package db
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// watchEvery is how often Redis is asked whether it is there.
+const watchEvery = time.Second
+
+// watch asks Redis whether it is there until ctx ends.
+func (d *DB) watch(ctx context.Context) {
+	defer close(d.stopped)
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		_ = d.Ready(ctx) // the state logs it
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Ready asks Redis whether it answers what the guard asks, and returns why not.
+func (d *DB) Ready(ctx context.Context) error {
+	err := d.call(ctx, "asking Redis", func(ctx context.Context) error {
+		return d.client.Exists(ctx, epochKey).Err()
+	})
+	if ctx.Err() == nil { // else it is the asker who has gone
+		d.state.set(err)
+	}
+	return err
+}
+
+// state is whether Redis answers. Each change is logged, once.
+type state struct {
+	log   *slog.Logger
+	mu    sync.Mutex
+	known bool
+	up    bool
+}
+
+func (s *state) set(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	up := err == nil
+	if s.known && s.up == up {
+		return
+	}
+	s.known, s.up = true, up
+	if up {
+		s.log.Info("connected to redis")
+	} else {
+		s.log.Error("Redis connection failed: " + err.Error())
+	}
+}
