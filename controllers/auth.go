@@ -1,0 +1,109 @@
+// Package controllers holds what is behind the routes, one file a resource. A handler returns what
+// went wrong instead of answering it: routes answers every error, in one place.
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gin-auth/session"
+)
+
+// Revoker takes tokens back.
+type Revoker interface {
+	// Revoke returns nil once it is stored that token is revoked until the given time, for ever if
+	// that is the zero time.
+	Revoke(ctx context.Context, token string, until time.Time) error
+}
+
+// Auth answers register, login, logout and me.
+type Auth struct {
+	Sessions *session.Sessions
+	Revoker  Revoker
+	Users    Users
+	// Passwords hashes and checks passwords.
+	Passwords *Passwords
+	// RegistrationClosed refuses every registration.
+	RegistrationClosed bool
+}
+
+// identity is a user as clients see him.
+type identity struct {
+	Message string       `json:"message"`
+	User    session.User `json:"user"`
+}
+
+// Register creates a user. It does not sign him in, as the original doesn't.
+func (a *Auth) Register(c *gin.Context) error {
+	if a.RegistrationClosed {
+		return ErrRegistrationClosed
+	}
+	fields, err := readFields(c, "username", "email", "password")
+	if err != nil {
+		return err
+	}
+	user, err := a.newUser(fields)
+	if err != nil {
+		return err
+	}
+	created, err := a.Users.CreateUser(c.Request.Context(), user)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if !created {
+		return ErrUserExists
+	}
+	return JSON(c, http.StatusCreated, identity{"User registered successfully", user.session()})
+}
+
+// Login starts a session. An unknown email, a wrong password and a disabled user are told apart by
+// neither the answer nor the work done for it.
+func (a *Auth) Login(c *gin.Context) error {
+	fields, err := readFields(c, "email", "password")
+	if err != nil {
+		return err
+	}
+	user, found, err := a.Users.UserByEmail(c.Request.Context(), normalizeEmail(fields["email"]))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if !a.Passwords.Check(user.PasswordHash, fields["password"]) || !found || user.Disabled {
+		return ErrCredentials
+	}
+	s, err := a.Sessions.Issue(user.session())
+	if err != nil {
+		return err
+	}
+	c.Request = c.Request.WithContext(session.NewContext(c.Request.Context(), s))
+	a.Sessions.Set(c.Writer.Header(), s)
+	return JSON(c, http.StatusOK, identity{"User logged in successfully", user.session()})
+}
+
+// Logout revokes the session, if there is one, and clears the cookie. Its 200 says that the revocation
+// is stored; where that failed, the client keeps the cookie and can try again.
+func (a *Auth) Logout(c *gin.Context) error {
+	s, err := a.Sessions.Authenticate(a.Sessions.Read(c.Request.Header))
+	if err == nil {
+		ctx := session.NewContext(c.Request.Context(), s)
+		c.Request = c.Request.WithContext(ctx)
+		if until, alive := s.RevocableUntil(); alive {
+			if err := a.Revoker.Revoke(ctx, s.Token, until); err != nil {
+				return err
+			}
+		}
+	}
+	a.Sessions.Clear(c.Writer.Header())
+	return JSON(c, http.StatusOK, message{"logged out successfully"})
+}
+
+// Me returns every claim of the session's token.
+func (a *Auth) Me(c *gin.Context) error {
+	claims := session.FromContext(c.Request.Context()).Claims()
+	return JSON(c, http.StatusOK, struct {
+		User any `json:"user"`
+	}{claims})
+}

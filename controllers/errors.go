@@ -1,0 +1,30 @@
+package controllers
+
+import "errors"
+
+// What a handler refuses with. The routes package says what a client gets to see of each; an error
+// that is none of these is an internal one.
+var (
+	ErrCredentials        = errors.New("unknown email or wrong password")
+	ErrUserExists         = errors.New("a user with this email exists")
+	ErrRegistrationClosed = errors.New("registration is closed")
+	// ErrUnavailable says that the users can't be asked for now.
+	ErrUnavailable = errors.New("users can't be reached")
+	// ErrNotReady says that the service can't do its work now.
+	ErrNotReady = errors.New("not ready")
+)
+
+// InvalidError is a request that can't be taken. Its text is for the client and names the field at
+// fault.
+type InvalidError struct {
+	Message string
+}
+
+func (e *InvalidError) Error() string { return e.Message }
+
+// MediaTypeError is a body in a form that is not read here. Its text is for the client.
+type MediaTypeError struct {
+	Message string
+}
+
+func (e *MediaTypeError) Error() string { return e.Message }

@@ -1,0 +1,25 @@
+package middleware
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// MaxBody bounds the body of a request to limit bytes: a longer one is answered with an
+// *http.MaxBytesError, before the handler where its length is announced.
+func MaxBody(limit int64) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if c.Request.ContentLength > limit {
+			c.Header("Connection", "close") // what is left of it is not read
+			refuse(c, &http.MaxBytesError{Limit: limit})
+			return
+		}
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
+	}
+}
+
+// NoStore keeps every cache from storing the answer: it carries a session, or depends on one.
+func NoStore(c *gin.Context) {
+	c.Header("Cache-Control", "no-store")
+}

@@ -1,0 +1,68 @@
+package routes
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gin-auth/controllers"
+	"gin-auth/middleware"
+)
+
+var (
+	errNotFound         = errors.New("no such route")
+	errMethodNotAllowed = errors.New("no such method here")
+)
+
+// answers is what a client gets to see of each error. Any other is internal: 500, and nothing of it.
+var answers = []struct {
+	err     error
+	status  int
+	message string
+}{
+	{middleware.ErrNoToken, http.StatusUnauthorized, "Unauthorized"},
+	{middleware.ErrRefused, http.StatusUnauthorized, "Unauthorized user"},
+	{middleware.ErrRevoked, http.StatusUnauthorized, "Session expired. Please login again."},
+	{middleware.ErrUnavailable, http.StatusServiceUnavailable, "Authentication service unavailable"},
+	{controllers.ErrCredentials, http.StatusUnauthorized, "Invalid email or password"},
+	{controllers.ErrUserExists, http.StatusConflict, "User already exists"},
+	{controllers.ErrRegistrationClosed, http.StatusForbidden, "Registration is closed"},
+	{controllers.ErrUnavailable, http.StatusServiceUnavailable, "Authentication service unavailable"},
+	{controllers.ErrNotReady, http.StatusServiceUnavailable, "not ready"},
+	{errNotFound, http.StatusNotFound, "Not found"},
+	{errMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},
+}
+
+// answerErrors answers the error that a handler behind it stopped with.
+func answerErrors(c *gin.Context) {
+	c.Next()
+	last := c.Errors.Last()
+	if last == nil || c.Writer.Written() {
+		return
+	}
+	status, message := answerTo(last.Err)
+	_ = controllers.Message(c, status, message) // a text alone always encodes
+}
+
+func answerTo(err error) (status int, message string) {
+	var (
+		invalid   *controllers.InvalidError
+		mediaType *controllers.MediaTypeError
+		tooLarge  *http.MaxBytesError
+	)
+	switch {
+	case errors.As(err, &invalid):
+		return http.StatusBadRequest, invalid.Message
+	case errors.As(err, &mediaType):
+		return http.StatusUnsupportedMediaType, mediaType.Message
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge, "Request body too large"
+	}
+	for _, answer := range answers {
+		if errors.Is(err, answer.err) {
+			return answer.status, answer.message
+		}
+	}
+	return http.StatusInternalServerError, "Internal server error"
+}

@@ -1,0 +1,84 @@
+// Package routes is the table of routes, and of what an error is answered with.
+package routes
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+
+	"github.com/gin-gonic/gin"
+
+	"gin-auth/controllers"
+	"gin-auth/middleware"
+)
+
+// maxBody bounds a request's body, in bytes: express.json's default.
+const maxBody = 100 << 10
+
+// Options are what the routes are made of.
+type Options struct {
+	// Prefix stands before every route but the probes; "" for none.
+	Prefix string
+	Auth   *controllers.Auth
+	Health *controllers.Health
+	// Guard lets only requests with a session through: middleware.Auth.
+	Guard gin.HandlerFunc
+	// TrustedProxies are those whose X-Forwarded-For counts.
+	TrustedProxies []netip.Prefix
+	Log            *slog.Logger
+}
+
+// New returns the handler of the whole service.
+func New(o Options) (http.Handler, error) {
+	r, err := newEngine(o)
+	if err != nil {
+		return nil, err
+	}
+	r.GET("/healthz", handle(o.Health.Alive))
+	r.HEAD("/healthz", handle(o.Health.Alive))
+	r.GET("/readyz", handle(o.Health.Ready))
+	r.HEAD("/readyz", handle(o.Health.Ready))
+
+	public := r.Group(o.Prefix, middleware.NoStore)
+	public.POST("/register", handle(o.Auth.Register))
+	public.POST("/login", handle(o.Auth.Login))
+	public.POST("/logout", handle(o.Auth.Logout))
+	public.GET("/logout", handle(o.Auth.Logout)) // for the collections that use it
+
+	protected := public.Group("", o.Guard)
+	protected.GET("/me", handle(o.Auth.Me))
+	protected.HEAD("/me", handle(o.Auth.Me))
+	// Routes of your own go here: only requests with a session get to them.
+
+	return r, nil
+}
+
+// newEngine returns a gin.Engine that matches paths as they are and answers everything in JSON.
+func newEngine(o Options) (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.RedirectTrailingSlash = false
+	r.UseRawPath = true // %6De is not me
+	r.HandleMethodNotAllowed = true
+	proxies := make([]string, len(o.TrustedProxies))
+	for i, proxy := range o.TrustedProxies {
+		proxies[i] = proxy.String()
+	}
+	if err := r.SetTrustedProxies(proxies); err != nil { // without this call gin trusts everybody
+		return nil, err
+	}
+	r.Use(middleware.AccessLog(o.Log), answerErrors, middleware.Recovery, middleware.MaxBody(maxBody))
+	r.NoRoute(handle(func(*gin.Context) error { return errNotFound }))
+	r.NoMethod(handle(func(*gin.Context) error { return errMethodNotAllowed }))
+	return r, nil
+}
+
+// handle makes a gin handler of one that returns what went wrong.
+func handle(h func(*gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			_ = c.Error(err) // answerErrors answers it
+			c.Abort()
+		}
+	}
+}
