@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"gin-auth/config"
+	"gin-auth/controllers"
+	"gin-auth/db"
+	"gin-auth/middleware"
+	"gin-auth/routes"
+	"gin-auth/session"
+)
+
+// app is the service behind its listener.
+type app struct {
+	handler http.Handler
+	health  *controllers.Health
+}
+
+// newApp puts the service together.
+func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
+	secret := string(cfg.JWTSecret)
+	if secret == "" {
+		secret = rand.Text() + rand.Text() // the embedded Redis only: else config has refused
+	}
+	sessions, err := session.New(session.Options{
+		Secrets:  []string{secret, string(cfg.JWTSecretPrevious)},
+		Lifetime: time.Duration(cfg.JWTExpiresIn),
+		Cookie: session.Cookie{
+			Name:     cfg.CookieName,
+			Domain:   cfg.CookieDomain,
+			SameSite: sameSite[cfg.CookieSameSite],
+			Secure:   cfg.CookieSecure,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	health := &controllers.Health{Redis: store}
+	handler, err := routes.New(routes.Options{
+		Prefix: cfg.RoutePrefix,
+		Auth: &controllers.Auth{
+			Sessions:           sessions,
+			Revoker:            store,
+			Users:              users{store},
+			Passwords:          controllers.NewPasswords(cfg.BcryptCost),
+			RegistrationClosed: cfg.Registration == "closed",
+		},
+		Health:         health,
+		Guard:          middleware.Auth(sessions, store),
+		TrustedProxies: cfg.TrustedProxies,
+		Log:            log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &app{handler: handler, health: health}, nil
+}
+
+var sameSite = map[config.Word]http.SameSite{
+	"strict": http.SameSiteStrictMode,
+	"lax":    http.SameSiteLaxMode,
+	"none":   http.SameSiteNoneMode,
+}
+
+// users lets the controllers keep their users in db: neither package knows the other.
+type users struct{ db *db.DB }
+
+func (u users) CreateUser(ctx context.Context, user controllers.User) (bool, error) {
+	return u.db.CreateUser(ctx, db.User(user))
+}
+
+func (u users) UserByEmail(ctx context.Context, email string) (controllers.User, bool, error) {
+	user, found, err := u.db.UserByEmail(ctx, email)
+	return controllers.User(user), found, err
+}
+
+func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}
+
+// wrongConfig puts each wrong setting on a line of its own.
+func wrongConfig(err error) error {
+	var wrong *config.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	text := "the configuration is wrong, nothing was started:"
+	for _, problem := range wrong.Problems {
+		text += "\n  " + problem
+	}
+	return errors.New(text)
+}
+
+// sayEmbedded says that nothing is kept, and how to see the whole flow.
+func sayEmbedded(out io.Writer, log *slog.Logger, cfg *config.Config, port int) {
+	log.Warn("no Redis is named (REDIS_HOST): an embedded one is running, and all users and logouts are gone when this process ends")
+	base := fmt.Sprintf("http://localhost:%d%s", port, cfg.RoutePrefix)
+	_, _ = fmt.Fprintf(out, flow, base)
+}
+
+const flow = `
+Register and log in; see what the cookie opens, and log out; then try the old cookie:
+
+  curl -w '\n' -c cookies.txt -H 'Content-Type: application/json' -d '{"username":"ada","email":"ada@example.com","password":"correct horse"}' %[1]s/{register,login}
+  curl -w '\n' -b cookies.txt %[1]s/{me,logout}
+  curl -w '\n' -b cookies.txt %[1]s/me
+
+`

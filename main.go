@@ -1,0 +1,149 @@
+// Gin-auth logs users in and out: a JSON Web Token in an HttpOnly cookie, and a blacklist in Redis that
+// makes logout real. See README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"gin-auth/config"
+	"gin-auth/db"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if len(os.Args) > 1 {
+		os.Exit(usage(os.Args[1]))
+	}
+	if err := run(ctx, os.Environ(), os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "gin-auth: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+const help = `Usage: gin-auth
+
+Serves logins. It takes no arguments: its settings come from the environment
+and from the file .env in the working directory (see .env.example).
+`
+
+// usage answers an argument and returns the exit status.
+func usage(arg string) int {
+	switch arg {
+	case "-h", "-help", "--help", "help":
+		_, _ = fmt.Fprint(os.Stdout, help)
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "gin-auth: unknown argument %q\n\n%s", arg, help)
+	return 2
+}
+
+// run serves until ctx ends, then shuts down.
+func run(ctx context.Context, environ []string, out io.Writer) error {
+	cfg, err := config.Load(".env", environ)
+	if err != nil {
+		return wrongConfig(err)
+	}
+	log := newLog(cfg, out)
+	for _, warning := range cfg.Warnings {
+		log.Warn(warning)
+	}
+	store, err := openDB(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			log.Error(err.Error())
+		}
+	}()
+	app, err := newApp(cfg, store, log)
+	if err != nil {
+		return err
+	}
+	listener, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "address", listener.Addr().String(), "prefix", cfg.RoutePrefix)
+	if cfg.Redis.Embedded() {
+		sayEmbedded(out, log, cfg, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return serve(ctx, cfg, app, listener, log)
+}
+
+// serve answers requests until ctx ends. Then /readyz says 503 for cfg.ShutdownDelay, so that load
+// balancers turn away, and requests under way get cfg.ShutdownTimeout to end.
+func serve(ctx context.Context, cfg *config.Config, app *app, listener net.Listener, log *slog.Logger) error {
+	server := newServer(app.handler, log)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("shutting down", "delay", cfg.ShutdownDelay.String())
+	app.health.Drain()
+	time.Sleep(cfg.ShutdownDelay)
+
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close()
+		return fmt.Errorf("shutting down: some requests did not end within %s (SHUTDOWN_TIMEOUT): %w", cfg.ShutdownTimeout, err)
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// newServer returns a server that no client can hold up. A head of more than about 16 KiB is refused,
+// as by Node: net/http adds 4 KiB to what it is given.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 3 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    12 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+func listen(cfg *config.Config) (net.Listener, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d is in use: end what listens there, or set PORT to another", cfg.Port)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listening (HOST, PORT): %w", err)
+	}
+	return listener, nil
+}
+
+func openDB(cfg *config.Config, log *slog.Logger) (*db.DB, error) {
+	return db.Open(db.Options{
+		Addrs:            cfg.Redis.Addrs,
+		Cluster:          cfg.Redis.Cluster,
+		SentinelMaster:   cfg.Redis.SentinelMaster,
+		SentinelPassword: string(cfg.Redis.SentinelPassword),
+		Username:         cfg.Redis.Username,
+		Password:         string(cfg.Redis.Password),
+		DB:               cfg.Redis.DB,
+		TLS:              cfg.Redis.TLS,
+		Timeout:          cfg.RedisTimeout,
+		Log:              log,
+	})
+}
