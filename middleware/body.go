@@ -19,7 +19,7 @@ func MaxBody(limit int64) gin.HandlerFunc {
 	}
 }
 
-// NoStore keeps every cache from storing the answer: it carries a session, or depends on one.
+// NoStore keeps every cache from storing the answer: nearly all carry a session, or depend on one.
 func NoStore(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 }

@@ -39,7 +39,7 @@ func New(o Options) (http.Handler, error) {
 	r.GET("/readyz", handle(o.Health.Ready))
 	r.HEAD("/readyz", handle(o.Health.Ready))
 
-	public := r.Group(o.Prefix, middleware.NoStore)
+	public := r.Group(o.Prefix)
 	public.POST("/register", handle(o.Auth.Register))
 	public.POST("/login", handle(o.Auth.Login))
 	public.POST("/logout", handle(o.Auth.Logout))
@@ -67,7 +67,7 @@ func newEngine(o Options) (*gin.Engine, error) {
 	if err := r.SetTrustedProxies(proxies); err != nil { // without this call gin trusts everybody
 		return nil, err
 	}
-	r.Use(middleware.AccessLog(o.Log), answerErrors, middleware.Recovery, middleware.MaxBody(maxBody))
+	r.Use(middleware.AccessLog(o.Log), middleware.NoStore, answerErrors, middleware.Recovery, middleware.MaxBody(maxBody))
 	r.NoRoute(handle(func(*gin.Context) error { return errNotFound }))
 	r.NoMethod(handle(func(*gin.Context) error { return errMethodNotAllowed }))
 	return r, nil

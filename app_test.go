@@ -1,0 +1,486 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"gin-auth/config"
+)
+
+const testSecret = "a secret of more than thirty-two bytes"
+
+// service is the whole service behind a TLS server, on a miniredis.
+type service struct {
+	url   string
+	redis *miniredis.Miniredis
+	log   *syncBuffer
+	app   *app
+	tls   *httptest.Server
+}
+
+type syncBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// newService starts the service with the given settings over those of production.
+func newService(t *testing.T, settings ...string) *service {
+	t.Helper()
+	s := &service{redis: miniredis.RunT(t), log: &syncBuffer{}}
+	cfg, err := config.Load("", append([]string{
+		"NODE_ENV=production",
+		"JWT_SECRET=" + testSecret,
+		"REDIS_HOST=" + s.redis.Host(),
+		"REDIS_PORT=" + s.redis.Port(),
+		"BCRYPT_COST=4",
+		"REDIS_TIMEOUT=2s", // a test's machine may be busy
+	}, settings...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	store, err := openDB(cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	if s.app, err = newApp(cfg, store, log); err != nil {
+		t.Fatal(err)
+	}
+	s.tls = httptest.NewTLSServer(s.app.handler)
+	t.Cleanup(s.tls.Close)
+	s.url = s.tls.URL
+	return s
+}
+
+// browser is a client with a cookie jar: it keeps, sends and drops cookies as a browser does.
+func (s *service) browser(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := *s.tls.Client()
+	client.Jar = jar
+	return &client
+}
+
+func tokenIn(t *testing.T, client *http.Client, s *service) string {
+	t.Helper()
+	u, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range client.Jar.Cookies(u) {
+		if cookie.Name == "token" {
+			return cookie.Value
+		}
+	}
+	return ""
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send sends a request, a body as JSON, and checks what holds for every answer.
+func (s *service) send(t *testing.T, client *http.Client, method, path, body string, header ...string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := response.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
+		t.Errorf("%s %s: Content-Type is %q", method, path, got)
+	}
+	if got := response.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("%s %s: Cache-Control is %q", method, path, got)
+	}
+	if response.Header.Get("X-Request-Id") == "" {
+		t.Errorf("%s %s: no X-Request-Id", method, path)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+func (a answer) want(t *testing.T, what string, status int, body string) {
+	t.Helper()
+	if a.status != status || a.body != body {
+		t.Errorf("%s: %d %s, want %d %s", what, a.status, a.body, status, body)
+	}
+}
+
+const (
+	ada        = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
+	adaLogin   = `{"email":"ada@example.com","password":"correct horse"}`
+	loggedOut  = `{"message":"logged out successfully"}`
+	noSession  = `{"message":"Unauthorized"}`
+	refused    = `{"message":"Unauthorized user"}`
+	revoked    = `{"message":"Session expired. Please login again."}`
+	noRedis    = `{"message":"Authentication service unavailable"}`
+	internal   = `{"message":"Internal server error"}`
+	badLogin   = `{"message":"Invalid email or password"}`
+	clearedFor = "token=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict"
+)
+
+// TestFlow is what the service is for: register, log in, be let through, log out, be refused.
+func TestFlow(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	browser := s.browser(t)
+
+	s.send(t, browser, "GET", "/api/auth/me", "").want(t, "me before", 401, noSession)
+
+	registered := s.send(t, browser, "POST", "/api/auth/register", ada)
+	user := userIn(t, registered.body)
+	registered.want(t, "register", 201, `{"message":"User registered successfully","user":`+user+`}`)
+	if registered.header.Get("Set-Cookie") != "" {
+		t.Error("registering set a cookie")
+	}
+	s.send(t, browser, "POST", "/api/auth/register", strings.Replace(ada, "ada@", "ADA@", 1)).
+		want(t, "register again", 409, `{"message":"User already exists"}`)
+
+	s.send(t, browser, "POST", "/api/auth/login", adaLogin).
+		want(t, "login", 200, `{"message":"User logged in successfully","user":`+user+`}`)
+	token := tokenIn(t, browser, s)
+
+	me := s.send(t, browser, "GET", "/api/auth/me", "")
+	if me.status != 200 || !strings.HasPrefix(me.body, `{"user":`+strings.TrimSuffix(user, "}")+`,"jti":"`) {
+		t.Errorf("me: %d %s", me.status, me.body)
+	}
+	s.send(t, browser, "HEAD", "/api/auth/me", "").want(t, "HEAD me", 200, "")
+
+	out := s.send(t, browser, "POST", "/api/auth/logout", "")
+	out.want(t, "logout", 200, loggedOut)
+	if got := out.header.Get("Set-Cookie"); got != clearedFor {
+		t.Errorf("logout sets %q", got)
+	}
+	if got := tokenIn(t, browser, s); got != "" {
+		t.Errorf("the browser keeps %q after logout", got)
+	}
+	if value, err := s.redis.Get("blacklist:" + token); value != "true" || err != nil {
+		t.Errorf("the blacklist has %q, %v", value, err)
+	}
+	if ttl := s.redis.TTL("blacklist:" + token); ttl < 24*time.Hour || ttl > 24*time.Hour+time.Minute {
+		t.Errorf("the entry lives %s", ttl)
+	}
+
+	old := s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token)
+	old.want(t, "me with the old token", 401, revoked)
+	if got := old.header.Get("Set-Cookie"); got != clearedFor {
+		t.Errorf("a revoked token is answered with Set-Cookie %q", got)
+	}
+	s.send(t, s.tls.Client(), "GET", "/api/auth/logout", "", "Cookie", "token="+token).want(t, "logout again", 200, loggedOut)
+}
+
+func userIn(t *testing.T, body string) string {
+	t.Helper()
+	var decoded struct {
+		User struct {
+			ID, Email, Username, Role string
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &decoded); err != nil {
+		t.Fatal(err)
+	}
+	u := decoded.User
+	return `{"id":"` + u.ID + `","email":"` + u.Email + `","username":"` + u.Username + `","role":"` + u.Role + `"}`
+}
+
+// login registers a user and logs him in.
+func (s *service) login(t *testing.T, client *http.Client) string {
+	t.Helper()
+	s.send(t, client, "POST", "/api/auth/register", ada)
+	if got := s.send(t, client, "POST", "/api/auth/login", adaLogin); got.status != 200 {
+		t.Fatalf("login: %d %s", got.status, got.body)
+	}
+	return tokenIn(t, client, s)
+}
+
+func TestBadRequests(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.login(t, s.browser(t))
+	const (
+		register = "/api/auth/register"
+		login    = "/api/auth/login"
+	)
+	for _, test := range []struct {
+		path, body, contentType string
+		status                  int
+		message                 string
+	}{
+		{login, adaLogin, "application/json", 200, ""},
+		{login, adaLogin, "application/json; charset=UTF-8", 200, ""},
+		{login, "\ufeff" + adaLogin, "application/json", 200, ""},
+		{login, `{"email":" ADA@example.com ","password":"correct horse"}`, "application/json", 200, ""},
+		{login, `{"password":"wrong","email":"ada@example.com","password":"correct horse"}`, "application/json", 200, ""},
+		{login, `{"email":"ada@example.com","password":"correct hors"}`, "application/json", 401, "Invalid email or password"},
+		{login, `{"email":"bob@example.com","password":"correct horse"}`, "application/json", 401, "Invalid email or password"},
+		{login, `{"email":"not an email","password":"correct horse"}`, "application/json", 401, "Invalid email or password"},
+		{login, `{"email":"ada@example.com"}`, "application/json", 400, "password is required"},
+		{login, `{"email":"","password":"x"}`, "application/json", 400, "email is required"},
+		{login, `{"EMAIL":"ada@example.com","password":"correct horse"}`, "application/json", 400, "email is required"},
+		{login, `{"email":{"$gt":""},"password":"x"}`, "application/json", 400, "email must be a string"},
+		{login, `{"email":"ada@example.com","password":["x"]}`, "application/json", 400, "password must be a string"},
+		{login, `{"email":null,"password":null}`, "application/json", 400, "email is required"},
+		{login, `{`, "application/json", 400, "the body is not a JSON object"},
+		{login, `[]`, "application/json", 400, "the body is not a JSON object"},
+		{login, `null`, "application/json", 400, "the body is not a JSON object"},
+		{login, adaLogin, "text/plain", 400, "the body must be JSON, with Content-Type: application/json"},
+		{login, "email=ada@example.com", "application/x-www-form-urlencoded", 400, "the body must be JSON, with Content-Type: application/json"},
+		{login, adaLogin, "application/json; charset=utf-16", 415, "the body must be UTF-8"},
+		{login, `{"x":"` + strings.Repeat("x", 100<<10) + `"}`, "application/json", 413, "Request body too large"},
+		{register, `{"username":"b","email":"bob","password":"12345678"}`, "application/json", 400, "email must be a valid email address"},
+		{register, `{"username":"b","email":"b@x.y","password":"1234567"}`, "application/json", 400, "password must have at least 8 characters and at most 72 bytes"},
+		{register, `{"username":"b\u0000","email":"b@x.y","password":"12345678"}`, "application/json", 400, "username must have at most 64 characters and no control characters"},
+		{register, `{"email":"b@x.y","password":"12345678"}`, "application/json", 400, "username is required"},
+	} {
+		got := s.send(t, s.tls.Client(), "POST", test.path, test.body, "Content-Type", test.contentType)
+		if test.status == 200 {
+			if got.status != 200 {
+				t.Errorf("%s %.80s: %d %s", test.path, test.body, got.status, got.body)
+			}
+			continue
+		}
+		got.want(t, test.path+" "+test.body[:min(80, len(test.body))], test.status, `{"message":"`+test.message+`"}`)
+		if got.header.Get("Set-Cookie") != "" {
+			t.Errorf("%s %.80s sets a cookie", test.path, test.body)
+		}
+	}
+	if keys := s.redis.Keys(); !slices.Equal(keys, []string{"user:ada@example.com"}) {
+		t.Errorf("Redis has %q", keys)
+	}
+	s.send(t, s.tls.Client(), "POST", login, adaLogin, "Content-Encoding", "gzip").
+		want(t, "a compressed body", 415, `{"message":"the body must not be compressed"}`)
+}
+
+func TestRoutesAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	const (
+		notFound   = `{"message":"Not found"}`
+		notAllowed = `{"message":"Method not allowed"}`
+	)
+	for _, test := range []struct {
+		method, path string
+		status       int
+		body, allow  string
+	}{
+		{"GET", "/", 404, notFound, ""},
+		{"GET", "/api/auth", 404, notFound, ""},
+		{"GET", "/api/auth/me/", 404, notFound, ""},
+		{"GET", "/API/auth/me", 404, notFound, ""},
+		{"GET", "/api/auth/%6De", 404, notFound, ""},
+		{"GET", "/api//auth/me", 404, notFound, ""},
+		{"GET", "/api/auth/x/../me", 404, notFound, ""},
+		{"POST", "/api/auth/me", 405, notAllowed, "GET, HEAD"},
+		{"GET", "/api/auth/login", 405, notAllowed, "POST"},
+		{"DELETE", "/api/auth/logout", 405, notAllowed, "GET, POST"},
+		{"OPTIONS", "/api/auth/logout", 405, notAllowed, "GET, POST"},
+		{"HEAD", "/api/auth/logout", 405, "", "GET, POST"},
+		{"GET", "/healthz", 200, `{"message":"ok"}`, ""},
+		{"HEAD", "/healthz", 200, "", ""},
+		{"GET", "/readyz", 200, `{"message":"ok"}`, ""},
+	} {
+		got := s.sendRaw(t, test.method, test.path)
+		got.want(t, test.method+" "+test.path, test.status, test.body)
+		allow := strings.Split(got.header.Get("Allow"), ", ")
+		slices.Sort(allow)
+		if strings.Join(allow, ", ") != test.allow {
+			t.Errorf("%s %s: Allow is %q", test.method, test.path, allow)
+		}
+	}
+}
+
+// sendRaw sends a request without a body and without the checks of send.
+func (s *service) sendRaw(t *testing.T, method, path string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, s.url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.URL.Opaque = path
+	response, err := s.tls.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+func TestRedisAway(t *testing.T) {
+	t.Parallel()
+	s := newService(t, "REDIS_TIMEOUT=300ms")
+	browser := s.browser(t)
+	token := s.login(t, browser)
+	other := s.browser(t)
+	s.redis.Close()
+
+	s.send(t, browser, "GET", "/api/auth/me", "").want(t, "me", 503, noRedis)
+	out := s.send(t, browser, "POST", "/api/auth/logout", "")
+	out.want(t, "logout", 500, internal)
+	if out.header.Get("Set-Cookie") != "" || tokenIn(t, browser, s) != token {
+		t.Error("a logout that failed took the cookie")
+	}
+	s.send(t, other, "POST", "/api/auth/login", adaLogin).want(t, "login", 503, noRedis)
+	s.send(t, other, "POST", "/api/auth/register", ada).want(t, "register", 503, noRedis)
+	s.send(t, other, "GET", "/readyz", "").want(t, "readyz", 503, `{"message":"not ready"}`)
+
+	// What needs no Redis to be known is known.
+	s.send(t, other, "GET", "/healthz", "").want(t, "healthz", 200, `{"message":"ok"}`)
+	s.send(t, other, "GET", "/api/auth/me", "").want(t, "me without a cookie", 401, noSession)
+	s.send(t, other, "GET", "/api/auth/me", "", "Cookie", "token=a.b.c").want(t, "me with a forged token", 401, refused)
+	s.send(t, other, "POST", "/api/auth/logout", "").want(t, "logout without a cookie", 200, loggedOut)
+	s.send(t, other, "POST", "/api/auth/logout", "", "Cookie", "token=a.b.c").want(t, "logout with a forged token", 200, loggedOut)
+
+	if err := s.redis.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	s.send(t, browser, "GET", "/api/auth/me", "") // may still fail: its connection has gone
+	if got := s.send(t, browser, "GET", "/api/auth/me", ""); got.status != 200 {
+		t.Errorf("me when Redis is back: %d %s", got.status, got.body)
+	}
+	s.send(t, browser, "POST", "/api/auth/logout", "").want(t, "logout when Redis is back", 200, loggedOut)
+	s.send(t, other, "GET", "/api/auth/me", "", "Cookie", "token="+token).want(t, "me with the old token", 401, revoked)
+}
+
+func TestForgedLogoutsStoreNothing(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	token := s.login(t, s.browser(t))
+	before := s.redis.Keys()
+	for _, forged := range []string{"x", "a.b.c", token + "=", token[:len(token)-1], token + "x", "j:[\"" + token + "\"]"} {
+		out := s.send(t, s.tls.Client(), "POST", "/api/auth/logout", "", "Cookie", "token="+forged)
+		out.want(t, "logout of "+forged, 200, loggedOut)
+		if out.header.Get("Set-Cookie") != clearedFor {
+			t.Errorf("logout of %s sets %q", forged, out.header.Get("Set-Cookie"))
+		}
+	}
+	if after := s.redis.Keys(); !slices.Equal(before, after) {
+		t.Errorf("Redis had %q, has %q", before, after)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	t.Run("prefix, cookie and lifetime", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t, "ROUTE_PREFIX=/", "COOKIE_NAME=__Host-token", "COOKIE_SAMESITE=Lax", "JWT_EXPIRES_IN=90s")
+		s.send(t, s.tls.Client(), "POST", "/register", ada)
+		cookie := s.send(t, s.tls.Client(), "POST", "/login", adaLogin).header.Get("Set-Cookie")
+		if !strings.HasPrefix(cookie, "__Host-token=ey") || !strings.Contains(cookie, "; Max-Age=90; ") || !strings.HasSuffix(cookie, "; HttpOnly; Secure; SameSite=Lax") {
+			t.Errorf("Set-Cookie is %q", cookie)
+		}
+	})
+	t.Run("registration closed", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t, "REGISTRATION=closed")
+		s.send(t, s.tls.Client(), "POST", "/api/auth/register", ada).want(t, "register", 403, `{"message":"Registration is closed"}`)
+	})
+	t.Run("draining", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t)
+		s.app.health.Drain()
+		s.send(t, s.tls.Client(), "GET", "/readyz", "").want(t, "readyz", 503, `{"message":"not ready"}`)
+		s.send(t, s.tls.Client(), "GET", "/healthz", "").want(t, "healthz", 200, `{"message":"ok"}`)
+	})
+	t.Run("a disabled user", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t)
+		s.login(t, s.browser(t))
+		record, err := s.redis.Get("user:ada@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.redis.Set("user:ada@example.com", strings.Replace(record, `"created"`, `"disabled":true,"created"`, 1)); err != nil {
+			t.Fatal(err)
+		}
+		s.send(t, s.tls.Client(), "POST", "/api/auth/login", adaLogin).want(t, "login", 401, badLogin)
+	})
+}
+
+// TestTheLogHasNoSecrets uses every route, well and badly, and looks for what must not be in the log.
+func TestTheLogHasNoSecrets(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	browser := s.browser(t)
+	token := s.login(t, browser)
+	s.send(t, browser, "GET", "/api/auth/me?token="+token, "")
+	s.send(t, browser, "GET", "/"+token, "", "X-Request-Id", token)
+	s.send(t, browser, "POST", "/api/auth/login", `{"email":"ada@example.com","password":"a wrong horse"}`)
+	s.send(t, browser, "POST", "/api/auth/logout", "")
+	s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token)
+
+	log := s.log.String()
+	for name, secret := range map[string]string{
+		"the token": token, "its signature": token[strings.LastIndexByte(token, '.')+1:],
+		"the password": "correct horse", "a wrong password": "a wrong horse", "JWT_SECRET": testSecret,
+	} {
+		if strings.Contains(log, secret) {
+			t.Errorf("%s is in the log:\n%s", name, log)
+		}
+	}
+	statuses := map[string]int{}
+	for line := range strings.Lines(log) {
+		var entry struct {
+			Msg, Route string
+		}
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Errorf("%v in %s", err, line)
+		}
+		if entry.Msg == "request" {
+			statuses[entry.Route]++
+		}
+	}
+	want := map[string]int{"/api/auth/register": 1, "/api/auth/login": 2, "/api/auth/me": 2, "/api/auth/logout": 1, "": 1}
+	if !maps.Equal(statuses, want) {
+		t.Errorf("the log has requests %v, want %v", statuses, want)
+	}
+}

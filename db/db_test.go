@@ -1,0 +1,285 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// lines is a log of a test.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+// open returns a DB on a miniredis.
+func open(t *testing.T) (*DB, *miniredis.Miniredis, *lines) {
+	t.Helper()
+	redis := miniredis.RunT(t)
+	redis.ClockTTL(true)
+	d, log := openAt(t, redis.Addr())
+	return d, redis, log
+}
+
+func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
+	t.Helper()
+	log := &lines{}
+	d, err := Open(Options{
+		Addrs:   addrs,
+		Timeout: 300 * time.Millisecond,
+		Log:     slog.New(slog.NewTextHandler(log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d, log
+}
+
+// eventually waits until ok says so.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited too long until %s", what)
+		}
+	}
+}
+
+func TestRevoke(t *testing.T) {
+	t.Parallel()
+	d, redis, _ := open(t)
+	for _, test := range []struct {
+		name  string
+		until time.Time
+		ttl   time.Duration // 0 for none
+	}{
+		{"for an hour", time.Now().Add(time.Hour), time.Hour},
+		{"for ever", time.Time{}, 0},
+		{"until now", time.Now(), time.Second},
+		{"until long ago", time.Unix(0, 0), time.Second},
+		{"until the end of time", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), 1<<63 - 1},
+	} {
+		if revoked, err := d.Revoked(t.Context(), test.name); revoked || err != nil {
+			t.Fatalf("%s: revoked before: %v, %v", test.name, revoked, err)
+		}
+		if err := d.Revoke(t.Context(), test.name, test.until); err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		key := "blacklist:" + test.name
+		if value, err := redis.Get(key); value != "true" || err != nil {
+			t.Errorf("%s: stored %q, %v", test.name, value, err)
+		}
+		if ttl := redis.TTL(key); ttl > test.ttl || ttl < test.ttl-2*time.Second {
+			t.Errorf("%s: lives %s, want %s", test.name, ttl, test.ttl)
+		}
+		if revoked, err := d.Revoked(t.Context(), test.name); err != nil || !revoked && test.ttl != time.Second {
+			t.Errorf("%s: revoked after: %v, %v", test.name, revoked, err)
+		}
+	}
+}
+
+func TestAnyEntryIsARevocation(t *testing.T) {
+	t.Parallel()
+	d, redis, _ := open(t)
+	entries := map[string]func(key string) error{
+		"text":  func(key string) error { return redis.Set(key, "0") },
+		"empty": func(key string) error { return redis.Set(key, "") },
+		"list":  func(key string) error { _, err := redis.Push(key, "x"); return err },
+		"hash":  func(key string) error { redis.HSet(key, "a", "b"); return nil },
+		"set":   func(key string) error { _, err := redis.SetAdd(key, "x"); return err },
+	}
+	for token, store := range entries {
+		if err := store("blacklist:" + token); err != nil {
+			t.Fatal(err)
+		}
+		if revoked, err := d.Revoked(t.Context(), token); !revoked || err != nil {
+			t.Errorf("an entry of type %s: revoked %v, %v", token, revoked, err)
+		}
+		if err := d.Revoke(t.Context(), token, time.Time{}); err != nil {
+			t.Errorf("revoking over an entry of type %s: %v", token, err)
+		}
+	}
+}
+
+func TestRevokeOutlivesItsClient(t *testing.T) {
+	t.Parallel()
+	d, redis, _ := open(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.Revoke(gone, "token", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if !redis.Exists("blacklist:token") {
+		t.Error("nothing is stored")
+	}
+	if _, err := d.Revoked(gone, "token"); err == nil {
+		t.Error("a lookup whose client has gone is answered")
+	}
+}
+
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	d, redis, _ := open(t)
+	ada := User{
+		ID: "1", Email: "Ada@example.com", Username: "ada", Role: "user",
+		PasswordHash: "$2b$10$x", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	}
+	if created, err := d.CreateUser(t.Context(), ada); !created || err != nil {
+		t.Fatalf("creating: %v, %v", created, err)
+	}
+	const record = `{"id":"1","email":"Ada@example.com","username":"ada","role":"user","passwordHash":"$2b$10$x","created":"2026-01-02T03:04:05Z"}`
+	if got, err := redis.Get("user:ada@example.com"); got != record || err != nil {
+		t.Errorf("stored %s, %v", got, err)
+	}
+	if ttl := redis.TTL("user:ada@example.com"); ttl != 0 {
+		t.Errorf("a user lives %s", ttl)
+	}
+	eve := ada
+	eve.ID, eve.Email = "2", "ADA@EXAMPLE.COM"
+	if created, err := d.CreateUser(t.Context(), eve); created || err != nil {
+		t.Errorf("creating again: %v, %v", created, err)
+	}
+	if created, err := d.CreateUser(t.Context(), ada); !created || err != nil {
+		t.Errorf("the same record again, as after a reply that was lost: %v, %v", created, err)
+	}
+	if user, found, err := d.UserByEmail(t.Context(), "aDa@example.com"); user != ada || !found || err != nil {
+		t.Errorf("found %+v, %v, %v", user, found, err)
+	}
+	if user, found, err := d.UserByEmail(t.Context(), "bob@example.com"); found || err != nil {
+		t.Errorf("found %+v, %v", user, err)
+	}
+	if err := redis.Set("user:broken@example.com", "{"); err != nil {
+		t.Fatal(err)
+	}
+	if _, found, err := d.UserByEmail(t.Context(), "broken@example.com"); found || err == nil {
+		t.Errorf("a broken record: %v, %v", found, err)
+	}
+	if _, err := redis.Push("user:list@example.com", "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, found, err := d.UserByEmail(t.Context(), "list@example.com"); found || err == nil {
+		t.Errorf("a list: %v, %v", found, err)
+	}
+}
+
+func TestTwoRegistrationsOneWins(t *testing.T) {
+	t.Parallel()
+	d, _, _ := open(t)
+	var won, failed int
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			created, err := d.CreateUser(t.Context(), User{ID: string(rune('a' + i)), Email: "a@b.c"})
+			mu.Lock()
+			defer mu.Unlock()
+			if created {
+				won++
+			}
+			if err != nil {
+				failed++
+			}
+		})
+	}
+	all.Wait()
+	if won != 1 || failed != 0 {
+		t.Errorf("%d of 20 registrations won, %d failed", won, failed)
+	}
+}
+
+func TestEmbedded(t *testing.T) {
+	t.Parallel()
+	d, log := openAt(t)
+	if err := d.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Revoke(t.Context(), "token", time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if revoked, err := d.Revoked(t.Context(), "token"); !revoked || err != nil {
+		t.Errorf("revoked %v, %v", revoked, err)
+	}
+	eventually(t, "the entry expires", func() bool {
+		revoked, err := d.Revoked(t.Context(), "token")
+		return !revoked && err == nil
+	})
+	stranger, _ := openAt(t, d.embedded.Addr())
+	if err := stranger.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
+		t.Errorf("without the password: %v", err)
+	}
+	if n := log.count("connected to redis"); n != 1 {
+		t.Errorf("%d lines say that Redis is there", n)
+	}
+}
+
+// TestAwayAndBack takes Redis away and brings it back: calls fail and recover, each change is one line.
+func TestAwayAndBack(t *testing.T) {
+	t.Parallel()
+	redis := miniredis.NewMiniRedis()
+	if err := redis.Start(); err != nil {
+		t.Fatal(err)
+	}
+	addr := redis.Addr()
+	redis.Close()
+	t.Cleanup(redis.Close)
+
+	d, log := openAt(t, addr)
+	eventually(t, "Redis is missed", func() bool { return log.count("Redis connection failed: ") == 1 })
+	for range 5 {
+		if _, err := d.Revoked(t.Context(), "token"); err == nil {
+			t.Error("a lookup without Redis is answered")
+		}
+		if err := d.Revoke(t.Context(), "token", time.Time{}); err == nil {
+			t.Error("a revocation without Redis is stored")
+		}
+		if err := d.Ready(t.Context()); err == nil {
+			t.Error("ready without Redis")
+		}
+	}
+	for range 2 {
+		if err := redis.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "Redis is back", func() bool { _, err := d.Revoked(t.Context(), "token"); return err == nil })
+		eventually(t, "its return is noticed", func() bool { return d.Ready(t.Context()) == nil })
+		redis.Close()
+		eventually(t, "its loss is noticed", func() bool { return d.Ready(t.Context()) != nil })
+	}
+	if up, down := log.count("connected to redis"), log.count("Redis connection failed: "); up != 2 || down != 3 {
+		t.Errorf("%d lines of connections, want 2; %d of failures, want 3", up, down)
+	}
+}
+
+func TestWrongPasswordIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	redis := miniredis.RunT(t)
+	redis.RequireAuth("right")
+	d, log := openAt(t, redis.Addr())
+	if _, err := d.Revoked(t.Context(), "token"); err == nil {
+		t.Error("a lookup without the password is answered")
+	}
+	eventually(t, "it is logged", func() bool { return log.count("NOAUTH") == 1 })
+}

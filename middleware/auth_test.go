@@ -1,0 +1,118 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gin-auth/middleware"
+	"gin-auth/session"
+)
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.ReleaseMode)
+	os.Exit(m.Run())
+}
+
+// blacklist answers every question alike and counts them.
+type blacklist struct {
+	revoked bool
+	err     error
+	asked   []string
+}
+
+func (b *blacklist) Revoked(_ context.Context, token string) (bool, error) {
+	b.asked = append(b.asked, token)
+	return b.revoked, b.err
+}
+
+func newSessions(t *testing.T, secret string, now time.Time) *session.Sessions {
+	t.Helper()
+	sessions, err := session.New(session.Options{
+		Secrets:  []string{secret},
+		Lifetime: time.Hour,
+		Cookie:   session.Cookie{Name: "token"},
+		Now:      func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sessions
+}
+
+func issue(t *testing.T, secret string, at time.Time) string {
+	t.Helper()
+	s, err := newSessions(t, secret, at).Issue(session.User{ID: "7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Token
+}
+
+func TestAuth(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	good := issue(t, "secret", now)
+	expired := issue(t, "secret", now.Add(-2*time.Hour))
+	forged := issue(t, "another", now)
+	broken := errors.New("Redis is away")
+
+	for _, test := range []struct {
+		name      string
+		cookie    string
+		blacklist blacklist
+		want      error // nil: the handler runs
+		asked     bool
+		cleared   bool
+	}{
+		{name: "no cookie", want: middleware.ErrNoToken},
+		{name: "empty cookie", cookie: "token=", want: middleware.ErrNoToken},
+		{name: "good", cookie: "token=" + good, asked: true},
+		{name: "revoked", cookie: "token=" + good, blacklist: blacklist{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
+		{name: "no answer", cookie: "token=" + good, blacklist: blacklist{err: broken}, want: middleware.ErrUnavailable, asked: true},
+		{name: "revoked, no answer", cookie: "token=" + good, blacklist: blacklist{revoked: true, err: broken}, want: middleware.ErrUnavailable, asked: true},
+		{name: "expired", cookie: "token=" + expired, want: middleware.ErrRefused, asked: true},
+		{name: "expired and revoked", cookie: "token=" + expired, blacklist: blacklist{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
+		{name: "expired, no answer", cookie: "token=" + expired, blacklist: blacklist{err: broken}, want: middleware.ErrUnavailable, asked: true},
+		{name: "forged", cookie: "token=" + forged, blacklist: blacklist{revoked: true}, want: middleware.ErrRefused},
+		{name: "another spelling", cookie: "token=" + good + "=", blacklist: blacklist{revoked: true}, want: middleware.ErrRefused},
+		{name: "garbage", cookie: "token=garbage", blacklist: blacklist{err: broken}, want: middleware.ErrRefused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var ran bool
+			var got error
+			r := gin.New()
+			r.Use(func(c *gin.Context) {
+				c.Next()
+				if last := c.Errors.Last(); last != nil {
+					got = last.Err
+				}
+			})
+			r.GET("/", middleware.Auth(newSessions(t, "secret", now), &test.blacklist), func(c *gin.Context) {
+				ran = session.FromContext(c.Request.Context()).UserID() == "7"
+			})
+			request := httptest.NewRequest(http.MethodGet, "/", nil)
+			request.Header.Set("Cookie", test.cookie)
+			answer := httptest.NewRecorder()
+			r.ServeHTTP(answer, request)
+
+			if !errors.Is(got, test.want) || ran != (test.want == nil) {
+				t.Errorf("error %v, want %v; the handler ran: %v", got, test.want, ran)
+			}
+			if asked := len(test.blacklist.asked) > 0; asked != test.asked {
+				t.Errorf("the blacklist was asked: %v", asked)
+			}
+			if cleared := strings.HasPrefix(answer.Header().Get("Set-Cookie"), "token=;"); cleared != test.cleared {
+				t.Errorf("Set-Cookie is %q", answer.Header().Get("Set-Cookie"))
+			}
+		})
+	}
+}

@@ -1,0 +1,186 @@
+package middleware_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gin-auth/middleware"
+	"gin-auth/session"
+)
+
+// logged serves one request and returns the line that it is in the log, and the answer.
+func logged(t *testing.T, request *http.Request, handlers ...gin.HandlerFunc) (map[string]any, *httptest.ResponseRecorder) {
+	t.Helper()
+	var log bytes.Buffer
+	r := gin.New()
+	r.Use(middleware.AccessLog(slog.New(slog.NewJSONHandler(&log, nil))), middleware.Recovery)
+	r.Any("/users/:id", handlers...)
+	r.Any("/healthz", handlers...)
+	answer := httptest.NewRecorder()
+	r.ServeHTTP(answer, request)
+	if log.Len() == 0 {
+		return nil, answer
+	}
+	var line map[string]any
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+		t.Fatalf("not one line: %v\n%s", err, log.String())
+	}
+	return line, answer
+}
+
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	const secret = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
+	request := httptest.NewRequest(http.MethodPost, "/users/"+secret+"?token="+secret, strings.NewReader(secret))
+	request.Header.Set("Cookie", "token="+secret)
+	request.Header.Set("X-Request-Id", "abc-1")
+	sessions := newSessions(t, "secret", time.Now())
+	s, err := sessions.Issue(session.User{ID: "7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, answer := logged(t, request, func(c *gin.Context) {
+		c.Request = c.Request.WithContext(session.NewContext(c.Request.Context(), s))
+		c.Status(http.StatusTeapot)
+	})
+	for name, want := range map[string]any{
+		"level": "INFO", "msg": "request", "method": "POST", "route": "/users/:id",
+		"status": 418.0, "request_id": "abc-1", "user_id": "7",
+	} {
+		if line[name] != want {
+			t.Errorf("%s is %v, want %v", name, line[name], want)
+		}
+	}
+	if _, ok := line["duration_ms"].(float64); !ok {
+		t.Errorf("duration_ms is %v", line["duration_ms"])
+	}
+	if text, _ := json.Marshal(line); strings.Contains(string(text), "eyJ") {
+		t.Errorf("a token is in the log: %s", text)
+	}
+	if id := answer.Header().Get("X-Request-Id"); id != "abc-1" {
+		t.Errorf("answered request id %q", id)
+	}
+}
+
+func TestRequestIDIsTakenOnlyIfSane(t *testing.T) {
+	t.Parallel()
+	for id, sane := range map[string]bool{
+		"":                                     false,
+		"4bf92f35-77b3-4da6-a3ce-929d0e0e4736": true,
+		"a_b.c":                                true,
+		strings.Repeat("a", 64):                true,
+		strings.Repeat("a", 65):                false,
+		"a b":                                  false,
+		"a\"b":                                 false,
+		"a=b":                                  false,
+		"é":                                    false,
+	} {
+		request := httptest.NewRequest(http.MethodGet, "/users/1", nil)
+		request.Header["X-Request-Id"] = []string{id}
+		line, answer := logged(t, request, func(*gin.Context) {})
+		got := answer.Header().Get("X-Request-Id")
+		if (got == id) != sane || got == "" || line["request_id"] != got {
+			t.Errorf("%q: answered %q, logged %v", id, got, line["request_id"])
+		}
+	}
+}
+
+func TestLevels(t *testing.T) {
+	t.Parallel()
+	internal := errors.New("what went wrong")
+	for _, test := range []struct {
+		path   string
+		status int
+		level  any // nil: no line
+		text   any
+	}{
+		{"/users/1", 200, "INFO", nil},
+		{"/users/1", 401, "INFO", nil},
+		{"/users/1", 500, "ERROR", "what went wrong"},
+		{"/users/1", 503, "ERROR", "what went wrong"},
+		{"/healthz", 200, nil, nil},
+		{"/healthz", 503, "WARN", nil},
+	} {
+		line, _ := logged(t, httptest.NewRequest(http.MethodGet, test.path, nil), func(c *gin.Context) {
+			_ = c.Error(internal)
+			c.Status(test.status)
+		})
+		if line["level"] != test.level || line["error"] != test.text {
+			t.Errorf("%s, %d: level %v, error %v", test.path, test.status, line["level"], line["error"])
+		}
+	}
+	request := httptest.NewRequest("eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "/nowhere", nil)
+	if line, _ := logged(t, request); line["method"] != "other" {
+		t.Errorf("a method of the client's own is logged as %v", line["method"])
+	}
+}
+
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	var got error
+	panics := func(with any) {
+		r := gin.New()
+		r.Use(func(c *gin.Context) {
+			c.Next()
+			got = c.Errors.Last().Err
+		}, middleware.Recovery)
+		r.GET("/", func(*gin.Context) { panic(with) })
+		r.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	}
+	panics("bad token eyJhbGciOiJIUzI1NiJ9.e30.c2ln here")
+	if got == nil || !strings.HasPrefix(got.Error(), "panic: bad token (token) here\n") || !strings.Contains(got.Error(), "log_test.go") {
+		t.Errorf("the error is %v", got)
+	}
+	defer func() {
+		if p := recover(); p != any(http.ErrAbortHandler) {
+			t.Errorf("recovered %v, want net/http's own panic to go on", p)
+		}
+	}()
+	panics(http.ErrAbortHandler)
+}
+
+func TestMaxBody(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		length   int
+		announce bool
+		ran      bool
+	}{
+		{"short", 10, true, true},
+		{"long and announced", 11, true, false},
+		{"long and not announced", 11, false, true},
+	} {
+		var ran bool
+		var failed error
+		r := gin.New()
+		r.POST("/", func(c *gin.Context) {
+			c.Next()
+			if last := c.Errors.Last(); last != nil {
+				failed = last.Err
+			}
+		}, middleware.MaxBody(10), func(c *gin.Context) {
+			ran = true
+			_, failed = io.ReadAll(c.Request.Body)
+		})
+		request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", test.length)))
+		if !test.announce {
+			request.ContentLength = -1
+		}
+		r.ServeHTTP(httptest.NewRecorder(), request)
+		var tooLarge *http.MaxBytesError
+		if ran != test.ran || errors.As(failed, &tooLarge) != (test.length > 10) {
+			t.Errorf("%s: the handler ran: %v; error %v", test.name, ran, failed)
+		}
+	}
+}
