@@ -96,9 +96,19 @@ func isOrigin(s string) bool {
 
 func between(d, low, high time.Duration) bool { return low <= d && d <= high }
 
+// ahead are the settings that are read and checked, but that nothing acts on yet.
+var ahead = []string{
+	"CORS_ORIGINS", "LOGIN_LIMIT", "METRICS_ADDR", "REDIS_REQUIRE_SAFE", "REDIS_WAIT_REPLICAS", "REVOCATION_EPOCH", "TRUSTED_PROXIES",
+}
+
 // warn notes what whoever starts the service should know.
-func (c *Config) warn() {
+func (c *Config) warn(values map[string]string) {
 	if isWeak(c.JWTSecret) {
 		c.Warnings = append(c.Warnings, "JWT_SECRET is shorter than 32 bytes: it can be guessed from any token")
+	}
+	for _, name := range ahead {
+		if values[name] != "" {
+			c.Warnings = append(c.Warnings, name+" is set, but this version does not act on it yet")
+		}
 	}
 }

@@ -123,8 +123,8 @@ func Start(t testing.TB, dir string, env []string, program string, args ...strin
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		started <- p.Cmd.Start()
-		p.err = p.Cmd.Wait()
+		started <- p.Start()
+		p.err = p.Wait()
 		close(p.done)
 	}()
 	if err := <-started; err != nil {

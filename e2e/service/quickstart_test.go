@@ -1,0 +1,73 @@
+package service
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// TestQuickstart starts the service with no settings at all and does what it prints: the same curl
+// lines that the README has.
+func TestQuickstart(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "curl")
+	port := strconv.Itoa(harness.FreePort(t))
+	dir := t.TempDir()
+	p := harness.Start(t, dir, []string{"PORT=" + port}, harness.Binary(t))
+	p.WaitFor(t, "/me\n")
+
+	lines := curlLines(p.Output())
+	readme, err := os.ReadFile(filepath.Join(harness.Root(), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inReadme []string
+	for _, line := range curlLines(string(readme)) {
+		inReadme = append(inReadme, strings.ReplaceAll(line, "localhost:3000", "localhost:"+port))
+	}
+	if got, want := strings.Join(inReadme, "\n"), strings.Join(lines, "\n"); !strings.Contains(got, want) {
+		t.Errorf("the README has\n%s\nthe start prints\n%s", got, want)
+	}
+	answers := []string{
+		`^{"message":"User registered successfully","user":{"id":"[0-9a-f]{24}","email":"ada@example.com","username":"ada","role":"user"}}
+{"message":"User logged in successfully","user":{"id":"[0-9a-f]{24}","email":"ada@example.com","username":"ada","role":"user"}}
+$`,
+		`^{"user":{"id":"[0-9a-f]{24}","email":"ada@example.com","username":"ada","role":"user","jti":"[\w-]{22}","iat":\d+,"exp":\d+}}
+{"message":"logged out successfully"}
+$`,
+		`^{"message":"Session expired. Please login again."}
+$`,
+	}
+	if len(lines) != len(answers) {
+		t.Fatalf("the start prints %d curl lines, want %d:\n%s", len(lines), len(answers), p.Output())
+	}
+	for i, line := range lines {
+		command := exec.Command("sh", "-c", line)
+		command.Dir = dir
+		command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+		out, err := command.Output()
+		if err != nil || !regexp.MustCompile(answers[i]).Match(out) {
+			t.Errorf("%s\nprinted\n%s%v", line, out, err)
+		}
+	}
+	if status := p.Stop(t); status != 0 {
+		t.Errorf("SIGTERM: exit status %d", status)
+	}
+}
+
+// curlLines returns the lines of text that are a curl command, without the space around them.
+func curlLines(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "curl ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
