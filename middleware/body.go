@@ -15,8 +15,17 @@ func MaxBody(limit int64) gin.HandlerFunc {
 			refuse(c, &http.MaxBytesError{Limit: limit})
 			return
 		}
-		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
+		c.Request.Body = http.MaxBytesReader(unwrap(c.Writer), c.Request.Body, limit)
 	}
+}
+
+// unwrap returns net/http's own writer, which MaxBytesReader tells to close the connection when the
+// limit is hit: else the server would wait for the rest of the body before it answers.
+func unwrap(w http.ResponseWriter) http.ResponseWriter {
+	if wrapped, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return wrapped.Unwrap()
+	}
+	return w
 }
 
 // NoStore keeps every cache from storing the answer: nearly all carry a session, or depend on one.

@@ -1,0 +1,161 @@
+package service
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// flow registers, logs in and out, and has the old token refused.
+func flow(t *testing.T, s *harness.Service) {
+	t.Helper()
+	harness.Eventually(t, "the service is ready", func() error {
+		if status, body, _, err := try(s, "GET", "/readyz", "", ""); err != nil || status != 200 {
+			return fmt.Errorf("%d %s %w", status, body, err)
+		}
+		return nil
+	})
+	token := login(t, s)
+	status, body, _ := send(t, s, "GET", "/api/auth/me", token, "")
+	want(t, "me", status, body, 200, "")
+	status, body, _ = send(t, s, "POST", "/api/auth/logout", token, "")
+	want(t, "logout", status, body, 200, leaveMsg)
+	status, body, _ = send(t, s, "GET", "/api/auth/me", token, "")
+	want(t, "me with the old token", status, body, 401, revoked)
+}
+
+// TestACLUser gives the service the rights that it needs and no others.
+func TestACLUser(t *testing.T) {
+	t.Parallel()
+	rights := "auth on >hush ~blacklist:* ~user:* ~auth:epoch ~logout-all:* -@all +exists +get +set +eval +time +info +wait"
+	args := append([]string{"--user"}, strings.Fields(rights)...)
+	redis := harness.StartRedis(t, append(args, "--user", "default", "off")...)
+	s := harness.StartService(t, production("REDIS_URL=redis://auth:hush@"+redis.Addr())...)
+	flow(t, s)
+}
+
+// TestSuperfluousPassword: ioredis gets on with a Redis that asks for none, so the same .env has to do
+// here.
+func TestSuperfluousPassword(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t)
+	s := harness.StartService(t, production(append(redis.Env(), "REDIS_PASSWORD=nobody asks")...)...)
+	flow(t, s)
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t)
+	port := strconv.Itoa(harness.FreePort(t))
+	harness.StartRedis(t, "--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key,
+		"--tls-ca-cert-file", cert, "--tls-auth-clients", "no", "--requirepass", "hush")
+	for _, settings := range [][]string{
+		{"REDIS_URL=rediss://:hush@localhost:" + port},
+		{"REDIS_HOST=localhost", "REDIS_PORT=" + port, "REDIS_PASSWORD=hush", "REDIS_TLS=true"},
+	} {
+		flow(t, harness.StartService(t, production(append(settings, "SSL_CERT_FILE="+cert)...)...))
+	}
+	s := harness.StartService(t, production("REDIS_URL=rediss://:hush@localhost:"+port)...)
+	s.WaitFor(t, "Redis connection failed: ")
+	s.WaitFor(t, "certificate signed by unknown authority")
+}
+
+// certificate makes one for localhost and returns the files of it and its key.
+func certificate(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "localhost"},
+		DNSNames:              []string{"localhost"},
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: der},
+		keyFile:  {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}
+
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t, "--requirepass", "hush")
+	port := harness.FreePort(t)
+	dir := t.TempDir()
+	conf := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 %d 1\nsentinel auth-pass mymaster hush\n", port, redis.Port)
+	if err := os.WriteFile(filepath.Join(dir, "sentinel.conf"), []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sentinel := harness.Start(t, dir, nil, harness.Need(t, "redis-server"), "sentinel.conf", "--sentinel")
+	sentinel.WaitFor(t, "+monitor master")
+	flow(t, harness.StartService(t, production("REDIS_PASSWORD=hush",
+		"REDIS_SENTINELS=127.0.0.1:"+strconv.Itoa(port), "REDIS_SENTINEL_MASTER=mymaster")...))
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	var addrs []string
+	for range 3 {
+		bus := strconv.Itoa(harness.FreePort(t))
+		node := harness.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus)
+		addrs = append(addrs, node.Addr())
+	}
+	args := append([]string{"--cluster", "create", "--cluster-yes"}, addrs...)
+	if out, err := exec.Command(harness.Need(t, "redis-cli"), args...).CombinedOutput(); err != nil {
+		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
+	}
+	_, port, _ := strings.Cut(addrs[0], ":")
+	harness.Eventually(t, "the cluster is whole", func() error {
+		out, err := exec.Command("redis-cli", "-p", port, "cluster", "info").Output()
+		if err != nil || !strings.Contains(string(out), "cluster_state:ok") {
+			return errors.Join(err, errors.New(string(out)))
+		}
+		return nil
+	})
+	s := harness.StartService(t, production("REDIS_CLUSTER_NODES="+addrs[0])...)
+	flow(t, s)
+	for range 20 { // tokens whose keys lie on every node
+		token := login(t, s)
+		status, body, _ := send(t, s, "POST", "/api/auth/logout", token, "")
+		want(t, "logout", status, body, 200, leaveMsg)
+		status, body, _ = send(t, s, "GET", "/api/auth/me", token, "")
+		want(t, "me with the old token", status, body, 401, revoked)
+	}
+}
