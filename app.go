@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -55,6 +54,7 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 		},
 		Health:         health,
 		Guard:          middleware.Auth(sessions, store),
+		Origins:        cfg.CORSOrigins,
 		TrustedProxies: cfg.TrustedProxies,
 		Log:            log,
 	})
@@ -88,19 +88,6 @@ func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(out, options))
 	}
 	return slog.New(slog.NewTextHandler(out, options))
-}
-
-// wrongConfig puts each wrong setting on a line of its own.
-func wrongConfig(err error) error {
-	var wrong *config.Error
-	if !errors.As(err, &wrong) {
-		return err
-	}
-	text := "the configuration is wrong, nothing was started:"
-	for _, problem := range wrong.Problems {
-		text += "\n  " + problem
-	}
-	return errors.New(text)
 }
 
 // sayEmbedded says that nothing is kept, and how to see the whole flow.

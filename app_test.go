@@ -266,6 +266,7 @@ func TestBadRequests(t *testing.T) {
 		{login, `{"email":{"$gt":""},"password":"x"}`, "application/json", 400, "email must be a string"},
 		{login, `{"email":"ada@example.com","password":["x"]}`, "application/json", 400, "password must be a string"},
 		{login, `{"email":null,"password":null}`, "application/json", 400, "email is required"},
+		{login, `{"n":1e999,` + adaLogin[1:], "application/json", 200, ""},
 		{login, `{`, "application/json", 400, "the body is not a JSON object"},
 		{login, `[]`, "application/json", 400, "the body is not a JSON object"},
 		{login, `null`, "application/json", 400, "the body is not a JSON object"},
@@ -444,6 +445,66 @@ func TestSettings(t *testing.T) {
 		}
 		s.send(t, s.tls.Client(), "POST", "/api/auth/login", adaLogin).want(t, "login", 401, badLogin)
 	})
+}
+
+// TestCrossOrigin: a page of another origin gets nothing done, unless the origin is trusted.
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	s := newService(t, "CORS_ORIGINS=https://app.example.com")
+	token := s.login(t, s.browser(t))
+	const forged = `{"message":"Cross-origin request refused"}`
+	cookie := []string{"Cookie", "token=" + token}
+	for _, test := range []struct {
+		name, method, path string
+		header             []string
+		status             int
+		allowed            string // Access-Control-Allow-Origin
+	}{
+		{"another site's POST", "POST", "/api/auth/logout", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, 403, ""},
+		{"of an old browser", "POST", "/api/auth/login", []string{"Origin", "https://evil.example"}, 403, ""},
+		{"from a sandbox", "POST", "/api/auth/login", []string{"Origin", "null"}, 403, ""},
+		{"another site's GET", "GET", "/api/auth/me", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, 200, ""},
+		{"the service's own page", "POST", "/api/auth/register", []string{"Sec-Fetch-Site", "same-origin"}, 409, ""},
+		{"of an old browser, its own page", "POST", "/api/auth/register", []string{"Origin", s.url}, 409, ""},
+		{"no browser", "POST", "/api/auth/register", nil, 409, ""},
+		{"a trusted site", "POST", "/api/auth/register", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://app.example.com"}, 409, "https://app.example.com"},
+		{"a trusted site's GET", "GET", "/api/auth/me", []string{"Sec-Fetch-Site", "cross-site", "Origin", "https://app.example.com"}, 200, "https://app.example.com"},
+		{"a site that looks like it", "POST", "/api/auth/login", []string{"Origin", "https://app.example.com.evil.example"}, 403, ""},
+	} {
+		body := ""
+		if test.path == "/api/auth/register" {
+			body = ada
+		}
+		got := s.send(t, s.tls.Client(), test.method, test.path, body, append(test.header, cookie...)...)
+		if got.status != test.status || test.status == 403 && got.body != forged {
+			t.Errorf("%s: %d %s, want %d", test.name, got.status, got.body, test.status)
+		}
+		if allowed := got.header.Get("Access-Control-Allow-Origin"); allowed != test.allowed {
+			t.Errorf("%s: Access-Control-Allow-Origin is %q", test.name, allowed)
+		}
+		if credentials := got.header.Get("Access-Control-Allow-Credentials"); (credentials == "true") != (test.allowed != "") {
+			t.Errorf("%s: Access-Control-Allow-Credentials is %q", test.name, credentials)
+		}
+	}
+	for origin, status := range map[string]int{"https://app.example.com": 204, "https://evil.example": 405} {
+		request, err := http.NewRequestWithContext(t.Context(), "OPTIONS", s.url+"/api/auth/login", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Origin", origin)
+		request.Header.Set("Access-Control-Request-Method", "POST")
+		response, err := s.tls.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if allowed := response.Header.Get("Access-Control-Allow-Origin"); response.StatusCode != status || (allowed == origin) != (status == 204) {
+			t.Errorf("preflight of %s: %d, Access-Control-Allow-Origin %q", origin, response.StatusCode, allowed)
+		}
+	}
+	if s.redis.Exists("blacklist:" + token) {
+		t.Error("another site has logged the user out")
+	}
 }
 
 // TestTheLogHasNoSecrets uses every route, well and badly, and looks for what must not be in the log.

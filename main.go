@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,46 +15,36 @@ import (
 	"syscall"
 	"time"
 
+	"gin-auth/cli"
 	"gin-auth/config"
+	"gin-auth/controllers"
 	"gin-auth/db"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if len(os.Args) > 1 {
-		os.Exit(usage(os.Args[1]))
-	}
-	if err := run(ctx, os.Environ(), os.Stderr); err != nil {
-		fmt.Fprintf(os.Stderr, "gin-auth: %v\n", err)
-		os.Exit(1)
-	}
+	os.Exit(cli.Execute(ctx, cli.New(cli.Options{
+		Serve:         serve,
+		LoadConfig:    loadConfig,
+		OpenDB:        func(cfg *config.Config) (*db.DB, error) { return openDB(cfg, slog.New(slog.DiscardHandler)) },
+		CleanEmail:    controllers.CleanEmail,
+		CleanUsername: controllers.CleanUsername,
+		HashPassword:  controllers.HashPassword,
+		NewID:         controllers.NewID,
+		DefaultRole:   controllers.DefaultRole,
+	})))
 }
 
-const help = `Usage: gin-auth
+func loadConfig() (*config.Config, error) { return config.Load(".env", os.Environ()) }
 
-Serves logins. It takes no arguments: its settings come from the environment
-and from the file .env in the working directory (see .env.example).
-`
-
-// usage answers an argument and returns the exit status.
-func usage(arg string) int {
-	switch arg {
-	case "-h", "-help", "--help", "help":
-		_, _ = fmt.Fprint(os.Stdout, help)
-		return 0
-	}
-	fmt.Fprintf(os.Stderr, "gin-auth: unknown argument %q\n\n%s", arg, help)
-	return 2
-}
-
-// run serves until ctx ends, then shuts down.
-func run(ctx context.Context, environ []string, out io.Writer) error {
-	cfg, err := config.Load(".env", environ)
+// serve runs the service until ctx ends, then shuts it down.
+func serve(ctx context.Context) error {
+	cfg, err := loadConfig()
 	if err != nil {
-		return wrongConfig(err)
+		return err
 	}
-	log := newLog(cfg, out)
+	log := newLog(cfg, os.Stderr)
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
@@ -78,14 +67,14 @@ func run(ctx context.Context, environ []string, out io.Writer) error {
 	}
 	log.Info("listening", "address", listener.Addr().String(), "prefix", cfg.RoutePrefix)
 	if cfg.Redis.Embedded() {
-		sayEmbedded(out, log, cfg, listener.Addr().(*net.TCPAddr).Port)
+		sayEmbedded(os.Stderr, log, cfg, listener.Addr().(*net.TCPAddr).Port)
 	}
-	return serve(ctx, cfg, app, listener, log)
+	return serveOn(ctx, cfg, app, listener, log)
 }
 
-// serve answers requests until ctx ends. Then /readyz says 503 for cfg.ShutdownDelay, so that load
+// serveOn answers requests until ctx ends. Then /readyz says 503 for cfg.ShutdownDelay, so that load
 // balancers turn away, and requests under way get cfg.ShutdownTimeout to end.
-func serve(ctx context.Context, cfg *config.Config, app *app, listener net.Listener, log *slog.Logger) error {
+func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Listener, log *slog.Logger) error {
 	server := newServer(app.handler, log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -112,13 +101,15 @@ func serve(ctx context.Context, cfg *config.Config, app *app, listener net.Liste
 // as by Node: net/http adds 4 KiB to what it is given.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 3 * time.Second,
-		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      15 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    12 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler: handler,
+		// OPTIONS * is answered by our own routes, as all else.
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            3 * time.Second,
+		ReadTimeout:                  5 * time.Second,
+		WriteTimeout:                 15 * time.Second,
+		IdleTimeout:                  2 * time.Minute,
+		MaxHeaderBytes:               12 << 10,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 

@@ -47,13 +47,11 @@ func readFields(c *gin.Context, names ...string) (map[string]string, error) {
 	}
 	fields := make(map[string]string, len(names))
 	for _, name := range names {
-		switch value := body[name].(type) {
-		case string:
-			fields[name] = value
-		case nil:
-		default:
+		var value string
+		if raw, ok := body[name]; ok && json.Unmarshal(raw, &value) != nil { // null leaves it empty
 			return nil, &InvalidError{name + " must be a string"}
 		}
+		fields[name] = value
 		if strings.TrimSpace(fields[name]) == "" {
 			return nil, &InvalidError{name + " is required"}
 		}
@@ -63,7 +61,7 @@ func readFields(c *gin.Context, names ...string) (map[string]string, error) {
 
 // readJSON reads the JSON object in the body. As at the original, a body of another type counts as
 // none.
-func readJSON(r *http.Request) (map[string]any, error) {
+func readJSON(r *http.Request) (map[string]json.RawMessage, error) {
 	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType != "application/json" {
 		return nil, &InvalidError{"the body must be JSON, with Content-Type: application/json"}
@@ -82,7 +80,7 @@ func readJSON(r *http.Request) (map[string]any, error) {
 		return nil, &InvalidError{"the body could not be read"}
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the original's parser drops a byte order mark
-	var body map[string]any
+	var body map[string]json.RawMessage             // what nobody asks for isn't decoded: 1e999 is fine, as there
 	if err := json.Unmarshal(text, &body); err != nil || body == nil {
 		return nil, &InvalidError{"the body is not a JSON object"}
 	}

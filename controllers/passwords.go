@@ -30,12 +30,16 @@ const (
 	maxPassword = 72 // bytes: bcrypt takes no more
 )
 
-// Hash returns the hash of a new password, or an *InvalidError if it is too short or too long.
-func (p *Passwords) Hash(password string) (string, error) {
+// Hash is HashPassword at the cost that p was made with.
+func (p *Passwords) Hash(password string) (string, error) { return HashPassword(p.cost, password) }
+
+// HashPassword returns the bcrypt hash of a new password, or an *InvalidError if it is too short or too
+// long.
+func HashPassword(cost int, password string) (string, error) {
 	if utf8.RuneCountInString(password) < minPassword || len(password) > maxPassword {
 		return "", &InvalidError{"password must have at least 8 characters and at most 72 bytes"}
 	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), p.cost)
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
 	if err != nil {
 		return "", fmt.Errorf("hashing a password: %w", err)
 	}

@@ -23,6 +23,8 @@ type Options struct {
 	Health *controllers.Health
 	// Guard lets only requests with a session through: middleware.Auth.
 	Guard gin.HandlerFunc
+	// Origins are those whose pages may use the service from a browser, besides its own.
+	Origins []string
 	// TrustedProxies are those whose X-Forwarded-For counts.
 	TrustedProxies []netip.Prefix
 	Log            *slog.Logger
@@ -67,7 +69,11 @@ func newEngine(o Options) (*gin.Engine, error) {
 	if err := r.SetTrustedProxies(proxies); err != nil { // without this call gin trusts everybody
 		return nil, err
 	}
-	r.Use(middleware.AccessLog(o.Log), middleware.NoStore, answerErrors, middleware.Recovery, middleware.MaxBody(maxBody))
+	crossOrigin, err := middleware.CrossOrigin(o.Origins)
+	if err != nil {
+		return nil, err
+	}
+	r.Use(middleware.AccessLog(o.Log), middleware.NoStore, answerErrors, middleware.Recovery, crossOrigin, middleware.MaxBody(maxBody))
 	r.NoRoute(handle(func(*gin.Context) error { return errNotFound }))
 	r.NoMethod(handle(func(*gin.Context) error { return errMethodNotAllowed }))
 	return r, nil

@@ -133,10 +133,15 @@ func Start(t testing.TB, dir string, env []string, program string, args ...strin
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
-			t.Logf("%s printed:\n%s", filepath.Base(program), p.Output())
+			t.Logf("%s printed:\n%s", filepath.Base(program), lastLines(p.Output(), 100))
 		}
 	})
 	return p
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.SplitAfter(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "")
 }
 
 // Output returns what the process has printed so far, on both streams.

@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/mail"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/bcrypt"
+
+	"gin-auth/config"
+	"gin-auth/db"
+)
+
+// TestExecute has the exit statuses and what is printed, without a Redis.
+func TestExecute(t *testing.T) {
+	t.Parallel()
+	wrong := &config.Error{Problems: []string{"PORT is wrong", "HOST is wrong"}}
+	for name, test := range map[string]struct {
+		args   []string
+		change func(*Options)
+		status int
+		stdout string // in it
+		stderr string // in it, "" for nothing
+	}{
+		"serves": {nil, func(*Options) {}, 0, "", ""},
+		"fails to serve": {nil, func(o *Options) {
+			o.Serve = func(context.Context) error { return errors.New("serving: no") }
+		}, 1, "", "gin-auth: serving: no\n"},
+		"wrong configuration": {[]string{"user", "list"}, func(o *Options) {
+			o.LoadConfig = func() (*config.Config, error) { return nil, wrong }
+		}, 1, "", "gin-auth: the configuration is wrong:\n  PORT is wrong\n  HOST is wrong\n"},
+		"embedded Redis": {[]string{"user", "list"}, func(o *Options) {
+			o.LoadConfig = func() (*config.Config, error) { return &config.Config{}, nil }
+		}, 1, "", "gin-auth: no Redis is named (REDIS_HOST, "},
+		"Redis away":                 {[]string{"user", "list"}, func(*Options) {}, 1, "", "gin-auth: the Redis at 127.0.0.1:1 can't be used: asking Redis: "},
+		"help":                       {[]string{"--help"}, nil, 0, "import-users", ""},
+		"help of a command":          {[]string{"help", "import-users"}, nil, 0, "Exit status:", ""},
+		"help of the users":          {[]string{"user", "--help"}, nil, 0, "disable", ""},
+		"unknown command":            {[]string{"serve"}, nil, 2, "", "gin-auth: unknown command \"serve\"\n\nUsage: gin-auth [flags]\nMore: gin-auth --help\n"},
+		"mistyped command":           {[]string{"import-user"}, nil, 2, "", "did you mean import-users?"},
+		"no completion":              {[]string{"completion", "bash"}, nil, 2, "", `unknown command "completion"`},
+		"unknown flag":               {[]string{"user", "list", "--jsn"}, nil, 2, "", "gin-auth: unknown flag: --jsn\n\nUsage: gin-auth user list [flags]\n"},
+		"no user command":            {[]string{"user"}, nil, 2, "", "gin-auth: what about the users?"},
+		"unknown user command":       {[]string{"user", "lst"}, nil, 2, "", `gin-auth: unknown command "lst": did you mean list?`},
+		"argument missing":           {[]string{"user", "role", "ada@example.com"}, nil, 2, "", "gin-auth: ROLE is missing"},
+		"argument too many":          {[]string{"user", "list", "ada"}, nil, 2, "", `gin-auth: unexpected argument "ada"`},
+		"no password as an argument": {[]string{"user", "password", "ada@example.com", "secret"}, nil, 2, "", "unexpected argument"},
+		"add without flags":          {[]string{"user", "add"}, nil, 2, "", "gin-auth: --email and --username are needed"},
+		"bad email":                  {[]string{"user", "add", "--email", "x", "--username", "ada"}, nil, 1, "", "gin-auth: email"},
+		"bad username":               {[]string{"user", "add", "--email", "a@b.c", "--username", " "}, nil, 1, "", "gin-auth: username"},
+		"bad role":                   {[]string{"user", "role", "a@b.c", "a\nb"}, nil, 1, "", "gin-auth: role must have"},
+		"no file":                    {[]string{"import-users"}, nil, 2, "", "gin-auth: FILE, or - for standard input, is missing"},
+		"no such file":               {[]string{"import-users", "/nowhere.json"}, nil, 1, "", "gin-auth: open /nowhere.json: no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := testOptions("127.0.0.1:1")
+			if test.change != nil {
+				test.change(&o)
+			} else {
+				o.LoadConfig = func() (*config.Config, error) { t.Error("reads the configuration"); return nil, wrong }
+				o.Serve = func(context.Context) error { t.Error("serves"); return nil }
+			}
+			status, stdout, stderr := run(t, o, "", test.args...)
+			if status != test.status {
+				t.Errorf("exit status %d, want %d", status, test.status)
+			}
+			if !strings.Contains(stdout, test.stdout) || test.stdout == "" && stdout != "" {
+				t.Errorf("printed %q, want %q in it", stdout, test.stdout)
+			}
+			if !strings.Contains(stderr, test.stderr) || test.stderr == "" && stderr != "" {
+				t.Errorf("complained %q, want %q in it", stderr, test.stderr)
+			}
+		})
+	}
+}
+
+// TestServeContext serves until the context of Execute ends.
+func TestServeContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	o := testOptions("127.0.0.1:1")
+	o.Serve = func(ctx context.Context) error { cancel(); <-ctx.Done(); return nil }
+	root := New(o)
+	root.SetArgs([]string{})
+	if status := Execute(ctx, root); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+// testOptions point the commands at the Redis at addr. Their rules are simpler than the service's.
+func testOptions(addr string) Options {
+	return Options{
+		Serve: func(context.Context) error { return nil },
+		LoadConfig: func() (*config.Config, error) {
+			return &config.Config{Redis: config.Redis{Addrs: []string{addr}}, BcryptCost: bcrypt.MinCost}, nil
+		},
+		OpenDB: func(cfg *config.Config) (*db.DB, error) {
+			return db.Open(db.Options{Addrs: cfg.Redis.Addrs, Timeout: cfg.RedisTimeout, Log: slog.New(slog.DiscardHandler)})
+		},
+		CleanEmail: func(email string) (string, error) {
+			email = strings.ToLower(strings.TrimSpace(email))
+			if address, err := mail.ParseAddress(email); err != nil || address.Address != email {
+				return "", errors.New("email is wrong")
+			}
+			return email, nil
+		},
+		CleanUsername: func(username string) (string, error) {
+			if username = strings.TrimSpace(username); username == "" || len(username) > 64 {
+				return "", errors.New("username is wrong")
+			}
+			return username, nil
+		},
+		HashPassword: func(cost int, password string) (string, error) {
+			if len(password) < 8 {
+				return "", errors.New("password is too short")
+			}
+			hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
+			return string(hash), err
+		},
+		NewID:       func(time.Time) string { return "new" },
+		DefaultRole: "user",
+	}
+}
+
+// run runs a command as a process would, and returns its exit status and what it printed.
+func run(t *testing.T, o Options, stdin string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, complaints bytes.Buffer
+	root := New(o)
+	connect(root, strings.NewReader(stdin), &out, &complaints, args)
+	status = Execute(t.Context(), root)
+	return status, out.String(), complaints.String()
+}
+
+func connect(root *cobra.Command, in io.Reader, out, complaints io.Writer, args []string) {
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(complaints)
+	if args == nil {
+		args = []string{} // nil means the arguments of the test's process
+	}
+	root.SetArgs(args)
+}
+
+// startRedis returns Options for a Redis of its own, and that with a DB on it.
+func startRedis(t *testing.T) (Options, *db.DB, *miniredis.Miniredis) {
+	t.Helper()
+	server := miniredis.RunT(t)
+	o := testOptions(server.Addr())
+	store, err := o.OpenDB(&config.Config{Redis: config.Redis{Addrs: []string{server.Addr()}}, RedisTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return o, store, server
+}

@@ -1,0 +1,41 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gin-auth/config"
+	"gin-auth/db"
+)
+
+// commandTimeout is what a command grants Redis for one exchange, if REDIS_TIMEOUT, which is for requests
+// that people wait for, doesn't grant more: a batch of an import is one exchange.
+const commandTimeout = 5 * time.Second
+
+var errEmbedded = errors.New("no Redis is named (REDIS_HOST, REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS): " +
+	"the embedded one would forget everything at once")
+
+// withDB runs a command with the DB that the configuration names, once it has answered.
+func (o Options) withDB(ctx context.Context, command func(*config.Config, *db.DB) error) (err error) {
+	loaded, err := o.LoadConfig()
+	if err != nil {
+		return err
+	}
+	cfg := *loaded
+	if cfg.Redis.Embedded() {
+		return errEmbedded
+	}
+	cfg.RedisTimeout = max(cfg.RedisTimeout, commandTimeout)
+	store, err := o.OpenDB(&cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := store.Ready(ctx); err != nil {
+		return fmt.Errorf("the Redis at %s can't be used: %w", strings.Join(cfg.Redis.Addrs, ", "), err)
+	}
+	return command(&cfg, store)
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"gin-auth/config"
+	"gin-auth/db"
+)
+
+func newUserList(o Options) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Lists the users",
+		Long: `Lists the users, without their password hashes: up to a thousand sorted by email,
+more of them in portions of a thousand that are. In Redis it takes the right to
+SCAN, which serving does not.
+
+A record that is no user's is reported on standard error; then the exit status is 1.`,
+		Example: `  gin-auth user list
+  gin-auth user list --json | jq -r 'select(.role == "admin").email'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			show := printTable
+			if asJSON {
+				show = printJSON
+			}
+			return o.withDB(cmd.Context(), func(_ *config.Config, store *db.DB) error {
+				return listUsers(cmd, store.Users(cmd.Context()), show)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line instead of a table")
+	return cmd
+}
+
+// portion is how many users a list holds at a time.
+const portion = 1000
+
+// listUsers shows the users portion by portion.
+func listUsers(cmd *cobra.Command, users iter.Seq2[db.User, error], show func(out io.Writer, users []db.User, first bool) error) error {
+	var sorted []db.User
+	first := true
+	flush := func() error {
+		slices.SortFunc(sorted, func(a, b db.User) int { return strings.Compare(a.Email, b.Email) })
+		// A SCAN may bring a user twice.
+		sorted = slices.CompactFunc(sorted, func(a, b db.User) bool { return a.Email == b.Email })
+		err := show(cmd.OutOrStdout(), sorted, first)
+		sorted, first = sorted[:0], false
+		return err
+	}
+	var status error
+	for user, err := range users {
+		var broken *db.BrokenUserError
+		if errors.As(err, &broken) {
+			_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printable(broken.Error()))
+			status = &statusError{statusFailed}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if sorted = append(sorted, user); len(sorted) == portion {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	return status
+}
+
+// listed is a user as a list shows him.
+type listed struct {
+	Email    string    `json:"email"`
+	Username string    `json:"username"`
+	Role     string    `json:"role"`
+	ID       string    `json:"id"`
+	Disabled bool      `json:"disabled"`
+	Created  time.Time `json:"created"`
+}
+
+func printJSON(out io.Writer, users []db.User, _ bool) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	for _, u := range users {
+		if err := encoder.Encode(listed{u.Email, u.Username, u.Role, u.ID, u.Disabled, u.Created}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printTable(out io.Writer, users []db.User, first bool) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if first {
+		_, _ = fmt.Fprintln(table, "EMAIL\tUSERNAME\tROLE\tID\tDISABLED\tCREATED") // Flush has the error
+	}
+	for _, u := range users {
+		disabled := "no"
+		if u.Disabled {
+			disabled = "yes"
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(u.Email), printable(u.Username),
+			printable(u.Role), printable(u.ID), disabled, u.Created.UTC().Format(time.DateOnly))
+	}
+	return table.Flush()
+}
+
+// printable replaces what would move a terminal's cursor or be taken for a column's end.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
+}

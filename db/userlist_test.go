@@ -1,0 +1,250 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// TestListUsers lists more users than a page holds, among keys that aren't users and records that are broken.
+func TestListUsers(t *testing.T) {
+	t.Parallel()
+	d, server := openUsers(t)
+	var want []string
+	var users []User
+	for i := range 2*listPage + 10 {
+		email := fmt.Sprintf("%d@example.com", i)
+		want = append(want, email)
+		users = append(users, User{ID: "1", Email: email})
+	}
+	if _, err := d.StoreUsers(t.Context(), users, false); err != nil {
+		t.Fatal(err)
+	}
+	server.Set("blacklist:user:x", "true")
+	server.Set("user:broken@example.com", "{")
+	server.HSet("user:hash@example.com", "email", "hash@example.com")
+
+	var got, broken []string
+	for user, err := range d.Users(t.Context()) {
+		var b *BrokenUserError
+		switch {
+		case errors.As(err, &b):
+			broken = append(broken, b.Key)
+		case err != nil:
+			t.Fatal(err)
+		default:
+			got = append(got, user.Email)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	slices.Sort(broken)
+	if !slices.Equal(slices.Compact(got), want) {
+		t.Errorf("got %d users, want %d", len(got), len(want))
+	}
+	if want := []string{"user:broken@example.com", "user:hash@example.com"}; !slices.Equal(slices.Compact(broken), want) {
+		t.Errorf("broken are %q, want %q", broken, want)
+	}
+
+	for range d.Users(t.Context()) {
+		break // must not go on
+	}
+}
+
+func TestListUsersWithoutRedis(t *testing.T) {
+	t.Parallel()
+	d, server := openUsers(t)
+	server.SetError("ERR no")
+	var errs []error
+	for _, err := range d.Users(t.Context()) {
+		errs = append(errs, err)
+	}
+	if len(errs) != 1 || errs[0] == nil || !strings.Contains(errs[0].Error(), "listing the users") {
+		t.Errorf("got %v, want one error", errs)
+	}
+}
+
+func TestUpdateUser(t *testing.T) {
+	t.Parallel()
+	d, server := openUsers(t)
+	before := User{ID: "7", Email: "ada@example.com", Username: "ada", Role: "user", PasswordHash: "x", Created: time.Unix(1_700_000_000, 0).UTC()}
+	storeUser(t, d, before)
+
+	got, found, err := d.UpdateUser(t.Context(), "Ada@Example.com", func(user *User) error {
+		user.Role, user.Disabled, user.Email = "admin", true, "eve@example.com"
+		return nil
+	})
+	want := before
+	want.Role, want.Disabled = "admin", true
+	if got != want || !found || err != nil {
+		t.Errorf("got %+v, %t, %v, want %+v", got, found, err, want)
+	}
+	if got, _, err := d.UserByEmail(t.Context(), "ada@example.com"); got != want || err != nil {
+		t.Errorf("stored is %+v, %v, want %+v", got, err, want)
+	}
+	if ttl := server.TTL("user:ada@example.com"); ttl != 0 {
+		t.Errorf("it expires in %s", ttl)
+	}
+
+	errNo := errors.New("no")
+	if _, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(user *User) error { user.Role = "x"; return errNo }); !errors.Is(err, errNo) {
+		t.Errorf("got %v, want the error of change", err)
+	}
+	if got, _, _ := d.UserByEmail(t.Context(), "ada@example.com"); got != want {
+		t.Errorf("after an error stored is %+v, want %+v", got, want)
+	}
+
+	if _, found, err := d.UpdateUser(t.Context(), "nobody@example.com", func(*User) error { return errNo }); found || err != nil {
+		t.Errorf("for nobody got %t, %v", found, err)
+	}
+	server.Set("user:broken@example.com", "[]")
+	var broken *BrokenUserError
+	if _, _, err := d.UpdateUser(t.Context(), "broken@example.com", func(*User) error { return nil }); !errors.As(err, &broken) {
+		t.Errorf("for a broken record got %v", err)
+	}
+}
+
+// TestUpdateUserAtOnce loses no update of those that are made at once.
+func TestUpdateUserAtOnce(t *testing.T) {
+	t.Parallel()
+	d, _ := openUsers(t)
+	storeUser(t, d, User{Email: "ada@example.com"})
+	const updaters = 8
+	var done sync.WaitGroup
+	for i := range updaters {
+		done.Go(func() {
+			_, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(user *User) error {
+				user.Role += string(rune('a' + i))
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	if user, _, err := d.UserByEmail(t.Context(), "ada@example.com"); len(user.Role) != updaters || err != nil {
+		t.Errorf("%d updates are left of %d, %v", len(user.Role), updaters, err)
+	}
+}
+
+// TestUpdateUserAnswerLost has the update done once, though the client sends it twice.
+func TestUpdateUserAnswerLost(t *testing.T) {
+	t.Parallel()
+	direct, server := openUsers(t)
+	storeUser(t, direct, User{Email: "ada@example.com"})
+	d := openUsersAt(t, loseAnswer(t, server.Addr(), "eval"))
+	calls := 0
+	user, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(user *User) error {
+		calls++
+		user.Role += "x"
+		return nil
+	})
+	if err != nil || calls != 1 || user.Role != "x" {
+		t.Errorf("after %d calls got %+v, %v", calls, user, err)
+	}
+}
+
+// openUsers returns a DB on a Redis of its own.
+func openUsers(t *testing.T) (*DB, *miniredis.Miniredis) {
+	t.Helper()
+	server := miniredis.RunT(t)
+	return openUsersAt(t, server.Addr()), server
+}
+
+func openUsersAt(t *testing.T, addr string) *DB {
+	t.Helper()
+	d, err := Open(Options{Addrs: []string{addr}, Timeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func storeUser(t *testing.T, d *DB, user User) {
+	t.Helper()
+	if created, err := d.CreateUser(t.Context(), user); !created || err != nil {
+		t.Fatalf("storing %+v: %t, %v", user, created, err)
+	}
+}
+
+// loseAnswer returns the address of a way to the Redis at addr. It breaks each connection once Redis has
+// answered the first request with that word in it, before the answer is passed on.
+func loseAnswer(t *testing.T, addr, word string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var connections sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(func() {
+		cancel()
+		_ = listener.Close()
+		connections.Wait()
+	})
+	var once sync.Once
+	connections.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connections.Go(func() { passOn(ctx, client, addr, word, &once) })
+		}
+	})
+	return listener.Addr().String()
+}
+
+func passOn(ctx context.Context, client net.Conn, addr, word string, once *sync.Once) {
+	defer client.Close()
+	server, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	defer context.AfterFunc(ctx, func() { client.Close(); server.Close() })()
+	lose := make(chan bool, 1)
+	go func() {
+		defer server.Close()
+		request := make([]byte, 1<<20)
+		for {
+			n, err := client.Read(request)
+			if err != nil {
+				return
+			}
+			if bytes.Contains(bytes.ToLower(request[:n]), []byte(word)) {
+				once.Do(func() { lose <- true })
+			}
+			if _, err := server.Write(request[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	answer := make([]byte, 1<<20)
+	for {
+		n, err := server.Read(answer)
+		if err != nil || len(lose) > 0 {
+			return
+		}
+		if _, err := io.Copy(client, bytes.NewReader(answer[:n])); err != nil {
+			return
+		}
+	}
+}
