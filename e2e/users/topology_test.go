@@ -1,0 +1,119 @@
+package users
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// manyUsers is an export of several batches.
+func manyUsers(t *testing.T, n int) string {
+	t.Helper()
+	hash := goHash(t)
+	var lines strings.Builder
+	for i := range n {
+		fmt.Fprintf(&lines, "{\"_id\":%d,\"email\":\"%d@example.com\",\"name\":\"x\",\"password\":\"%s\"}\n", i, i, hash)
+	}
+	return lines.String()
+}
+
+// keep imports users, lists them and changes some.
+func keep(t *testing.T, env []string) {
+	t.Helper()
+	const n = 2500
+	lines := manyUsers(t, n)
+	command(t, env, lines, "import-users", "-").is(t, 0, "imported 2,500, kept 0 existing, 2,500 documents read in ", "")
+	command(t, env, lines, "import-users", "-").is(t, 0, "imported 0, kept 2,500 existing, 2,500 documents read in ", "")
+	command(t, env, lines, "import-users", "-", "--overwrite").is(t, 0, "imported 0, replaced 2,500, 2,500 documents read in ", "")
+	for i := range 5 {
+		email := strconv.Itoa(i) + "@example.com"
+		command(t, env, "", "user", "role", email, "admin").is(t, 0, email+" has the role admin\n", "")
+	}
+	emails := map[string]bool{}
+	list := command(t, env, "", "user", "list", "--json")
+	for line := range strings.Lines(list.stdout) {
+		emails[strings.Split(line, `"`)[3]] = true
+	}
+	if admins := strings.Count(list.stdout, `"role":"admin"`); len(emails) != n || admins != 5 {
+		t.Errorf("listed are %d users and %d admins: %s", len(emails), admins, list.stderr)
+	}
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	var addrs []string
+	for range 3 {
+		bus := strconv.Itoa(harness.FreePort(t))
+		node := harness.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus)
+		addrs = append(addrs, node.Addr())
+	}
+	args := append([]string{"--cluster", "create", "--cluster-yes"}, addrs...)
+	if out, err := exec.Command(harness.Need(t, "redis-cli"), args...).CombinedOutput(); err != nil {
+		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
+	}
+	for _, addr := range addrs {
+		_, port, _ := strings.Cut(addr, ":")
+		harness.Eventually(t, "the cluster is whole", func() error {
+			out, err := exec.Command("redis-cli", "-p", port, "cluster", "info").Output()
+			if err != nil || !strings.Contains(string(out), "cluster_state:ok") {
+				return errors.Join(err, errors.New(string(out)))
+			}
+			return nil
+		})
+	}
+	keep(t, []string{"REDIS_CLUSTER_NODES=" + addrs[0]})
+}
+
+// TestACLUser has the service's rights, and the one more that a list takes.
+func TestACLUser(t *testing.T) {
+	t.Parallel()
+	rights := "on >hush ~user:* ~auth:epoch -@all +exists +get +set +eval +time +info +wait"
+	args := strings.Fields("--user default off --user auth " + rights + " --user lister " + rights + " +scan")
+	redis := harness.StartRedis(t, args...)
+	command(t, []string{"REDIS_URL=redis://auth:hush@" + redis.Addr()}, "", "user", "list").is(t, 1, "", "gin-auth: listing the users: NOPERM ")
+	keep(t, []string{"REDIS_URL=redis://lister:hush@" + redis.Addr()})
+	command(t, []string{"REDIS_URL=redis://auth:wrong@" + redis.Addr()}, "", "user", "list").is(t, 1, "", "gin-auth: the Redis at 127.0.0.1:")
+}
+
+// TestImportOverARestart waits for a Redis that goes away in the middle.
+func TestImportOverARestart(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
+	lines := manyUsers(t, 4000)
+	in, export := io.Pipe()
+	cmd := prepare(t, redis.Env(), in, "import-users", "-")
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(export, lines[:len(lines)/2])
+	harness.Eventually(t, "a batch is stored", func() error {
+		if out := cli(t, redis, "dbsize"); out == "0\n" {
+			return errors.New("none yet")
+		}
+		return nil
+	})
+	redis.Kill()
+	go func() {
+		_, _ = io.WriteString(export, lines[len(lines)/2:])
+		_ = export.Close()
+	}()
+	time.Sleep(time.Second)
+	redis.Start(t)
+	_ = cmd.Wait()
+	if !strings.Contains(stderr.String(), "; trying again in 1s\n") {
+		t.Errorf("complained %q", &stderr)
+	}
+	result{cmd.ProcessState.ExitCode(), stdout.String(), ""}.is(t, 0, "imported 4,000, kept 0 existing, 4,000 documents read in ", "")
+	if out := cli(t, redis, "dbsize"); out != "4000\n" {
+		t.Errorf("stored are %s", out)
+	}
+}

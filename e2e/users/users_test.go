@@ -1,0 +1,285 @@
+// Package users holds the commands that keep the users against a real Redis and the service's logins.
+package users
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+const (
+	secret   = "JWT_SECRET=0123456789abcdef0123456789abcdef"
+	password = "correct horse"
+)
+
+// result is how a command ended.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+// prepare returns a command of the built binary.
+func prepare(t *testing.T, env []string, stdin io.Reader, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), harness.Binary(t), args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append([]string{secret}, env...)
+	cmd.Stdin = stdin
+	return cmd
+}
+
+// command runs a command of the built binary.
+func command(t *testing.T, env []string, stdin string, args ...string) result {
+	t.Helper()
+	cmd := prepare(t, env, strings.NewReader(stdin), args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	_ = cmd.Run() // the status tells
+	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// is fails the test unless the command ended with that status and printed these beginnings, "" for nothing.
+func (r result) is(t *testing.T, status int, stdout, stderr string) {
+	t.Helper()
+	if r.status != status || !begins(r.stdout, stdout) || !begins(r.stderr, stderr) {
+		t.Errorf("exit status %d, printed %q, complained %q\nwant %d, %q, %q", r.status, r.stdout, r.stderr, status, stdout, stderr)
+	}
+}
+
+func begins(text, with string) bool {
+	return strings.HasPrefix(text, with) && (with != "" || text == "")
+}
+
+// user is what a login answers.
+type user struct {
+	ID       string `json:"id"`
+	Email    string `json:"email"`
+	Username string `json:"username"`
+	Role     string `json:"role"`
+}
+
+// login returns the status of a login, and the user.
+func login(t *testing.T, s *harness.Service, email, password string) (int, user) {
+	t.Helper()
+	status, body := post(t, s, "/api/auth/login", map[string]string{"email": email, "password": password})
+	var answer struct{ User user }
+	if err := json.Unmarshal(body, &answer); err != nil {
+		t.Fatalf("login: %v: %s", err, body)
+	}
+	return status, answer.User
+}
+
+func post(t *testing.T, s *harness.Service, path string, fields map[string]string) (int, []byte) {
+	t.Helper()
+	request, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Post(s.URL+path, "application/json", bytes.NewReader(request))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, body
+}
+
+// goHash is a hash that Go made, at a cost that tests can wait for.
+func goHash(t *testing.T) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(hash)
+}
+
+// nodeHash is a hash that bcryptjs made, which the original's services use.
+func nodeHash(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command(harness.Node(t), "-e", `process.stdout.write(require("bcryptjs").hashSync(process.argv[1], 10))`, password)
+	cmd.Dir = filepath.Join(harness.Root(), "e2e")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("bcryptjs: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// TestImport takes an export over as an operator would: a look first, the import, the same once more.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t)
+	s := harness.StartService(t, append(redis.Env(), secret, "BCRYPT_COST=4")...)
+	if status, body := post(t, s, "/api/auth/register", map[string]string{"email": "there@example.com", "username": "There", "password": "battery staple"}); status != 201 {
+		t.Fatalf("register: %d %s", status, body)
+	}
+	js, golang := nodeHash(t), goHash(t)
+	lines := `{"_id":{"$oid":"65a1b2c3d4e5f60718293a4b"},"username":"Ada","email":"Ada@Example.com","password":"` + js + `","role":"admin","createdAt":{"$date":"2024-01-12T21:44:35.120Z"},"__v":0}
+{"_id":"bob-1","name":"Bob","email":"bob@example.com","password":"` + golang + `"}
+{"_id":7,"fullName":"Eve Ω","email":"eve@example.com","password":"` + strings.Replace(js, "$2b$", "$2y$", 1) + `","role":"staff"}
+{"_id":{"$oid":"65a1b2c3d4e5f60718293a4c"},"username":"Other","email":"there@example.com","password":"` + js + `"}
+`
+	export := filepath.Join(t.TempDir(), "users.json")
+	if err := os.WriteFile(export, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	command(t, redis.Env(), "", "import-users", "--dry-run", export).is(t, 0, "nothing written, would import 3, keep 1 existing, 4 documents read in ", "")
+	if status, _ := login(t, s, "ada@example.com", password); status != 401 {
+		t.Errorf("after a dry run a login answers %d", status)
+	}
+	command(t, redis.Env(), "", "import-users", export).is(t, 0, "imported 3, kept 1 existing, 4 documents read in ", "")
+	for _, want := range []user{
+		{"65a1b2c3d4e5f60718293a4b", "ada@example.com", "Ada", "admin"},
+		{"bob-1", "bob@example.com", "Bob", "user"},
+		{"7", "eve@example.com", "Eve Ω", "staff"},
+	} {
+		if status, got := login(t, s, want.Email, password); status != 200 || got != want {
+			t.Errorf("login answers %d, %+v, want %+v", status, got, want)
+		}
+		if status, _ := login(t, s, want.Email, password+"!"); status != 401 {
+			t.Errorf("with a wrong password login answers %d", status)
+		}
+	}
+	if status, got := login(t, s, "there@example.com", "battery staple"); status != 200 || got.Username != "There" {
+		t.Errorf("who was there logs in with %d as %+v", status, got)
+	}
+
+	command(t, redis.Env(), lines, "import-users", "-").is(t, 0, "imported 0, kept 4 existing, 4 documents read in ", "")
+	command(t, redis.Env(), lines, "import-users", "--overwrite", "-").is(t, 0, "imported 0, replaced 4, 4 documents read in ", "")
+	if status, got := login(t, s, "there@example.com", password); status != 200 || got.Username != "Other" {
+		t.Errorf("who was overwritten logs in with %d as %+v", status, got)
+	}
+}
+
+func TestImportOfBrokenLines(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t)
+	hash := goHash(t)
+	good := func(email string) string { return `{"email":"` + email + `","name":"x","password":"` + hash + `"}` }
+	lines := "\ufeff" + good("a@example.com") + "\r\n\r\n{\"email\":\"b@exam\r\n" + strings.Replace(good("c@example.com"), "$", "", 1) + "\r\n" + good("d@example.com")
+	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 2, kept 0 existing, 2 documents not taken, 4 documents read in ",
+		"line 3: not valid JSON: it ends in the middle\nline 4: password is not a bcrypt hash")
+	command(t, redis.Env(), "["+good("e@example.com")+",\n"+good("nobody")+",\n"+good("f@example.com")+"]", "import-users", "-").is(t, 3,
+		"imported 2, kept 0 existing, 1 document not taken, 3 documents read in ", "line 2, element 2: email is not a valid address\n")
+	command(t, redis.Env(), "["+good("g@example.com")+",\n"+good("h@example.com")[:30], "import-users", "-").is(t, 1,
+		"imported 1, kept 0 existing, 1 document read in ", "gin-auth: importing standard input: line 2, element 2: the file ends in the middle of the array")
+	if got := command(t, redis.Env(), "", "user", "list", "--json"); strings.Count(got.stdout, "\n") != 5 {
+		t.Errorf("the users are\n%s", got.stdout)
+	}
+}
+
+// TestUserCommands keeps a user without an import.
+func TestUserCommands(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t)
+	env := append(redis.Env(), "BCRYPT_COST=4")
+	s := harness.StartService(t, append(env, secret, "REGISTRATION=closed")...)
+	logsIn := func(password string, want int) user {
+		t.Helper()
+		status, got := login(t, s, "ada@example.com", password)
+		if status != want {
+			t.Errorf("login answers %d, want %d", status, want)
+		}
+		return got
+	}
+	command(t, env, password+"\n", "user", "add", "--email", "Ada@example.com", "--username", "Ada").is(t, 0, "added ada@example.com, role user, id ", "")
+	command(t, env, password+"\n", "user", "add", "--email", "ada@example.com", "--username", "Eve").is(t, 1, "", "gin-auth: there is a user ada@example.com already\n")
+	logsIn(password, 200)
+	command(t, env, "", "user", "role", "ada@example.com", "admin").is(t, 0, "ada@example.com has the role admin\n", "")
+	if got := logsIn(password, 200); got.Role != "admin" || got.Username != "Ada" {
+		t.Errorf("she is %+v", got)
+	}
+	command(t, env, "", "user", "disable", "ada@example.com").is(t, 0, "ada@example.com is disabled\n", "")
+	logsIn(password, 401)
+	command(t, env, "", "user", "enable", "ada@example.com").is(t, 0, "ada@example.com is enabled\n", "")
+	logsIn(password, 200)
+	command(t, env, "short", "user", "password", "ada@example.com").is(t, 1, "", "gin-auth: password must have at least 8 characters")
+	command(t, env, "battery staple", "user", "password", "ada@example.com").is(t, 0, "ada@example.com has a new password\n", "")
+	logsIn(password, 401)
+	logsIn("battery staple", 200)
+	command(t, env, "", "user", "disable", "bob@example.com").is(t, 1, "", "gin-auth: there is no user \"bob@example.com\"\n")
+
+	list := command(t, env, "", "user", "list")
+	list.is(t, 0, "EMAIL            USERNAME  ROLE   ID  ", "")
+	if strings.Contains(list.stdout, "$2") || !strings.Contains(list.stdout, "\nada@example.com  Ada       admin  ") {
+		t.Errorf("the list is\n%s", list.stdout)
+	}
+}
+
+// TestRedisAway says so in a line, soon.
+func TestRedisAway(t *testing.T) {
+	t.Parallel()
+	env := []string{"REDIS_HOST=127.0.0.1", fmt.Sprintf("REDIS_PORT=%d", harness.FreePort(t))}
+	for _, args := range [][]string{{"user", "list"}, {"import-users", "-"}} {
+		got := command(t, env, "", args...)
+		got.is(t, 1, "", "gin-auth: the Redis at 127.0.0.1:")
+		if strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "refused") {
+			t.Errorf("%q complained %q", args, got.stderr)
+		}
+	}
+	command(t, nil, "", "user", "list").is(t, 1, "", "gin-auth: no Redis is named (REDIS_HOST")
+}
+
+// TestImportInterrupted stops at a signal, with what it has done stored and counted.
+func TestImportInterrupted(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t)
+	in, export := io.Pipe()
+	defer export.Close()
+	cmd := prepare(t, redis.Env(), nil, "import-users", "-")
+	stdin, err := cmd.StdinPipe() // unlike Stdin, it doesn't keep Wait waiting
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(stdin, in) }()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	hash := goHash(t)
+	for i := range 1001 { // a batch, and one more that says that it is complete
+		fmt.Fprintf(export, "{\"email\":\"%d@example.com\",\"name\":\"x\",\"password\":\"%s\"}\n", i, hash)
+	}
+	harness.Eventually(t, "a batch is stored", func() error {
+		if out := cli(t, redis, "dbsize"); out != "1000\n" {
+			return fmt.Errorf("there are %s", out)
+		}
+		return nil
+	})
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}.is(t, 1, "imported 1,000, kept 0 existing, 1,000 documents read in ",
+		"gin-auth: importing standard input: interrupted (what the summary counts is done)\n")
+}
+
+// cli asks a Redis and returns its answer.
+func cli(t *testing.T, redis *harness.Redis, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(harness.Need(t, "redis-cli"), append([]string{"-p", fmt.Sprint(redis.Port)}, args...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
