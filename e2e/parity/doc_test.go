@@ -1,0 +1,168 @@
+package parity
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+var update = flag.Bool("update", false, "write docs/parity.md anew")
+
+// subject is a group of any kind, as the page counts it.
+type subject struct {
+	name, about string
+	cases       []testCase // with names and divergences; nothing else counts
+}
+
+// subjects are all groups, those that are no tables of requests too.
+func subjects() []subject {
+	var all []subject
+	for _, g := range groups {
+		all = append(all, subject(g))
+	}
+	fleet := subject{name: "fleet", about: fleetAbout}
+	for _, row := range fleetRows {
+		for i := range rowSize {
+			fleet.cases = append(fleet.cases, testCase{name: fmt.Sprint(row.name, ", ", i)})
+		}
+	}
+	fleet.cases = append(fleet.cases, testCase{name: twoLogins, diverges: "jti"})
+	starts := subject{name: "start", about: startAbout}
+	for _, c := range startCases {
+		starts.cases = append(starts.cases, testCase{name: c.name, diverges: c.diverges})
+	}
+	all = append(all, fleet)
+	for _, s := range settings {
+		all = append(all, subject(s.group))
+	}
+	return append(all, starts)
+}
+
+// TestTable holds the tables against themselves: names, and that each divergence covers a case.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	total, uses := 0, map[string]int{}
+	for _, s := range subjects() {
+		seen := map[string]bool{}
+		for _, c := range s.cases {
+			total++
+			if seen[c.name] || strings.ContainsAny(c.name, "\"\\\n") || c.name == "" {
+				t.Errorf("%s: the name %q is taken, or can't stand in a claim", s.name, c.name)
+			}
+			seen[c.name] = true
+			for _, name := range strings.Fields(c.diverges + " " + c.express5) {
+				divergenceNamed(t, name)
+				uses[name]++
+			}
+		}
+	}
+	for _, d := range divergences {
+		if uses[d.name] == 0 {
+			t.Errorf("the divergence %s covers no case", d.name)
+		}
+	}
+	if total < 300 {
+		t.Errorf("there are %d cases, want 300 or more", total)
+	}
+	t.Logf("%d cases, %d divergences", total, len(divergences))
+}
+
+// TestDoc fails where docs/parity.md is not what the tables say.
+func TestDoc(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(harness.Root(), "docs", "parity.md")
+	want := page()
+	if *update {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _ := os.ReadFile(path); !bytes.Equal(got, want) {
+		t.Error("docs/parity.md is not current: run go test ./e2e/parity -run TestDoc -update")
+	}
+}
+
+// page makes docs/parity.md.
+func page() []byte {
+	var b bytes.Buffer
+	total, uses := 0, map[string]int{}
+	for _, s := range subjects() {
+		total += len(s.cases)
+		for _, c := range s.cases {
+			for _, d := range divergences {
+				if c.shows("4", d.name) || c.shows("5", d.name) {
+					uses[d.name]++
+				}
+			}
+		}
+	}
+	fmt.Fprintf(&b, intro, thousands(total), len(divergences))
+	topic := ""
+	for _, d := range divergences {
+		if d.topic != topic {
+			topic = d.topic
+			fmt.Fprintf(&b, "\n### %s\n| | the original | here | why | cases |\n|---|---|---|---|--:|\n", topic)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d |\n", d.name, d.original, d.ours, d.why, uses[d.name])
+	}
+	b.WriteString(middle)
+	for _, s := range subjects() {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.name, s.about, thousands(len(s.cases)))
+	}
+	b.WriteString(outro)
+	return b.Bytes()
+}
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}
+
+const intro = `# Can a client tell?
+
+<!-- Made by e2e/parity: change the tables there, then run go test ./e2e/parity -run TestDoc -update -->
+
+A client of the Express original can be pointed at this service, and both can run side by side on one
+Redis. %s cases send the same bytes to both and compare what comes back and what happens in Redis.
+They differ in the %d ways below, each meant, and in no other: the test fails on a difference that is
+not in these tables, and on a line of them that is no longer true.
+
+Before you switch, look for what your clients rely on here. Most likely to matter: exact paths and 405
+(client code that adds a slash), cross-origin POSTs (a front end on another origin belongs into
+` + "`CORS_ORIGINS`" + `), and that login needs Redis.
+
+## What differs
+`
+
+const middle = `
+## What is compared
+Status; body, JSON by value as JavaScript reads it, so that 9007199254740993, which is kept exact here,
+equals the original's ...992; Content-Type; Set-Cookie as a set of attributes, header and claims of a token
+in it; keys, types, values and lives in Redis. Not compared: other headers (this service sends no ETag, no
+X-Powered-By and no Keep-Alive), the order of members in JSON, and the time that an answer takes.
+
+| cases | | |
+|---|---|--:|
+`
+
+const outro = `
+The original is ` + "`e2e/parity/express`" + `: the Node service's middleware, logout and Redis client, with a plausible
+login, on ioredis, jsonwebtoken and cookie-parser in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to
+*fleet* run against Express 4 and Express 5, those below against Express 4.
+
+## Running it
+` + "```" + `
+(cd e2e && npm ci)          # Node 20 or later; redis-server 7 or later has to be installed
+go test ./e2e/parity
+` + "```" + `
+One case: ` + "`-run 'TestSameAnswers/express_4/cookies/quoted,_good,_me'`" + `. More generated ones:
+` + "`PARITY_SEED=2 PARITY_CASES=5000`" + `.
+`

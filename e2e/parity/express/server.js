@@ -1,0 +1,66 @@
+'use strict'
+
+// The reference: a small Express service that behaves as the original does on
+// the wire, in Redis and as a process. Tests start it beside the Go service.
+//
+//   PORT           3000; 0 takes a free one. When it listens, stdout gets one
+//                  line, "listening on <port>"; all else goes to stderr
+//   HOST           127.0.0.1
+//   REDIS_HOST, REDIS_PORT, REDIS_PASSWORD, JWT_SECRET, NODE_ENV  as the original's
+//   ROUTE_PREFIX   /api/auth
+//   EXPRESS        4 or 5
+//   ERROR_TYPO=1   the original's mistake in the Redis error handler, which kills the process
+//   USERS_FILE     JSON array of {id,email,username,role,password}, password a bcrypt hash
+//   BCRYPT_COST    10
+//   CLUSTER        number of workers; each has users of its own, so give them a USERS_FILE
+
+const cluster = require('node:cluster')
+const http = require('node:http')
+
+const workers = Number(process.env.CLUSTER || 0)
+if (!Number.isInteger(workers) || workers < 0) {
+  throw new Error(`CLUSTER: want a number of workers, got ${process.env.CLUSTER}`)
+}
+
+if (workers > 0 && cluster.isPrimary) {
+  lead(workers)
+} else {
+  serve()
+}
+
+function serve () {
+  // The default action would do, but not for process 1 of a container.
+  process.on('SIGTERM', () => process.exit(0))
+
+  const server = http.createServer(require('./app.js'))
+  server.listen(Number(process.env.PORT || 3000), process.env.HOST || '127.0.0.1', () => {
+    if (cluster.isPrimary) announce(server.address().port)
+  })
+}
+
+// lead starts n workers on one port and waits for them, so that their CPU time
+// counts as its own. If one ends by itself it ends too, and they with it: a
+// benchmark on fewer workers than it asked for would mislead.
+function lead (n) {
+  let listening = 0
+  let ending = false
+
+  cluster.on('listening', (worker, address) => {
+    listening++
+    if (listening === n) announce(address.port)
+  })
+  cluster.on('exit', (worker, code) => {
+    if (!ending) process.exit(code || 1)
+    if (Object.keys(cluster.workers).length === 0) process.exit(0)
+  })
+  process.on('SIGTERM', () => {
+    ending = true
+    for (const worker of Object.values(cluster.workers)) worker.process.kill('SIGTERM')
+  })
+
+  for (let i = 0; i < n; i++) cluster.fork()
+}
+
+function announce (port) {
+  console.log(`listening on ${port}`)
+}

@@ -1,0 +1,107 @@
+package parity
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// lane is the original and this service on one Redis.
+type lane struct {
+	express        string
+	original, ours *harness.Service
+	server         *harness.Redis
+	redis          *redis.Client
+}
+
+// laneOptions say how a lane differs from others.
+type laneOptions struct {
+	express          string // 4 or 5
+	redisArgs        []string
+	env, originalEnv []string // env is for both sides
+}
+
+// startLane starts everything for a lane.
+func startLane(t *testing.T, o laneOptions) *lane {
+	t.Helper()
+	l := &lane{express: o.express, server: harness.StartRedis(t, o.redisArgs...)}
+	password := ""
+	if i := slices.Index(o.redisArgs, "--requirepass"); i >= 0 {
+		password = o.redisArgs[i+1]
+	}
+	l.redis = redis.NewClient(&redis.Options{Addr: l.server.Addr(), Password: password})
+	t.Cleanup(func() { l.redis.Close() })
+	seedUsers(t, l.server.Addr(), password)
+	env := slices.Concat(common, l.server.Env(), o.env)
+	l.original = harness.StartOriginal(t, slices.Concat(env, o.originalEnv, []string{"EXPRESS=" + o.express, "USERS_FILE=" + usersFile(t)})...)
+	l.ours = harness.StartService(t, env...)
+	return l
+}
+
+// common is what both sides find in their environment in every lane. A busy machine must not look like
+// a slow Redis.
+var common = []string{"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "LOGIN_LIMIT=off", "REDIS_TIMEOUT=10s"}
+
+// compare runs a case on both sides and holds the answers against each other. Where a second decides
+// both are asked within one.
+func (l *lane) compare(t *testing.T, c testCase) {
+	t.Helper()
+	for try := 1; ; try++ {
+		now := time.Now()
+		if next := now.Truncate(time.Second).Add(time.Second); c.token.onEdge() && next.Sub(now) < time.Second/5 {
+			time.Sleep(time.Until(next))
+			now = next
+		}
+		r := c.prepare(now)
+		original := l.run(t, l.original, r)
+		ours := l.run(t, l.ours, r)
+		if c.token.onEdge() && time.Now().Unix() != now.Unix() {
+			if try == 5 {
+				t.Fatal("the machine is too busy to ask both within one second")
+			}
+			continue
+		}
+		judge(t, l.express, outcome{r, original, ours})
+		return
+	}
+}
+
+// run runs a case on one side and removes what it did to Redis.
+func (l *lane) run(t *testing.T, side *harness.Service, r ready) answer {
+	t.Helper()
+	defer clean(t, l.redis)
+	l.apply(t, r.redis)
+	for _, request := range r.before {
+		exchange(address(side), request, answersWithin)
+	}
+	before := snapshot(t, l.redis)
+	a := exchange(address(side), r.request, answersWithin)
+	a.before, a.after = before, snapshot(t, l.redis)
+	return a
+}
+
+// answersWithin is how long an answer is waited for that is sure to come.
+const answersWithin = 15 * time.Second
+
+// apply runs the commands that a case's state is made of.
+func (l *lane) apply(t *testing.T, commands []command) {
+	t.Helper()
+	for _, words := range commands {
+		var args []any
+		for _, word := range words {
+			args = append(args, word)
+		}
+		if err := l.redis.Do(t.Context(), args...).Err(); err != nil {
+			t.Fatalf("%.80q: %v", words, err)
+		}
+	}
+}
+
+func address(s *harness.Service) string {
+	return strings.Replace(strings.TrimPrefix(s.URL, "http://"), "localhost", "127.0.0.1", 1)
+}

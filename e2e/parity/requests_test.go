@@ -1,0 +1,53 @@
+package parity
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	prefix = "/api/auth"
+	me     = prefix + "/me"
+	logout = prefix + "/logout"
+	login  = prefix + "/login"
+	signup = prefix + "/register"
+)
+
+// send is a request without a body, with the given headers.
+func send(method, path string, headers ...string) string {
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", method, path, lines(headers))
+}
+
+func get(path string, headers ...string) string { return send("GET", path, headers...) }
+
+// post is a POST of nothing.
+func post(path string, headers ...string) string {
+	return send("POST", path, append(headers, "Content-Length: 0")...)
+}
+
+// sendBody is a request with a body of the given type.
+func sendBody(method, path, mediaType, body string, headers ...string) string {
+	headers = append(headers, "Content-Type: "+mediaType, fmt.Sprint("Content-Length: ", len(body)))
+	return send(method, path, headers...) + body
+}
+
+func postJSON(path, body string, headers ...string) string {
+	return sendBody("POST", path, "application/json", body, headers...)
+}
+
+func lines(headers []string) string {
+	var text strings.Builder
+	for _, header := range headers {
+		text.WriteString(header + "\r\n")
+	}
+	return text.String()
+}
+
+// withToken is the header that carries the case's token.
+const withToken = "Cookie: token={token}"
+
+// Templates for the state of Redis.
+const entryKey = "blacklist:{token}"
+
+// revoked puts the case's token on the blacklist, as a logout long ago did.
+var revoked = []command{{"SET", entryKey, "true", "EX", "1000"}}
