@@ -48,6 +48,7 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 		Auth: &controllers.Auth{
 			Sessions:           sessions,
 			Revoker:            store,
+			Clock:              store,
 			Users:              users{store},
 			Passwords:          controllers.NewPasswords(cfg.BcryptCost),
 			RegistrationClosed: cfg.Registration == "closed",

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -11,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -291,7 +295,7 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("%s %.80s sets a cookie", test.path, test.body)
 		}
 	}
-	if keys := s.redis.Keys(); !slices.Equal(keys, []string{"user:ada@example.com"}) {
+	if keys := s.redis.Keys(); !slices.Equal(keys, []string{"auth:epoch", "user:ada@example.com"}) {
 		t.Errorf("Redis has %q", keys)
 	}
 	s.send(t, s.tls.Client(), "POST", login, adaLogin, "Content-Encoding", "gzip").
@@ -445,6 +449,90 @@ func TestSettings(t *testing.T) {
 		}
 		s.send(t, s.tls.Client(), "POST", "/api/auth/login", adaLogin).want(t, "login", 401, badLogin)
 	})
+}
+
+// TestLogoutAll ends every session of a user and of nobody else, and lets him log in again at once.
+func TestLogoutAll(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	laptop, phone, other := s.browser(t), s.browser(t), s.browser(t)
+	s.send(t, other, "POST", "/api/auth/register", strings.ReplaceAll(ada, "ada", "bob"))
+	s.send(t, other, "POST", "/api/auth/login", strings.ReplaceAll(adaLogin, "ada", "bob"))
+	old := s.login(t, laptop)
+	s.login(t, phone)
+
+	for range 3 { // all in one second: each ends what was issued before it
+		out := s.send(t, laptop, "POST", "/api/auth/logout-all", "")
+		out.want(t, "logout-all", 200, `{"message":"logged out everywhere successfully"}`)
+		if got := out.header.Get("Set-Cookie"); got != clearedFor {
+			t.Errorf("logout-all sets %q", got)
+		}
+		s.send(t, phone, "GET", "/api/auth/me", "").want(t, "me at the phone", 401, revoked)
+		s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+old).want(t, "me with the old token", 401, revoked)
+		old = s.login(t, laptop)
+		s.login(t, phone)
+		if got := s.send(t, phone, "GET", "/api/auth/me", ""); got.status != 200 {
+			t.Errorf("me after a login in the same second: %d %s", got.status, got.body)
+		}
+	}
+	if got := s.send(t, other, "GET", "/api/auth/me", ""); got.status != 200 {
+		t.Errorf("me of another user: %d %s", got.status, got.body)
+	}
+
+	nobody := hs256(t, `{"role":"user"}`)
+	s.send(t, s.tls.Client(), "POST", "/api/auth/logout-all", "", "Cookie", "token="+nobody).
+		want(t, "logout-all of nobody", 400, `{"message":"the token names no user"}`)
+	s.send(t, s.tls.Client(), "POST", "/api/auth/logout-all", "").want(t, "logout-all without a cookie", 401, noSession)
+
+	// Tokens of the Node service, whose clock may be ahead by a minute, and one that doesn't say when.
+	now := time.Now().Unix()
+	if err := s.redis.Set("logout-all:n", strconv.FormatInt(now, 10)); err != nil {
+		t.Fatal(err)
+	}
+	for claims, status := range map[string]int{
+		`{"id":"n","iat":` + strconv.FormatInt(now+60, 10) + `}`: 401,
+		`{"id":"n","iat":` + strconv.FormatInt(now+61, 10) + `}`: 200,
+		`{"id":"n","iat":"soon"}`:                                401,
+		`{"id":"n"}`:                                             401,
+		`{"id":"m"}`:                                             200,
+	} {
+		got := s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+hs256(t, claims))
+		if got.status != status || status == 401 && got.body != revoked {
+			t.Errorf("me of Node's %s: %d %s, want %d", claims, got.status, got.body, status)
+		}
+	}
+}
+
+// hs256 signs claims as jsonwebtoken does.
+func hs256(t *testing.T, claims string) string {
+	t.Helper()
+	b64 := base64.RawURLEncoding.EncodeToString
+	signed := b64([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + b64([]byte(claims))
+	mac := hmac.New(sha256.New, []byte(testSecret))
+	mac.Write([]byte(signed))
+	return signed + "." + b64(mac.Sum(nil))
+}
+
+// TestLostBlacklist empties Redis under a running service.
+func TestLostBlacklist(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	browser := s.browser(t)
+	loggedOut, kept := s.login(t, browser), s.login(t, s.browser(t))
+	s.send(t, browser, "POST", "/api/auth/logout", "", "Cookie", "token="+loggedOut).want(t, "logout", 200, `{"message":"logged out successfully"}`)
+	for range 3 {
+		s.redis.FlushAll()
+		for _, token := range []string{loggedOut, kept} {
+			s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token).want(t, "me with a token from before", 401, revoked)
+		}
+		kept = s.login(t, browser)
+		if got := s.send(t, browser, "GET", "/api/auth/me", ""); got.status != 200 {
+			t.Errorf("me with a token from after: %d %s", got.status, got.body)
+		}
+	}
+	if n := strings.Count(s.log.String(), "the blacklist was lost"); n != 3 {
+		t.Errorf("the log says %d times that the blacklist was lost, want 3", n)
+	}
 }
 
 // TestCrossOrigin: a page of another origin gets nothing done, unless the origin is trusted.

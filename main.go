@@ -135,6 +135,8 @@ func openDB(cfg *config.Config, log *slog.Logger) (*db.DB, error) {
 		DB:               cfg.Redis.DB,
 		TLS:              cfg.Redis.TLS,
 		Timeout:          cfg.RedisTimeout,
+		WaitReplicas:     cfg.RedisWaitReplicas,
+		ExpectEpoch:      cfg.RevocationEpoch == "expect",
 		Log:              log,
 	})
 }

@@ -18,12 +18,22 @@ type Revoker interface {
 	// Revoke returns nil once it is stored that token is revoked until the given time, for ever if
 	// that is the zero time.
 	Revoke(ctx context.Context, token string, until time.Time) error
+	// LogoutAll returns nil once it is stored that every token which the user was issued until now is
+	// revoked, and the one issued at issuedAt, in seconds (0 if that is not known).
+	LogoutAll(ctx context.Context, userID string, issuedAt int64) error
+}
+
+// Clock tells when a token is issued: at a time that all instances share.
+type Clock interface {
+	// IssueTime returns a time after every cut that the user's tokens are held against.
+	IssueTime(ctx context.Context, userID string) (time.Time, error)
 }
 
 // Auth answers register, login, logout and me.
 type Auth struct {
 	Sessions *session.Sessions
 	Revoker  Revoker
+	Clock    Clock
 	Users    Users
 	// Passwords hashes and checks passwords.
 	Passwords *Passwords
@@ -74,7 +84,11 @@ func (a *Auth) Login(c *gin.Context) error {
 	if !a.Passwords.Check(user.PasswordHash, fields["password"]) || !found || user.Disabled {
 		return ErrCredentials
 	}
-	s, err := a.Sessions.Issue(user.session())
+	at, err := a.Clock.IssueTime(c.Request.Context(), user.ID)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	s, err := a.Sessions.Issue(user.session(), at)
 	if err != nil {
 		return err
 	}
@@ -90,14 +104,39 @@ func (a *Auth) Logout(c *gin.Context) error {
 	if err == nil {
 		ctx := session.NewContext(c.Request.Context(), s)
 		c.Request = c.Request.WithContext(ctx)
-		if until, alive := s.RevocableUntil(); alive {
-			if err := a.Revoker.Revoke(ctx, s.Token, until); err != nil {
-				return err
-			}
+		if err := a.revoke(ctx, s); err != nil {
+			return err
 		}
 	}
 	a.Sessions.Clear(c.Writer.Header())
 	return JSON(c, http.StatusOK, message{"logged out successfully"})
+}
+
+// LogoutAll revokes every session of the user, this one among them.
+func (a *Auth) LogoutAll(c *gin.Context) error {
+	ctx := c.Request.Context()
+	s := session.FromContext(ctx)
+	if s.UserID() == "" {
+		return &InvalidError{"the token names no user"}
+	}
+	issuedAt, _ := s.IssuedAt()
+	if err := a.Revoker.LogoutAll(ctx, s.UserID(), issuedAt); err != nil {
+		return err
+	}
+	// The blacklist is what a Node service beside this one knows of.
+	if err := a.revoke(ctx, s); err != nil {
+		return err
+	}
+	a.Sessions.Clear(c.Writer.Header())
+	return JSON(c, http.StatusOK, message{"logged out everywhere successfully"})
+}
+
+func (a *Auth) revoke(ctx context.Context, s *session.Session) error {
+	until, alive := s.RevocableUntil()
+	if !alive {
+		return nil
+	}
+	return a.Revoker.Revoke(ctx, s.Token, until)
 }
 
 // Me returns every claim of the session's token.

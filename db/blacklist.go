@@ -3,25 +3,18 @@ package db
 import (
 	"context"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
-// Revoked tells whether token is on the blacklist. Any entry counts, whatever its type or value:
-// EXISTS sees what GET and MGET would not.
-func (d *DB) Revoked(ctx context.Context, token string) (bool, error) {
-	var found int64
-	err := d.call(ctx, "asking the blacklist", func(ctx context.Context) (err error) {
-		found, err = d.client.Exists(ctx, blacklistKey(token)).Result()
-		return err
-	})
-	return found > 0, err
-}
-
 // Revoke puts token on the blacklist until the given time, for ever if that is the zero time. The
-// entry is the original's: "true". When Revoke returns nil, Redis has stored it. A client that goes
-// away meanwhile doesn't stop it.
+// entry is the original's: "true". When Revoke returns nil, Redis has stored it, and as many replicas as
+// the options ask for. A client that goes away meanwhile doesn't stop it.
 func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
 	return d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
-		return d.client.Set(ctx, blacklistKey(token), "true", life(until)).Err()
+		return d.stored(ctx, blacklistKey(token), func(pipeline redis.Pipeliner) redis.Cmder {
+			return pipeline.Set(ctx, blacklistKey(token), "true", life(until))
+		})
 	})
 }
 

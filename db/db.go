@@ -30,6 +30,10 @@ type Options struct {
 	TLS              bool
 	// Timeout bounds the wait for one answer, dialling, queueing and retries included.
 	Timeout time.Duration
+	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
+	WaitReplicas int
+	// ExpectEpoch says that there has been a blacklist, so that none to be found is a lost one.
+	ExpectEpoch bool
 	// Log gets a line on each change between connected and not. Never nil.
 	Log *slog.Logger
 }
@@ -40,21 +44,34 @@ type DB struct {
 	timeout  time.Duration
 	embedded *miniredis.Miniredis
 	state    state
+	epoch    epoch
 	stop     context.CancelFunc
 	stopped  chan struct{}
+
+	waitReplicas int
 }
 
 // Open returns a DB without waiting for Redis, which need not be there yet: until it is, every call
 // returns an error within the timeout. The only errors are those of starting an embedded Redis.
 func Open(o Options) (*DB, error) {
 	logging.Disable() // it writes a line for every dial that fails; the state's changes are logged here
-	d := &DB{timeout: o.Timeout, state: state{log: o.Log}, stopped: make(chan struct{})}
+	d := &DB{
+		timeout:      o.Timeout,
+		waitReplicas: o.WaitReplicas,
+		state:        state{log: o.Log},
+		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch},
+		stopped:      make(chan struct{}),
+	}
+	d.epoch.install = d.installEpoch
 	if len(o.Addrs) == 0 {
 		if err := d.embed(&o); err != nil {
 			return nil, err
 		}
 	}
 	d.client = redis.NewUniversalClient(clientOptions(o))
+	if d.cluster() {
+		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would speak for its own node alone")
+	}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel

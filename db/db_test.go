@@ -82,7 +82,7 @@ func TestRevoke(t *testing.T) {
 		{"until long ago", time.Unix(0, 0), time.Second},
 		{"until the end of time", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), 1<<63 - 1},
 	} {
-		if revoked, err := d.Revoked(t.Context(), test.name); revoked || err != nil {
+		if revoked, _, err := d.Revoked(t.Context(), test.name, ""); revoked || err != nil {
 			t.Fatalf("%s: revoked before: %v, %v", test.name, revoked, err)
 		}
 		if err := d.Revoke(t.Context(), test.name, test.until); err != nil {
@@ -95,7 +95,7 @@ func TestRevoke(t *testing.T) {
 		if ttl := redis.TTL(key); ttl > test.ttl || ttl < test.ttl-2*time.Second {
 			t.Errorf("%s: lives %s, want %s", test.name, ttl, test.ttl)
 		}
-		if revoked, err := d.Revoked(t.Context(), test.name); err != nil || !revoked && test.ttl != time.Second {
+		if revoked, _, err := d.Revoked(t.Context(), test.name, ""); err != nil || !revoked && test.ttl != time.Second {
 			t.Errorf("%s: revoked after: %v, %v", test.name, revoked, err)
 		}
 	}
@@ -115,7 +115,7 @@ func TestAnyEntryIsARevocation(t *testing.T) {
 		if err := store("blacklist:" + token); err != nil {
 			t.Fatal(err)
 		}
-		if revoked, err := d.Revoked(t.Context(), token); !revoked || err != nil {
+		if revoked, _, err := d.Revoked(t.Context(), token, ""); !revoked || err != nil {
 			t.Errorf("an entry of type %s: revoked %v, %v", token, revoked, err)
 		}
 		if err := d.Revoke(t.Context(), token, time.Time{}); err != nil {
@@ -135,7 +135,7 @@ func TestRevokeOutlivesItsClient(t *testing.T) {
 	if !redis.Exists("blacklist:token") {
 		t.Error("nothing is stored")
 	}
-	if _, err := d.Revoked(gone, "token"); err == nil {
+	if _, _, err := d.Revoked(gone, "token", ""); err == nil {
 		t.Error("a lookup whose client has gone is answered")
 	}
 }
@@ -219,11 +219,11 @@ func TestEmbedded(t *testing.T) {
 	if err := d.Revoke(t.Context(), "token", time.Now().Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if revoked, err := d.Revoked(t.Context(), "token"); !revoked || err != nil {
+	if revoked, _, err := d.Revoked(t.Context(), "token", ""); !revoked || err != nil {
 		t.Errorf("revoked %v, %v", revoked, err)
 	}
 	eventually(t, "the entry expires", func() bool {
-		revoked, err := d.Revoked(t.Context(), "token")
+		revoked, _, err := d.Revoked(t.Context(), "token", "")
 		return !revoked && err == nil
 	})
 	stranger, _ := openAt(t, d.embedded.Addr())
@@ -249,7 +249,7 @@ func TestAwayAndBack(t *testing.T) {
 	d, log := openAt(t, addr)
 	eventually(t, "Redis is missed", func() bool { return log.count("Redis connection failed: ") == 1 })
 	for range 5 {
-		if _, err := d.Revoked(t.Context(), "token"); err == nil {
+		if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil {
 			t.Error("a lookup without Redis is answered")
 		}
 		if err := d.Revoke(t.Context(), "token", time.Time{}); err == nil {
@@ -263,7 +263,7 @@ func TestAwayAndBack(t *testing.T) {
 		if err := redis.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "Redis is back", func() bool { _, err := d.Revoked(t.Context(), "token"); return err == nil })
+		eventually(t, "Redis is back", func() bool { _, _, err := d.Revoked(t.Context(), "token", ""); return err == nil })
 		eventually(t, "its return is noticed", func() bool { return d.Ready(t.Context()) == nil })
 		redis.Close()
 		eventually(t, "its loss is noticed", func() bool { return d.Ready(t.Context()) != nil })
@@ -278,7 +278,7 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 	redis := miniredis.RunT(t)
 	redis.RequireAuth("right")
 	d, log := openAt(t, redis.Addr())
-	if _, err := d.Revoked(t.Context(), "token"); err == nil {
+	if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil {
 		t.Error("a lookup without the password is answered")
 	}
 	eventually(t, "it is logged", func() bool { return log.count("NOAUTH") == 1 })

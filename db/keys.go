@@ -8,6 +8,6 @@ func blacklistKey(token string) string { return "blacklist:" + token }
 
 func userKey(email string) string { return "user:" + strings.ToLower(email) }
 
-// epochKey is asked for to see whether Redis answers: PING answers where reading is refused (a
-// replica without its master, an ACL user without rights).
+func logoutAllKey(userID string) string { return "logout-all:" + userID }
+
 const epochKey = "auth:epoch"

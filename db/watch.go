@@ -2,9 +2,12 @@ package db
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // watchEvery is how often Redis is asked whether it is there.
@@ -25,10 +28,17 @@ func (d *DB) watch(ctx context.Context) {
 	}
 }
 
-// Ready asks Redis whether it answers what the guard asks, and returns why not.
+// Ready asks Redis whether it answers what the guard asks, and returns why not. (PING answers where
+// reading is refused: a replica without its master, an ACL user without rights.) Asked every second, it
+// also notices a lost blacklist where nobody else asks.
 func (d *DB) Ready(ctx context.Context) error {
 	err := d.call(ctx, "asking Redis", func(ctx context.Context) error {
-		return d.client.Exists(ctx, epochKey).Err()
+		answered, err := d.client.Get(ctx, epochKey).Result()
+		if err != nil && !errors.Is(err, redis.Nil) || d.cluster() {
+			return err
+		}
+		_, err = d.epoch.judge(ctx, answered)
+		return err
 	})
 	if ctx.Err() == nil { // else it is the asker who has gone
 		d.state.set(err)

@@ -20,9 +20,11 @@ var (
 	ErrUnavailable = errors.New("revocations can't be asked for")
 )
 
-// Blacklist tells revoked tokens. An error means that it can't tell now.
-type Blacklist interface {
-	Revoked(ctx context.Context, token string) (bool, error)
+// Revocations tells what was revoked. An error means that it can't tell now.
+type Revocations interface {
+	// Revoked tells whether token is revoked by itself, and the cut, in seconds, at or before which
+	// every token issued to that user is, 0 for none. userID is "" for a token that names no user.
+	Revoked(ctx context.Context, token, userID string) (revoked bool, cut int64, err error)
 }
 
 // Auth guards a route: only a request with a session that holds gets through, and the handlers behind
@@ -30,7 +32,7 @@ type Blacklist interface {
 //
 // The questions come in this order: is it authentic, is it revoked, is it current. So a forged token
 // costs no command to Redis, and for one with a good signature the order is the original's.
-func Auth(sessions *session.Sessions, blacklist Blacklist) gin.HandlerFunc {
+func Auth(sessions *session.Sessions, revocations Revocations) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		token := sessions.Read(c.Request.Header)
 		if token == "" {
@@ -45,11 +47,11 @@ func Auth(sessions *session.Sessions, blacklist Blacklist) gin.HandlerFunc {
 		ctx := session.NewContext(c.Request.Context(), s)
 		c.Request = c.Request.WithContext(ctx)
 
-		revoked, err := blacklist.Revoked(ctx, s.Token)
+		revoked, cut, err := revocations.Revoked(ctx, s.Token, s.UserID())
 		switch {
 		case err != nil:
 			refuse(c, fmt.Errorf("%w: %w", ErrUnavailable, err))
-		case revoked:
+		case revoked || s.IssuedBy(cut):
 			sessions.Clear(c.Writer.Header())
 			refuse(c, ErrRevoked)
 		default:

@@ -21,16 +21,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// blacklist answers every question alike and counts them.
-type blacklist struct {
+// revocations answers every question alike and counts them.
+type revocations struct {
 	revoked bool
+	cut     int64
 	err     error
 	asked   []string
 }
 
-func (b *blacklist) Revoked(_ context.Context, token string) (bool, error) {
-	b.asked = append(b.asked, token)
-	return b.revoked, b.err
+func (r *revocations) Revoked(_ context.Context, token, userID string) (bool, int64, error) {
+	r.asked = append(r.asked, token+" "+userID)
+	return r.revoked, r.cut, r.err
 }
 
 func newSessions(t *testing.T, secret string, now time.Time) *session.Sessions {
@@ -49,7 +50,7 @@ func newSessions(t *testing.T, secret string, now time.Time) *session.Sessions {
 
 func issue(t *testing.T, secret string, at time.Time) string {
 	t.Helper()
-	s, err := newSessions(t, secret, at).Issue(session.User{ID: "7"})
+	s, err := newSessions(t, secret, at).Issue(session.User{ID: "7"}, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,25 +66,27 @@ func TestAuth(t *testing.T) {
 	broken := errors.New("Redis is away")
 
 	for _, test := range []struct {
-		name      string
-		cookie    string
-		blacklist blacklist
-		want      error // nil: the handler runs
-		asked     bool
-		cleared   bool
+		name    string
+		cookie  string
+		redis   revocations
+		want    error // nil: the handler runs
+		asked   bool
+		cleared bool
 	}{
 		{name: "no cookie", want: middleware.ErrNoToken},
 		{name: "empty cookie", cookie: "token=", want: middleware.ErrNoToken},
 		{name: "good", cookie: "token=" + good, asked: true},
-		{name: "revoked", cookie: "token=" + good, blacklist: blacklist{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
-		{name: "no answer", cookie: "token=" + good, blacklist: blacklist{err: broken}, want: middleware.ErrUnavailable, asked: true},
-		{name: "revoked, no answer", cookie: "token=" + good, blacklist: blacklist{revoked: true, err: broken}, want: middleware.ErrUnavailable, asked: true},
+		{name: "revoked", cookie: "token=" + good, redis: revocations{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
+		{name: "no answer", cookie: "token=" + good, redis: revocations{err: broken}, want: middleware.ErrUnavailable, asked: true},
+		{name: "revoked, no answer", cookie: "token=" + good, redis: revocations{revoked: true, err: broken}, want: middleware.ErrUnavailable, asked: true},
+		{name: "issued before the cut", cookie: "token=" + good, redis: revocations{cut: now.Unix()}, want: middleware.ErrRevoked, asked: true, cleared: true},
+		{name: "issued after the cut", cookie: "token=" + good, redis: revocations{cut: now.Unix() - 1}, asked: true},
 		{name: "expired", cookie: "token=" + expired, want: middleware.ErrRefused, asked: true},
-		{name: "expired and revoked", cookie: "token=" + expired, blacklist: blacklist{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
-		{name: "expired, no answer", cookie: "token=" + expired, blacklist: blacklist{err: broken}, want: middleware.ErrUnavailable, asked: true},
-		{name: "forged", cookie: "token=" + forged, blacklist: blacklist{revoked: true}, want: middleware.ErrRefused},
-		{name: "another spelling", cookie: "token=" + good + "=", blacklist: blacklist{revoked: true}, want: middleware.ErrRefused},
-		{name: "garbage", cookie: "token=garbage", blacklist: blacklist{err: broken}, want: middleware.ErrRefused},
+		{name: "expired and revoked", cookie: "token=" + expired, redis: revocations{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
+		{name: "expired, no answer", cookie: "token=" + expired, redis: revocations{err: broken}, want: middleware.ErrUnavailable, asked: true},
+		{name: "forged", cookie: "token=" + forged, redis: revocations{revoked: true}, want: middleware.ErrRefused},
+		{name: "another spelling", cookie: "token=" + good + "=", redis: revocations{revoked: true}, want: middleware.ErrRefused},
+		{name: "garbage", cookie: "token=garbage", redis: revocations{err: broken}, want: middleware.ErrRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -96,7 +99,7 @@ func TestAuth(t *testing.T) {
 					got = last.Err
 				}
 			})
-			r.GET("/", middleware.Auth(newSessions(t, "secret", now), &test.blacklist), func(c *gin.Context) {
+			r.GET("/", middleware.Auth(newSessions(t, "secret", now), &test.redis), func(c *gin.Context) {
 				ran = session.FromContext(c.Request.Context()).UserID() == "7"
 			})
 			request := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -107,8 +110,8 @@ func TestAuth(t *testing.T) {
 			if !errors.Is(got, test.want) || ran != (test.want == nil) {
 				t.Errorf("error %v, want %v; the handler ran: %v", got, test.want, ran)
 			}
-			if asked := len(test.blacklist.asked) > 0; asked != test.asked {
-				t.Errorf("the blacklist was asked: %v", asked)
+			if asked := len(test.redis.asked) > 0; asked != test.asked {
+				t.Errorf("Redis was asked: %v", asked)
 			}
 			if cleared := strings.HasPrefix(answer.Header().Get("Set-Cookie"), "token=;"); cleared != test.cleared {
 				t.Errorf("Set-Cookie is %q", answer.Header().Get("Set-Cookie"))

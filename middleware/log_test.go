@@ -45,7 +45,7 @@ func TestAccessLog(t *testing.T) {
 	request.Header.Set("Cookie", "token="+secret)
 	request.Header.Set("X-Request-Id", "abc-1")
 	sessions := newSessions(t, "secret", time.Now())
-	s, err := sessions.Issue(session.User{ID: "7"})
+	s, err := sessions.Issue(session.User{ID: "7"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

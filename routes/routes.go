@@ -50,6 +50,7 @@ func New(o Options) (http.Handler, error) {
 	protected := public.Group("", o.Guard)
 	protected.GET("/me", handle(o.Auth.Me))
 	protected.HEAD("/me", handle(o.Auth.Me))
+	protected.POST("/logout-all", handle(o.Auth.LogoutAll))
 	// Routes of your own go here: only requests with a session get to them.
 
 	return r, nil

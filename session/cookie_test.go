@@ -74,7 +74,7 @@ func TestRead(t *testing.T) {
 func TestSetAndClear(t *testing.T) {
 	t.Parallel()
 	sessions := newSessions(t)
-	session, err := sessions.Issue(User{ID: "1"})
+	session, err := sessions.Issue(User{ID: "1"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,18 +72,18 @@ type User struct {
 // header is the header of every token issued: {"alg":"HS256","typ":"JWT"}, as jsonwebtoken writes it.
 const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
-// Issue makes a session for user. Each has an identity of its own (jti, 128 random bits), so that
+// Issue makes a session for user, issued at the given time. Each has an identity of its own (jti, 128 random bits), so that
 // two logins in one second are two tokens and each is revoked alone.
-func (s *Sessions) Issue(user User) (*Session, error) {
+func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 	id := make([]byte, 16)
 	rand.Read(id) // never fails: see crypto/rand
-	now := s.now().Unix()
+	issued := at.Unix()
 	payload, err := encode(struct {
 		User
 		ID        string `json:"jti"`
 		IssuedAt  int64  `json:"iat"`
 		ExpiresAt int64  `json:"exp"`
-	}{user, base64.RawURLEncoding.EncodeToString(id), now, now + int64(s.lifetime/time.Second)})
+	}{user, base64.RawURLEncoding.EncodeToString(id), issued, issued + int64(s.lifetime/time.Second)})
 	if err != nil {
 		return nil, fmt.Errorf("encoding claims: %w", err)
 	}
@@ -153,6 +153,36 @@ func (s *Session) Current() error {
 		}
 	}
 	return nil
+}
+
+// nodeAhead is how far, in seconds, the clock of a Node service may be ahead of Redis's: its tokens, those
+// without jti, carry its own time.
+const nodeAhead = 60
+
+// IssuedBy tells whether the session was issued at or before cut, in seconds of Redis's clock, and so is
+// revoked by it. A cut of 0 is none; a session that doesn't say when it was issued falls under any other.
+func (s *Session) IssuedBy(cut int64) bool {
+	if cut <= 0 {
+		return false
+	}
+	issued, ok := s.IssuedAt()
+	if !ok {
+		return true
+	}
+	if _, ours := s.claims.get("jti"); !ours {
+		return issued <= cut+nodeAhead
+	}
+	return issued <= cut
+}
+
+// IssuedAt returns the session's iat in whole seconds, false if it has none that is a time.
+func (s *Session) IssuedAt() (int64, bool) {
+	raw, _ := s.claims.get("iat")
+	n, ok := number(raw)
+	if !ok || n < 0 || n > endOfTime {
+		return 0, false
+	}
+	return int64(n), true
 }
 
 // leeway is how long a revocation outlives its token: clocks of machines differ.

@@ -57,7 +57,7 @@ func TestIssue(t *testing.T) {
 	t.Parallel()
 	sessions := newSessions(t)
 	user := User{ID: "64b7f0c2a1d3e4f5a6b7c8d9", Email: "a@b.c", Username: `<Ada> & "Co" ` + "\u00e9", Role: "user"}
-	issued, err := sessions.Issue(user)
+	issued, err := sessions.Issue(user, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestTwoLoginsInOneSecondAreTwoTokens(t *testing.T) {
 	sessions := newSessions(t)
 	seen := map[string]bool{}
 	for range 1000 {
-		s, err := sessions.Issue(User{ID: "1"})
+		s, err := sessions.Issue(User{ID: "1"}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestNewNeedsASecret(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	old, err := newSessions(t, "the old secret").Issue(User{ID: "1"})
+	old, err := newSessions(t, "the old secret").Issue(User{ID: "1"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestRotation(t *testing.T) {
 	if _, err := rotated.Authenticate(old.Token); err != nil {
 		t.Errorf("a token of the previous secret: %v", err)
 	}
-	fresh, err := rotated.Issue(User{ID: "1"})
+	fresh, err := rotated.Issue(User{ID: "1"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

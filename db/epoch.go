@@ -1,0 +1,154 @@
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The epoch tells a lost blacklist from one that is only empty: a key that is there for as long as the
+// blacklist is. Its value is "<random id>:<cut>"; tokens issued at or before the cut, in seconds of
+// Redis's clock, are refused. See docs/revocation.md for the reasoning.
+
+// installEpoch replaces the epoch if it still is what the caller saw, and returns the one that is there
+// then. So neither a reply that is late nor a second instance that saw the same loss does harm.
+// ARGV: what was seen ("" for none), the id of the new one, its least cut, and "lost" if all tokens
+// issued until now are to be refused: those of the next second among them, for a login in the second of a
+// logout-all is issued ahead.
+const installEpoch = `
+local there = redis.call('GET', KEYS[1]) or ''
+if there ~= ARGV[1] then return there end
+local cut = 0
+if ARGV[4] == 'lost' then cut = math.max(tonumber(redis.call('TIME')[1]) + 1, tonumber(ARGV[3])) end
+there = ARGV[2] .. ':' .. string.format('%.0f', cut)
+redis.call('SET', KEYS[1], there)
+return there`
+
+// epoch is what this instance knows of the epoch.
+type epoch struct {
+	log *slog.Logger
+	// expect says that a blacklist has been there, so that none to be found is a lost one.
+	expect bool
+	// install runs installEpoch.
+	install func(ctx context.Context, seen string, least int64, lost bool) (string, error)
+
+	mu   sync.Mutex
+	seen string // "" before the first
+	cut  int64
+}
+
+// maxInstalls bounds how often one answer starts anew because the epoch changes under it.
+const maxInstalls = 5
+
+// judge returns the cut that tokens are judged by, given the epoch that Redis answered with after it was
+// asked about the token, "" if there is none. If the blacklist was lost it installs a new epoch first;
+// the error says that this failed and no token can be judged.
+func (e *epoch) judge(ctx context.Context, answered string) (int64, error) {
+	for range maxInstalls {
+		cut, least, what := e.compare(answered)
+		if what == known {
+			return cut, nil
+		}
+		installed, err := e.install(ctx, answered, least, what == lost)
+		if err != nil && what == first {
+			return 0, nil // nothing was lost that anybody knew of; the next one tries again
+		}
+		if err != nil {
+			return 0, fmt.Errorf("raising the epoch after a lost blacklist: %w", err)
+		}
+		answered = installed
+	}
+	return 0, errors.New("raising the epoch: it changes all the time")
+}
+
+// finding is what an answered epoch means to an instance that saw another before, or none.
+type finding int
+
+const (
+	known finding = iota // nothing is lost, or someone else has noticed
+	first                // there is none, and never was as far as anybody knows
+	lost
+)
+
+// compare is the table of docs/revocation.md. It takes an epoch over where that is all there is to do;
+// else least is what the cut of a new one has to be at least.
+func (e *epoch) compare(answered string) (cut, least int64, what finding) {
+	answeredCut, err := parseEpoch(answered)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case answered != "" && answered == e.seen:
+		return e.cut, 0, known
+	case err == nil && (e.seen == "" || answeredCut > e.cut):
+		e.take(answered, answeredCut)
+		return e.cut, 0, known
+	case e.seen == "" && answered == "" && !e.expect:
+		return 0, 0, first
+	default:
+		return 0, e.cut + 1, lost
+	}
+}
+
+// take goes over to an epoch and says so.
+func (e *epoch) take(answered string, cut int64) {
+	switch {
+	case e.seen == "":
+		e.log.Info("the blacklist's epoch", "cut", cut)
+	default:
+		e.log.Error("the blacklist was lost: every token issued until then is refused", "cut", cut)
+	}
+	e.seen, e.cut = answered, cut
+}
+
+var errNoEpoch = errors.New("no epoch")
+
+func parseEpoch(value string) (cut int64, err error) {
+	id, digits, ok := strings.Cut(value, ":")
+	if !ok || id == "" {
+		return 0, errNoEpoch
+	}
+	if cut, err = strconv.ParseInt(digits, 10, 64); err != nil || cut < 0 {
+		return 0, errNoEpoch
+	}
+	return cut, nil
+}
+
+func (d *DB) installEpoch(ctx context.Context, seen string, least int64, lost bool) (string, error) {
+	mode := ""
+	if lost {
+		mode = "lost"
+	}
+	return d.client.Eval(ctx, installEpoch, []string{epochKey}, seen, rand.Text(), least, mode).Text()
+}
+
+// RevokeAll refuses every token issued until now, at every instance, and returns the cut.
+func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
+	if d.cluster() {
+		return 0, errors.New("revoking all tokens: a Redis Cluster keeps no epoch: change JWT_SECRET instead")
+	}
+	err = d.call(ctx, "revoking all tokens", func(ctx context.Context) error {
+		for range maxInstalls {
+			there, err := d.client.Get(ctx, epochKey).Result()
+			if err != nil && !errors.Is(err, redis.Nil) {
+				return err
+			}
+			before, _ := parseEpoch(there)
+			installed, err := d.installEpoch(ctx, there, before+1, true)
+			if err != nil {
+				return err
+			}
+			if cut, err = parseEpoch(installed); err == nil && cut > before {
+				return nil
+			}
+		}
+		return errors.New("the epoch changes all the time")
+	})
+	return cut, err
+}

@@ -1,0 +1,148 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Revoked asks all that may make a token dead besides its own age, in one round trip: whether it is on
+// the blacklist, and the cut at or before which tokens of that user were revoked, in seconds of Redis's
+// clock, 0 if none were. userID is "" for a token that names no user.
+//
+// The epoch is asked for last, on the same connection: a blacklist that is lost between the questions is
+// noticed. Any entry on the blacklist counts, whatever its type or value: EXISTS sees what GET and MGET
+// would not.
+func (d *DB) Revoked(ctx context.Context, token, userID string) (revoked bool, cut int64, err error) {
+	err = d.call(ctx, "asking whether a token is revoked", func(ctx context.Context) error {
+		pipeline := d.client.Pipeline()
+		entry := pipeline.Exists(ctx, blacklistKey(token))
+		userCut := redis.NewStringResult("", redis.Nil)
+		if userID != "" {
+			userCut = pipeline.Get(ctx, logoutAllKey(userID))
+		}
+		epoch := redis.NewStringResult("", redis.Nil)
+		if !d.cluster() {
+			epoch = pipeline.Get(ctx, epochKey)
+		}
+		_, _ = pipeline.Exec(ctx) // the commands have its errors
+		if err := entry.Err(); err != nil {
+			return err
+		}
+		revoked = entry.Val() > 0
+		cut, err = d.latestCut(ctx, userCut, epoch)
+		return err
+	})
+	return revoked, cut, err
+}
+
+// latestCut returns the later of a user's cut and the epoch's.
+func (d *DB) latestCut(ctx context.Context, userCut, epoch *redis.StringCmd) (int64, error) {
+	cut, err := userCut.Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("the user's logout-all: %w", err)
+	}
+	if d.cluster() {
+		return cut, nil
+	}
+	answered, err := epoch.Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("the epoch: %w", err)
+	}
+	ofEpoch, err := d.epoch.judge(ctx, answered)
+	return max(cut, ofEpoch), err
+}
+
+// raiseCut sets a user's cut: now, but later than the one before, and not before the time of the token
+// that asks for it. That one may be ahead by a minute: one with milliseconds in its iat must not take all
+// later ones along.
+const raiseCut = `
+local now = tonumber(redis.call('TIME')[1])
+local token = tonumber(ARGV[1])
+if token > now + 60 then token = 0 end
+local cut = math.max(now, tonumber(redis.call('GET', KEYS[1]) or -1) + 1, token)
+redis.call('SET', KEYS[1], string.format('%.0f', cut))
+return cut`
+
+// LogoutAll revokes every token that the user was issued until now, and the one issued at issuedAt (in
+// seconds, 0 if it is unknown). When it returns nil, Redis has stored it, and as many replicas as the
+// options ask for.
+func (d *DB) LogoutAll(ctx context.Context, userID string, issuedAt int64) error {
+	ctx = context.WithoutCancel(ctx) // a client that goes away doesn't stop it
+	return d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
+		return d.stored(ctx, logoutAllKey(userID), func(pipeline redis.Pipeliner) redis.Cmder {
+			return pipeline.Eval(ctx, raiseCut, []string{logoutAllKey(userID)}, strconv.FormatInt(issuedAt, 10))
+		})
+	})
+}
+
+// IssueTime returns when a token for the user is to be issued: now, by Redis's clock, which all instances
+// share, but later than every cut, so that a login in the same second is good.
+func (d *DB) IssueTime(ctx context.Context, userID string) (at time.Time, err error) {
+	err = d.call(ctx, "asking for the time", func(ctx context.Context) error {
+		pipeline := d.client.Pipeline()
+		userCut := pipeline.Get(ctx, logoutAllKey(userID))
+		now := pipeline.Time(ctx)
+		epoch := redis.NewStringResult("", redis.Nil)
+		if !d.cluster() {
+			epoch = pipeline.Get(ctx, epochKey)
+		}
+		_, _ = pipeline.Exec(ctx) // the commands have its errors
+		if at, err = now.Result(); err != nil {
+			return err
+		}
+		cut, err := d.latestCut(ctx, userCut, epoch)
+		if after := time.Unix(cut+1, 0); at.Before(after) {
+			at = after
+		}
+		return err
+	})
+	return at, err
+}
+
+// stored runs a command that writes key and returns nil once Redis, and as many replicas as the options
+// ask for, have stored it. WAIT counts for the writes of its own connection, so both go in one pipeline.
+func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner) redis.Cmder) error {
+	node, err := d.nodeOf(ctx, key)
+	if err != nil {
+		return err
+	}
+	pipeline := node.Pipeline()
+	written := write(pipeline)
+	if d.waitReplicas == 0 {
+		_, _ = pipeline.Exec(ctx)
+		return written.Err()
+	}
+	replicas := pipeline.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 3).Milliseconds())
+	_, _ = pipeline.Exec(ctx)
+	if err := written.Err(); err != nil {
+		return err
+	}
+	n, err := replicas.Int()
+	if err != nil {
+		return fmt.Errorf("waiting for replicas: %w", err)
+	}
+	if n < d.waitReplicas {
+		return fmt.Errorf("waiting for replicas: %d of %d hold it", n, d.waitReplicas)
+	}
+	return nil
+}
+
+// nodeOf returns the node that a write of key and a WAIT behind it have to go to.
+func (d *DB) nodeOf(ctx context.Context, key string) (redis.Cmdable, error) {
+	if cluster, ok := d.client.(*redis.ClusterClient); ok {
+		return cluster.MasterForKey(ctx, key)
+	}
+	return d.client, nil
+}
+
+// cluster tells whether the keys are spread over nodes. The epoch would speak for its own node alone
+// there, so there is none.
+func (d *DB) cluster() bool {
+	_, ok := d.client.(*redis.ClusterClient)
+	return ok
+}
