@@ -69,7 +69,7 @@ func newService(t *testing.T, settings ...string) *service {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	store, err := openDB(cfg, log)
+	store, err := openDB(cfg, true, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func main() {
 	os.Exit(cli.Execute(ctx, cli.New(cli.Options{
 		Serve:         serve,
 		LoadConfig:    loadConfig,
-		OpenDB:        func(cfg *config.Config) (*db.DB, error) { return openDB(cfg, slog.New(slog.DiscardHandler)) },
+		OpenDB:        func(cfg *config.Config) (*db.DB, error) { return openDB(cfg, false, slog.New(slog.DiscardHandler)) },
 		CleanEmail:    controllers.CleanEmail,
 		CleanUsername: controllers.CleanUsername,
 		HashPassword:  controllers.HashPassword,
@@ -48,7 +48,7 @@ func serve(ctx context.Context) error {
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
-	store, err := openDB(cfg, log)
+	store, err := openDB(cfg, true, log)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,8 @@ func listen(cfg *config.Config) (net.Listener, error) {
 	return listener, nil
 }
 
-func openDB(cfg *config.Config, log *slog.Logger) (*db.DB, error) {
+// openDB opens the DB that cfg names; one that serves watches Redis.
+func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
 	return db.Open(db.Options{
 		Addrs:            cfg.Redis.Addrs,
 		Cluster:          cfg.Redis.Cluster,
@@ -137,6 +138,7 @@ func openDB(cfg *config.Config, log *slog.Logger) (*db.DB, error) {
 		Timeout:          cfg.RedisTimeout,
 		WaitReplicas:     cfg.RedisWaitReplicas,
 		ExpectEpoch:      cfg.RevocationEpoch == "expect",
+		Watch:            watch,
 		Log:              log,
 	})
 }

@@ -61,7 +61,7 @@ the file .env in the working directory (see .env.example).`,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newUser(o), newImport(o))
+	root.AddCommand(newUser(o), newImport(o), newRevokeAll(o))
 	return root
 }
 

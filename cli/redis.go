@@ -34,7 +34,7 @@ func (o Options) withDB(ctx context.Context, command func(*config.Config, *db.DB
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := store.Ready(ctx); err != nil {
+	if err := store.Ping(ctx); err != nil {
 		return fmt.Errorf("the Redis at %s can't be used: %w", strings.Join(cfg.Redis.Addrs, ", "), err)
 	}
 	return command(&cfg, store)

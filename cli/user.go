@@ -27,7 +27,7 @@ func newUser(o Options) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return &usageError{errors.New("what about the users?")} },
 	}
 	cmd.AddCommand(newUserAdd(o), newUserList(o), newUserRole(o), newUserPassword(o),
-		newUserSwitch(o, "disable", "Keeps a user from logging in", true),
+		newUserSwitch(o, "disable", "Ends a user's sessions and keeps him from logging in", true),
 		newUserSwitch(o, "enable", "Lets a disabled user log in again", false))
 	return cmd
 }
@@ -134,6 +134,11 @@ func newUserSwitch(o Options, name, short string, disabled bool) *cobra.Command 
 				if err != nil {
 					return err
 				}
+				if disabled {
+					if err := endSessions(cmd.Context(), store, user); err != nil {
+						return err
+					}
+				}
 				return say(cmd, "%s is %sd\n", user.Email, name)
 			})
 		},
@@ -144,7 +149,7 @@ func newUserPassword(o Options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "password EMAIL",
 		Short: "Gives a user a new password",
-		Long:  "Gives a user a new password.\n" + fromWhere,
+		Long:  "Gives a user a new password, which ends his sessions.\n" + fromWhere,
 		Example: `  gin-auth user password ada@example.com
   printf '%s\n' "$PASSWORD" | gin-auth user password ada@example.com`,
 		Args: exactArgs("EMAIL"),
@@ -162,10 +167,21 @@ func newUserPassword(o Options) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if err := endSessions(cmd.Context(), store, user); err != nil {
+					return err
+				}
 				return say(cmd, "%s has a new password\n", user.Email)
 			})
 		},
 	}
+}
+
+// endSessions revokes every session of a user who has been changed already.
+func endSessions(ctx context.Context, store *db.DB, user db.User) error {
+	if err := store.LogoutAll(ctx, user.ID, 0); err != nil {
+		return fmt.Errorf("%s is changed, but his sessions go on: %w; run it again", user.Email, err)
+	}
+	return nil
 }
 
 // change alters the user with that email.

@@ -251,10 +251,10 @@ func TestEverySettingCanBeWrong(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	c, err := Load("", []string{"JWT_SECRET=short", "REDIS_HOST=a", "REDIS_WAIT_REPLICAS=1", "LOGIN_LIMIT="})
+	c, err := Load("", []string{"JWT_SECRET=short", "REDIS_HOST=a", "REDIS_REQUIRE_SAFE=1", "LOGIN_LIMIT="})
 	if want := []string{
 		"JWT_SECRET is shorter than 32 bytes: it can be guessed from any token",
-		"REDIS_WAIT_REPLICAS is set, but this version does not act on it yet",
+		"REDIS_REQUIRE_SAFE is set, but this version does not act on it yet",
 	}; err != nil || !slices.Equal(c.Warnings, want) {
 		t.Errorf("warnings %q, %v", c.Warnings, err)
 	}

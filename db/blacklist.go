@@ -12,8 +12,8 @@ import (
 // the options ask for. A client that goes away meanwhile doesn't stop it.
 func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
 	return d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
-		return d.stored(ctx, blacklistKey(token), func(pipeline redis.Pipeliner) redis.Cmder {
-			return pipeline.Set(ctx, blacklistKey(token), "true", life(until))
+		return d.stored(ctx, blacklistKey(token), func(pipeline redis.Pipeliner) {
+			pipeline.Set(ctx, blacklistKey(token), "true", life(until))
 		})
 	})
 }

@@ -34,7 +34,9 @@ type Options struct {
 	WaitReplicas int
 	// ExpectEpoch says that there has been a blacklist, so that none to be found is a lost one.
 	ExpectEpoch bool
-	// Log gets a line on each change between connected and not. Never nil.
+	// Watch says to ask Redis every second: whether it is there, and whether the blacklist still is.
+	Watch bool
+	// Log gets a line on each change between connected and not, and on a lost blacklist. Never nil.
 	Log *slog.Logger
 }
 
@@ -75,7 +77,11 @@ func Open(o Options) (*DB, error) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	d.stop = cancel
-	go d.watch(ctx)
+	if o.Watch {
+		go d.watch(ctx)
+	} else {
+		close(d.stopped)
+	}
 	return d, nil
 }
 
@@ -123,6 +129,22 @@ func clientOptions(o Options) *redis.UniversalOptions {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	return options
+}
+
+// exec runs a pipeline and returns the first error of any of its commands that isn't redis.Nil. The error
+// that Exec returns has to be looked at first: where no connection could be had, with a wrong password
+// say, go-redis leaves the commands without one, and an EXISTS that was never sent reads 0.
+func exec(ctx context.Context, pipeline redis.Pipeliner) error {
+	commands, err := pipeline.Exec(ctx)
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	for _, command := range commands {
+		if err := command.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	return nil
 }
 
 // call runs one exchange with Redis within the timeout. The error says what was being done.

@@ -45,6 +45,7 @@ func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
 	d, err := Open(Options{
 		Addrs:   addrs,
 		Timeout: 300 * time.Millisecond,
+		Watch:   true,
 		Log:     slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
@@ -273,13 +274,49 @@ func TestAwayAndBack(t *testing.T) {
 	}
 }
 
+// TestWrongPasswordIsNoAnswer: go-redis leaves the commands of a pipeline without an error then.
 func TestWrongPasswordIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	redis := miniredis.RunT(t)
 	redis.RequireAuth("right")
-	d, log := openAt(t, redis.Addr())
-	if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil {
-		t.Error("a lookup without the password is answered")
+	for _, password := range []string{"", "wrong"} {
+		log := &lines{}
+		d, err := Open(Options{
+			Addrs: []string{redis.Addr()}, Password: password, Timeout: 2 * time.Second, Watch: true,
+			Log: slog.New(slog.NewTextHandler(log, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = d.Close() })
+		for what, ask := range map[string]func(context.Context) error{
+			"Revoked":             func(ctx context.Context) error { _, _, err := d.Revoked(ctx, "token", "user"); return err },
+			"Revoked, for nobody": func(ctx context.Context) error { _, _, err := d.Revoked(ctx, "token", ""); return err },
+			"Revoke":              func(ctx context.Context) error { return d.Revoke(ctx, "token", time.Time{}) },
+			"LogoutAll":           func(ctx context.Context) error { return d.LogoutAll(ctx, "user", 0) },
+			"RevokeAll":           func(ctx context.Context) error { _, err := d.RevokeAll(ctx); return err },
+			"IssueTime":           func(ctx context.Context) error { _, err := d.IssueTime(ctx, "user"); return err },
+			"CreateUser":          func(ctx context.Context) error { _, err := d.CreateUser(ctx, User{Email: "a@b.c"}); return err },
+			"UserByEmail":         func(ctx context.Context) error { _, _, err := d.UserByEmail(ctx, "a@b.c"); return err },
+			"FindUsers":           func(ctx context.Context) error { _, err := d.FindUsers(ctx, []string{"a@b.c"}); return err },
+			"StoreUsers": func(ctx context.Context) error {
+				_, err := d.StoreUsers(ctx, []User{{Email: "a@b.c"}}, true)
+				return err
+			},
+			"UpdateUser": func(ctx context.Context) error {
+				_, _, err := d.UpdateUser(ctx, "a@b.c", func(*User) error { return nil })
+				return err
+			},
+			"Ping":  d.Ping,
+			"Ready": d.Ready,
+		} {
+			if err := ask(t.Context()); err == nil {
+				t.Errorf("%s with the password %q is answered", what, password)
+			}
+		}
+		eventually(t, "it is logged", func() bool { return log.count("Redis connection failed: ") == 1 })
 	}
-	eventually(t, "it is logged", func() bool { return log.count("NOAUTH") == 1 })
+	if keys := redis.Keys(); len(keys) > 0 {
+		t.Errorf("Redis has %q", keys)
+	}
 }

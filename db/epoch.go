@@ -20,8 +20,8 @@ import (
 // installEpoch replaces the epoch if it still is what the caller saw, and returns the one that is there
 // then. So neither a reply that is late nor a second instance that saw the same loss does harm.
 // ARGV: what was seen ("" for none), the id of the new one, its least cut, and "lost" if all tokens
-// issued until now are to be refused: those of the next second among them, for a login in the second of a
-// logout-all is issued ahead.
+// issued until now are to be refused: those of the next second among them, for a token may be issued that far
+// ahead (maxAhead).
 const installEpoch = `
 local there = redis.call('GET', KEYS[1]) or ''
 if there ~= ARGV[1] then return there end
@@ -98,10 +98,9 @@ func (e *epoch) compare(answered string) (cut, least int64, what finding) {
 
 // take goes over to an epoch and says so.
 func (e *epoch) take(answered string, cut int64) {
-	switch {
-	case e.seen == "":
+	if e.seen == "" {
 		e.log.Info("the blacklist's epoch", "cut", cut)
-	default:
+	} else {
 		e.log.Error("the blacklist was lost: every token issued until then is refused", "cut", cut)
 	}
 	e.seen, e.cut = answered, cut

@@ -29,8 +29,7 @@ func (d *DB) Revoked(ctx context.Context, token, userID string) (revoked bool, c
 		if !d.cluster() {
 			epoch = pipeline.Get(ctx, epochKey)
 		}
-		_, _ = pipeline.Exec(ctx) // the commands have its errors
-		if err := entry.Err(); err != nil {
+		if err := exec(ctx, pipeline); err != nil {
 			return err
 		}
 		revoked = entry.Val() > 0
@@ -46,12 +45,12 @@ func (d *DB) latestCut(ctx context.Context, userCut, epoch *redis.StringCmd) (in
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return 0, fmt.Errorf("the user's logout-all: %w", err)
 	}
-	if d.cluster() {
-		return cut, nil
-	}
 	answered, err := epoch.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return 0, fmt.Errorf("the epoch: %w", err)
+	}
+	if d.cluster() {
+		return cut, nil
 	}
 	ofEpoch, err := d.epoch.judge(ctx, answered)
 	return max(cut, ofEpoch), err
@@ -74,52 +73,75 @@ return cut`
 func (d *DB) LogoutAll(ctx context.Context, userID string, issuedAt int64) error {
 	ctx = context.WithoutCancel(ctx) // a client that goes away doesn't stop it
 	return d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
-		return d.stored(ctx, logoutAllKey(userID), func(pipeline redis.Pipeliner) redis.Cmder {
-			return pipeline.Eval(ctx, raiseCut, []string{logoutAllKey(userID)}, strconv.FormatInt(issuedAt, 10))
+		return d.stored(ctx, logoutAllKey(userID), func(pipeline redis.Pipeliner) {
+			pipeline.Eval(ctx, raiseCut, []string{logoutAllKey(userID)}, strconv.FormatInt(issuedAt, 10))
 		})
 	})
 }
 
+// maxAhead is how far the time of a token may be ahead of Redis's clock: a second, so that a login in the
+// second of a logout-all works. installEpoch relies on it.
+const maxAhead = time.Second
+
+// maxIssueWait bounds the wait for Redis's clock. Only one that was set back lets more pass.
+const maxIssueWait = 3 * time.Second
+
 // IssueTime returns when a token for the user is to be issued: now, by Redis's clock, which all instances
-// share, but later than every cut, so that a login in the same second is good.
-func (d *DB) IssueTime(ctx context.Context, userID string) (at time.Time, err error) {
+// share, but later than every cut. It waits while that is more than maxAhead off: for up to a second after
+// a lost blacklist, say.
+func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
+	for deadline := time.Now().Add(maxIssueWait); ; {
+		at, now, err := d.issueTime(ctx, userID)
+		early := at.Sub(now) - maxAhead
+		if err != nil || early <= 0 || time.Now().Add(early).After(deadline) {
+			return at, err
+		}
+		select {
+		case <-time.After(early):
+		case <-ctx.Done():
+			return time.Time{}, fmt.Errorf("waiting for Redis's clock: %w", ctx.Err())
+		}
+	}
+}
+
+// issueTime returns the time after every cut, and Redis's own.
+func (d *DB) issueTime(ctx context.Context, userID string) (at, now time.Time, err error) {
 	err = d.call(ctx, "asking for the time", func(ctx context.Context) error {
 		pipeline := d.client.Pipeline()
 		userCut := pipeline.Get(ctx, logoutAllKey(userID))
-		now := pipeline.Time(ctx)
+		clock := pipeline.Time(ctx)
 		epoch := redis.NewStringResult("", redis.Nil)
 		if !d.cluster() {
 			epoch = pipeline.Get(ctx, epochKey)
 		}
-		_, _ = pipeline.Exec(ctx) // the commands have its errors
-		if at, err = now.Result(); err != nil {
+		if err := exec(ctx, pipeline); err != nil {
 			return err
 		}
+		now = clock.Val()
 		cut, err := d.latestCut(ctx, userCut, epoch)
+		at = now
 		if after := time.Unix(cut+1, 0); at.Before(after) {
 			at = after
 		}
 		return err
 	})
-	return at, err
+	return at, now, err
 }
 
 // stored runs a command that writes key and returns nil once Redis, and as many replicas as the options
 // ask for, have stored it. WAIT counts for the writes of its own connection, so both go in one pipeline.
-func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner) redis.Cmder) error {
+func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)) error {
 	node, err := d.nodeOf(ctx, key)
 	if err != nil {
 		return err
 	}
 	pipeline := node.Pipeline()
-	written := write(pipeline)
+	write(pipeline)
 	if d.waitReplicas == 0 {
-		_, _ = pipeline.Exec(ctx)
-		return written.Err()
+		return exec(ctx, pipeline)
 	}
 	replicas := pipeline.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 3).Milliseconds())
-	_, _ = pipeline.Exec(ctx)
-	if err := written.Err(); err != nil {
+	if err := exec(ctx, pipeline); err != nil {
 		return err
 	}
 	n, err := replicas.Int()

@@ -113,7 +113,10 @@ func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.
 		for i, key := range keys {
 			replies[i] = pipeline.Get(ctx, key)
 		}
-		_, _ = pipeline.Exec(ctx) // the first of the replies' errors, which may be none
+		// Its own error comes first: where no connection could be had, the replies may have none.
+		if _, err := pipeline.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+			return err
+		}
 		for _, reply := range replies {
 			if err := reply.Err(); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") {
 				return err

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -28,16 +27,18 @@ func (d *DB) watch(ctx context.Context) {
 	}
 }
 
-// Ready asks Redis whether it answers what the guard asks, and returns why not. (PING answers where
-// reading is refused: a replica without its master, an ACL user without rights.) Asked every second, it
-// also notices a lost blacklist where nobody else asks.
+// Ping asks Redis whether it answers what the guard asks, and returns why not. (PING answers where
+// reading is refused: a replica without its master, an ACL user without rights.) It writes nothing.
+func (d *DB) Ping(ctx context.Context) error {
+	return d.call(ctx, "asking Redis", func(ctx context.Context) error {
+		return d.client.Get(ctx, epochKey).Err()
+	})
+}
+
+// Ready asks what Ping asks, and notices a lost blacklist where nobody else asks.
 func (d *DB) Ready(ctx context.Context) error {
 	err := d.call(ctx, "asking Redis", func(ctx context.Context) error {
-		answered, err := d.client.Get(ctx, epochKey).Result()
-		if err != nil && !errors.Is(err, redis.Nil) || d.cluster() {
-			return err
-		}
-		_, err = d.epoch.judge(ctx, answered)
+		_, err := d.latestCut(ctx, redis.NewStringResult("", redis.Nil), d.client.Get(ctx, epochKey))
 		return err
 	})
 	if ctx.Err() == nil { // else it is the asker who has gone

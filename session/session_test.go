@@ -186,6 +186,41 @@ func TestUserID(t *testing.T) {
 	}
 }
 
+func TestIssuedBy(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		payload string
+		cut     int64
+		want    bool
+	}{
+		{`{"jti":"x","iat":100}`, 0, false},
+		{`{"jti":"x","iat":100}`, 99, false},
+		{`{"jti":"x","iat":100}`, 100, true},
+		{`{"jti":"x","iat":100.9}`, 100, true},
+		{`{"jti":null,"iat":101}`, 100, false},
+		{`{"iat":100}`, 39, false},
+		{`{"iat":100}`, 40, true},
+		{`{"JTI":"x","iat":100}`, 40, true},
+		{`{"jti":"x"}`, 0, false},
+		{`{"jti":"x"}`, 1, true},
+		{`{"jti":"x","iat":"2000000000"}`, 1, true},
+		{`{"jti":"x","iat":null}`, 1, true},
+		{`{"jti":"x","iat":-1}`, 1, true},
+		{`{"jti":"x","iat":1e300}`, 1, true},
+		{`{"jti":"x","iat":1e999}`, 1, true},
+		{`{"jti":"x","IAT":100}`, 1, true},
+		{`[]`, 1, true},
+		{`[]`, 0, false},
+	} {
+		s, err := newSessions(t).Authenticate(sign(hs256, test.payload, secret))
+		if err != nil {
+			t.Errorf("%s: %v", test.payload, err)
+		} else if got := s.IssuedBy(test.cut); got != test.want {
+			t.Errorf("%s: issued by %d: %v", test.payload, test.cut, got)
+		}
+	}
+}
+
 func TestRevocableUntil(t *testing.T) {
 	t.Parallel()
 	forever := time.Time{}

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Root is the directory of the repository.
@@ -228,6 +230,14 @@ func (r *Redis) Start(t testing.TB) {
 
 // Addr returns the server's host:port.
 func (r *Redis) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(r.Port)) }
+
+// Client returns a client of the server, for a test to look at what is stored.
+func (r *Redis) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: r.Addr()})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
 
 // Env returns the settings that point the service, or the original, at the server.
 func (r *Redis) Env() []string {

@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gin-auth/config"
+	"gin-auth/db"
+)
+
+func newRevokeAll(o Options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke-all",
+		Short: "Refuses every token issued until now, of every user",
+		Long: `Refuses every token issued until now, of every user, at every gin-auth on this
+Redis. All have to log in again. For when the blacklist was lost while no
+instance was running to notice it, or a secret may have leaked and is being
+rotated. Node services beside gin-auth do not know of it.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.withDB(cmd.Context(), func(_ *config.Config, store *db.DB) error {
+				cut, err := store.RevokeAll(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return say(cmd, "every token issued until %s is refused\n", time.Unix(cut, 0).UTC().Format(time.RFC3339))
+			})
+		},
+	}
+}

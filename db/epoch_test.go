@@ -1,0 +1,319 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// TestCompare is the table of docs/revocation.md, and what isn't in it: an epoch that is none.
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		seen, answered string
+		expect         bool
+		what           finding
+		cut, least     int64 // of the known epoch, or of a new one
+		now            string
+	}{
+		{seen: "", answered: "", what: first, now: ""},
+		{seen: "", answered: "", expect: true, what: lost, least: 1, now: ""},
+		{seen: "", answered: "a:0", what: known, cut: 0, now: "a:0"},
+		{seen: "", answered: "a:7", expect: true, what: known, cut: 7, now: "a:7"},
+		{seen: "a:7", answered: "a:7", what: known, cut: 7, now: "a:7"},
+		{seen: "a:7", answered: "b:8", what: known, cut: 8, now: "b:8"},
+		{seen: "a:7", answered: "b:7", what: lost, least: 8, now: "a:7"},
+		{seen: "a:7", answered: "b:0", what: lost, least: 8, now: "a:7"},
+		{seen: "a:7", answered: "", what: lost, least: 8, now: "a:7"},
+		{seen: "a:7", answered: "garbage", what: lost, least: 8, now: "a:7"},
+		{seen: "", answered: "garbage", what: lost, least: 1, now: ""},
+		{seen: "", answered: "a:-1", what: lost, least: 1, now: ""},
+		{seen: "", answered: ":5", what: lost, least: 1, now: ""},
+		{seen: "", answered: "a:5x", what: lost, least: 1, now: ""},
+	} {
+		e := &epoch{log: slog.New(slog.DiscardHandler), expect: test.expect}
+		if test.seen != "" {
+			e.compare(test.seen)
+		}
+		cut, least, what := e.compare(test.answered)
+		if what != test.what || cut != test.cut || least != test.least || e.seen != test.now {
+			t.Errorf("seen %q, answered %q: %d, cut %d, least %d, then %q", test.seen, test.answered, what, cut, least, e.seen)
+		}
+	}
+}
+
+func TestEpochInRedis(t *testing.T) {
+	t.Parallel()
+	d, redis, log := open(t)
+	eventually(t, "the first epoch is there", func() bool { return redis.Exists("auth:epoch") })
+	value, err := redis.Get("auth:epoch")
+	if err != nil || !strings.HasSuffix(value, ":0") {
+		t.Errorf("the first epoch is %q, %v", value, err)
+	}
+	if _, cut, err := d.Revoked(t.Context(), "token", "user"); cut != 0 || err != nil {
+		t.Errorf("cut %d, %v", cut, err)
+	}
+	redis.FlushAll()
+	before := time.Now().Unix()
+	_, cut, err := d.Revoked(t.Context(), "token", "user")
+	if cut < before+1 || cut > time.Now().Unix()+1 || err != nil {
+		t.Errorf("after a loss: cut %d at %d, %v", cut, before, err)
+	}
+	at, err := d.IssueTime(t.Context(), "user")
+	if err != nil || at.Unix() <= cut {
+		t.Errorf("a token is issued at %d, %v; the cut is %d", at.Unix(), err, cut)
+	}
+	all, err := d.RevokeAll(t.Context())
+	if err != nil || all <= cut {
+		t.Errorf("revoking all: cut %d, %v; it was %d", all, err, cut)
+	}
+	if _, cut, err := d.Revoked(t.Context(), "token", ""); cut != all || err != nil {
+		t.Errorf("after revoking all: cut %d, %v; want %d", cut, err, all)
+	}
+	if n := log.count("the blacklist was lost"); n != 2 {
+		t.Errorf("%d lines of lost blacklists, want that of the loss and that of revoking all", n)
+	}
+	for key, store := range map[string]func() error{
+		"auth:epoch":      func() error { redis.Del("auth:epoch"); _, err := redis.Push("auth:epoch", "x"); return err },
+		"logout-all:user": func() error { redis.Del("auth:epoch"); return redis.Set("logout-all:user", "soon") },
+	} {
+		if err := store(); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := d.Revoked(t.Context(), "token", "user"); err == nil {
+			t.Errorf("a broken %s is taken for an answer", key)
+		}
+	}
+}
+
+func TestExpectedEpoch(t *testing.T) {
+	t.Parallel()
+	redis := miniredis.RunT(t)
+	d, err := Open(Options{Addrs: []string{redis.Addr()}, Timeout: 2 * time.Second, ExpectEpoch: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	if _, cut, err := d.Revoked(t.Context(), "token", ""); cut < time.Now().Unix()-1 || err != nil {
+		t.Errorf("cut %d, %v; want that of a lost blacklist", cut, err)
+	}
+}
+
+func TestLogoutAll(t *testing.T) {
+	t.Parallel()
+	d, _, _ := open(t)
+	now := time.Now().Unix()
+	var last int64
+	for i, test := range []struct{ issuedAt, least, most int64 }{
+		{0, now, now + 5},
+		{0, now + 1, now + 6},            // later than the one before
+		{now + 30, now + 30, now + 30},   // not before the token that asks
+		{now + 1000, now + 31, now + 31}, // but that one's clock is wrong
+		{-5, now + 32, now + 32},
+	} {
+		if err := d.LogoutAll(t.Context(), "user", test.issuedAt); err != nil {
+			t.Fatal(err)
+		}
+		_, cut, err := d.Revoked(t.Context(), "token", "user")
+		if cut < test.least || cut > test.most || cut <= last || err != nil {
+			t.Errorf("%d: cut %d after %d, %v; want %d to %d", i, cut, last, err, test.least, test.most)
+		}
+		last = cut
+		if at, err := d.IssueTime(t.Context(), "user"); at.Unix() <= cut || err != nil {
+			t.Errorf("%d: a token is issued at %d, %v; the cut is %d", i, at.Unix(), err, cut)
+		}
+	}
+	if _, cut, err := d.Revoked(t.Context(), "token", "another"); cut != 0 || err != nil {
+		t.Errorf("another user's cut is %d, %v", cut, err)
+	}
+}
+
+// world is several instances on one Redis, whose time and losses the test decides.
+type world struct {
+	t         *testing.T
+	rng       *rand.Rand
+	redis     *miniredis.Miniredis
+	db        *DB
+	now       int64
+	losses    int // so far
+	instances []*instance
+	tokens    []*simToken
+	replies   []reply // that are on their way
+	accepted  int
+	refused   int
+}
+
+type instance struct {
+	*epoch
+	since int // the number of losses before it had seen an epoch; -1 if it hasn't
+}
+
+type simToken struct {
+	name      string
+	iat, cut  int64 // the cut it was issued over
+	revokedAt int   // the number of losses before it was revoked; -1 if it isn't
+}
+
+type reply struct {
+	instance *instance
+	token    *simToken
+	revoked  bool
+	epoch    string
+	losses   int // before it was read
+}
+
+// TestNoRevokedTokenComesBack simulates logins, logouts, losses, starts of instances and replies that
+// come late, in any order. Whatever instance has seen an epoch before a loss must not accept, in any
+// answer that it read after that loss, a token that was revoked before it.
+func TestNoRevokedTokenComesBack(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	var accepted, refused int
+	for run := range uint64(150) {
+		w := newWorld(t, rand.New(rand.NewPCG(seed, run)))
+		for range 200 {
+			w.step()
+		}
+		accepted, refused = accepted+w.accepted, refused+w.refused
+		if t.Failed() {
+			t.Fatalf("seed %d, run %d", seed, run)
+		}
+	}
+	if accepted < 500 || refused < 500 {
+		t.Errorf("the simulation shows little: %d tokens accepted, %d refused", accepted, refused)
+	}
+	t.Logf("%d tokens accepted, %d refused", accepted, refused)
+}
+
+func newWorld(t *testing.T, rng *rand.Rand) *world {
+	t.Helper()
+	w := &world{t: t, rng: rng, redis: miniredis.RunT(t), now: 1_800_000_000}
+	w.redis.SetTime(time.Unix(w.now, 0))
+	d, err := Open(Options{Addrs: []string{w.redis.Addr()}, Timeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	w.db = d
+	w.start()
+	w.start()
+	return w
+}
+
+func (w *world) step() {
+	switch n := w.rng.IntN(100); {
+	case n < 20:
+		w.now += int64(w.rng.IntN(3))
+		w.redis.SetTime(time.Unix(w.now, 0))
+	case n < 30:
+		w.login()
+	case n < 42:
+		w.logout()
+	case n < 45:
+		w.redis.FlushAll()
+		w.losses++
+	case n < 47:
+		w.start()
+	case n < 75:
+		w.ask()
+	default:
+		w.answer()
+	}
+}
+
+func (w *world) start() {
+	e := &epoch{log: slog.New(slog.DiscardHandler), install: w.db.installEpoch}
+	w.instances = append(w.instances, &instance{epoch: e, since: -1})
+}
+
+func (w *world) epochNow() string {
+	value, err := w.redis.Get("auth:epoch")
+	if err != nil && !errors.Is(err, miniredis.ErrKeyNotFound) {
+		w.t.Error(err)
+	}
+	return value
+}
+
+// judge has an instance judge an epoch that it read after so many losses.
+func (w *world) judge(i *instance, answered string, losses int) int64 {
+	cut, err := i.judge(w.t.Context(), answered)
+	if err != nil {
+		w.t.Error(err)
+	}
+	if i.since < 0 {
+		// It has seen an epoch of now, or one that it read long ago and found outdated: not before.
+		i.since = max(losses, w.losses)
+	}
+	return cut
+}
+
+// login issues a token if its time isn't too far ahead; else it would wait, as IssueTime does.
+func (w *world) login() {
+	i := w.instances[w.rng.IntN(len(w.instances))]
+	cut := w.judge(i, w.epochNow(), w.losses)
+	iat := max(w.now, cut+1)
+	if time.Duration(iat-w.now)*time.Second <= maxAhead {
+		w.tokens = append(w.tokens, &simToken{name: fmt.Sprint("t", len(w.tokens)), iat: iat, cut: cut, revokedAt: -1})
+	}
+}
+
+func (w *world) logout() {
+	if len(w.tokens) == 0 {
+		return
+	}
+	token := w.tokens[w.rng.IntN(len(w.tokens))]
+	if err := w.redis.Set("blacklist:"+token.name, "true"); err != nil {
+		w.t.Error(err)
+	}
+	if token.revokedAt < 0 {
+		token.revokedAt = w.losses
+	}
+}
+
+// ask reads what an instance asks about a token; the reply is on its way then.
+func (w *world) ask() {
+	if len(w.tokens) == 0 {
+		return
+	}
+	recent := max(0, len(w.tokens)-8)
+	token := w.tokens[recent+w.rng.IntN(len(w.tokens)-recent)]
+	w.replies = append(w.replies, reply{
+		instance: w.instances[w.rng.IntN(len(w.instances))],
+		token:    token,
+		revoked:  w.redis.Exists("blacklist:" + token.name),
+		epoch:    w.epochNow(),
+		losses:   w.losses,
+	})
+}
+
+// answer has one of the replies arrive, and holds what the instance makes of it against what must not be.
+func (w *world) answer() {
+	if len(w.replies) == 0 {
+		return
+	}
+	n := w.rng.IntN(len(w.replies))
+	r := w.replies[n]
+	w.replies = append(w.replies[:n], w.replies[n+1:]...)
+
+	knew := r.instance.since // before this answer
+	cut := w.judge(r.instance, r.epoch, r.losses)
+	token := r.token
+	if r.revoked || token.iat <= cut {
+		w.refused++
+		if !r.revoked && token.revokedAt < 0 && cut == token.cut {
+			w.t.Errorf("%s, issued at %d over the cut %d, is refused by the same", token.name, token.iat, cut)
+		}
+		return
+	}
+	w.accepted++
+	if knew >= 0 && token.revokedAt >= 0 && token.revokedAt < r.losses && knew < r.losses && knew <= token.revokedAt {
+		w.t.Errorf("%s, revoked after %d losses, is accepted after %d by an instance that knew of the blacklist since %d",
+			token.name, token.revokedAt, r.losses, knew)
+	}
+}
