@@ -57,6 +57,9 @@ func serve(ctx context.Context) error {
 			log.Error(err.Error())
 		}
 	}()
+	if err := store.CheckSafe(ctx); db.IsUnsafe(err) {
+		return err
+	}
 	app, err := newApp(cfg, store, log)
 	if err != nil {
 		return err
@@ -137,6 +140,7 @@ func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
 		TLS:              cfg.Redis.TLS,
 		Timeout:          cfg.RedisTimeout,
 		WaitReplicas:     cfg.RedisWaitReplicas,
+		RequireSafe:      cfg.RedisRequireSafe,
 		ExpectEpoch:      cfg.RevocationEpoch == "expect",
 		Watch:            watch,
 		Log:              log,

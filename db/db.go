@@ -32,6 +32,8 @@ type Options struct {
 	Timeout time.Duration
 	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
 	WaitReplicas int
+	// RequireSafe says that a Redis which can lose revocations will not do: it counts as not ready.
+	RequireSafe bool
 	// ExpectEpoch says that there has been a blacklist, so that none to be found is a lost one.
 	ExpectEpoch bool
 	// Watch says to ask Redis every second: whether it is there, and whether the blacklist still is.
@@ -51,6 +53,7 @@ type DB struct {
 	stopped  chan struct{}
 
 	waitReplicas int
+	requireSafe  bool
 }
 
 // Open returns a DB without waiting for Redis, which need not be there yet: until it is, every call
@@ -60,6 +63,7 @@ func Open(o Options) (*DB, error) {
 	d := &DB{
 		timeout:      o.Timeout,
 		waitReplicas: o.WaitReplicas,
+		requireSafe:  o.RequireSafe,
 		state:        state{log: o.Log},
 		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch},
 		stopped:      make(chan struct{}),

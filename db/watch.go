@@ -12,13 +12,23 @@ import (
 // watchEvery is how often Redis is asked whether it is there.
 const watchEvery = time.Second
 
-// watch asks Redis whether it is there until ctx ends.
+// checkEvery is how often, counted in watches, Redis is looked over for risks.
+const checkEvery = 60
+
+// watch asks Redis whether it is there until ctx ends, and, when it has come and then every minute,
+// whether it can lose revocations.
 func (d *DB) watch(ctx context.Context) {
 	defer close(d.stopped)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	for {
-		_ = d.Ready(ctx) // the state logs it
+	unchecked := true
+	for n := 1; ; n++ {
+		unchecked = unchecked || n%checkEvery == 0
+		err := d.Ready(ctx) // the state logs it
+		if unchecked && (err == nil || IsUnsafe(err)) {
+			err = d.CheckSafe(ctx)
+		}
+		unchecked = err != nil
 		select {
 		case <-ctx.Done():
 			return
@@ -38,6 +48,9 @@ func (d *DB) Ping(ctx context.Context) error {
 // Ready asks what Ping asks, and notices a lost blacklist where nobody else asks.
 func (d *DB) Ready(ctx context.Context) error {
 	err := d.call(ctx, "asking Redis", func(ctx context.Context) error {
+		if d.requireSafe && d.state.atRisk() {
+			return errUnsafe
+		}
 		_, err := d.latestCut(ctx, redis.NewStringResult("", redis.Nil), d.client.Get(ctx, epochKey))
 		return err
 	})
@@ -53,6 +66,13 @@ type state struct {
 	mu    sync.Mutex
 	known bool
 	up    bool
+	risks []string // see CheckSafe
+}
+
+func (s *state) atRisk() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.risks) > 0
 }
 
 func (s *state) set(err error) {
