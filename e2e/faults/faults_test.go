@@ -1,0 +1,222 @@
+// Package faults takes Redis away, empties it, slows it down and kills the service, and looks at what the
+// built service answers meanwhile. What it answers is asserted. How long it takes is printed beside its
+// bar, and fails only at three times the bar.
+package faults
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+const (
+	secret  = "a secret of more than thirty-two bytes"
+	expired = `{"message":"Session expired. Please login again."}`
+	away    = `{"message":"Authentication service unavailable"}`
+	broken  = `{"message":"Internal server error"}`
+	me      = "/api/auth/me"
+	logout  = "/api/auth/logout"
+
+	// timeout is the default of REDIS_TIMEOUT, and bar what an answer without Redis may take.
+	timeout = 300 * time.Millisecond
+	bar     = timeout + 50*time.Millisecond
+)
+
+// start starts the service as in production.
+func start(t *testing.T, env ...string) *harness.Service {
+	t.Helper()
+	s := harness.StartService(t, append([]string{
+		"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s", "LOGIN_LIMIT=off",
+	}, env...)...)
+	s.URL = strings.Replace(s.URL, "localhost", "127.0.0.1", 1) // a thousand look-ups would be measured too
+	return s
+}
+
+// answer is what came back for a request.
+type answer struct {
+	status int
+	body   string
+	cookie string // the Set-Cookie header
+	took   time.Duration
+}
+
+func (a answer) String() string {
+	return fmt.Sprintf("%d %s, Set-Cookie %q", a.status, a.body, a.cookie)
+}
+
+// token returns the one that the answer sets.
+func (a answer) token() string {
+	value, _, _ := strings.Cut(strings.TrimPrefix(a.cookie, "token="), ";")
+	return value
+}
+
+// is tells whether the answer is that one and leaves the cookie alone.
+func (a answer) is(status int, body string) bool {
+	return a.status == status && (body == "" || a.body == body) && a.cookie == ""
+}
+
+// refused tells whether the answer says that the token is revoked, and clears the cookie.
+func (a answer) refused() bool {
+	return a.status == http.StatusUnauthorized && a.body == expired &&
+		strings.HasPrefix(a.cookie, "token=;") && strings.Contains(a.cookie, "Expires=Thu, 01 Jan 1970 00:00:00 GMT")
+}
+
+var client = &http.Client{
+	Timeout:   20 * time.Second,
+	Transport: &http.Transport{MaxIdleConnsPerHost: requests},
+}
+
+// try sends a request with the token, if it isn't empty, in the cookie.
+func try(s *harness.Service, method, path, token, body string) (answer, error) {
+	request, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Cookie", "token="+token)
+	}
+	started := time.Now()
+	response, err := client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, string(text), response.Header.Get("Set-Cookie"), time.Since(started)}, err
+}
+
+func send(t *testing.T, s *harness.Service, method, path, token, body string) answer {
+	t.Helper()
+	got, err := try(s, method, path, token, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func wantStatus(t *testing.T, what string, got answer, status int) {
+	t.Helper()
+	if got.status != status {
+		t.Fatalf("%s: %s, want %d", what, got, status)
+	}
+}
+
+func wantRefused(t *testing.T, what string, got answer) {
+	t.Helper()
+	if !got.refused() {
+		t.Fatalf("%s: %s, want 401 %s and the cookie cleared", what, got, expired)
+	}
+}
+
+// login registers the user, unless there is one, and logs in.
+func login(t *testing.T, s *harness.Service, name string) string {
+	t.Helper()
+	user := fmt.Sprintf(`{"username":%q,"email":"%s@example.com","password":"correct horse"}`, name, name)
+	send(t, s, "POST", "/api/auth/register", "", user)
+	got := send(t, s, "POST", "/api/auth/login", "", user)
+	wantStatus(t, "login", got, 200)
+	return got.token()
+}
+
+// leave logs out and checks that the token is dead.
+func leave(t *testing.T, s *harness.Service, token string) {
+	t.Helper()
+	wantStatus(t, "logout", send(t, s, "POST", logout, token, ""), 200)
+	wantRefused(t, "me after logout", send(t, s, "GET", me, token, ""))
+}
+
+// nodeToken returns a token as the original issues it: without a jti. Its user is one of no other token.
+func nodeToken(id string, issued time.Time) string {
+	return sign(map[string]any{"id": id, "email": id + "@example.com", "iat": issued.Unix(), "exp": issued.Unix() + 86400})
+}
+
+// ownToken returns a token as the service issues it.
+func ownToken(id string, issued time.Time) string {
+	return sign(map[string]any{"id": id, "jti": "jti of " + id, "iat": issued.Unix(), "exp": issued.Unix() + 86400})
+}
+
+func sign(claims map[string]any) string {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		panic(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(payload)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return text + "." + encode(mac.Sum(nil))
+}
+
+// connect returns a client to a Redis, beside the service.
+func connect(t *testing.T, r *harness.Redis, password string) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: r.Addr(), Password: password})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// command runs one on a Redis and returns its reply.
+func command(t *testing.T, c *redis.Client, args ...any) any {
+	t.Helper()
+	reply, err := c.Do(context.Background(), args...).Result()
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return reply
+}
+
+func signal(t *testing.T, p *harness.Process, sig syscall.Signal) {
+	t.Helper()
+	if err := p.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// each calls do for every number below n, all at once, and waits.
+func each(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
+// logTimes prints how long answers took, and fails at three times the bar.
+func logTimes(t *testing.T, what string, times []time.Duration, bar time.Duration) {
+	t.Helper()
+	slices.Sort(times)
+	at := func(part float64) time.Duration {
+		return times[int(part*float64(len(times)-1))].Round(100 * time.Microsecond)
+	}
+	t.Logf("%s, %d: p50 %s, p99 %s, max %s (bar %s)", what, len(times), at(0.5), at(0.99), at(1), bar)
+	if at(1) > 3*bar {
+		t.Errorf("%s took %s, more than three times the bar of %s", what, at(1), bar)
+	}
+}
+
+// logTime prints how long something took, and fails at three times the bar.
+func logTime(t *testing.T, what string, took, bar time.Duration) {
+	t.Helper()
+	t.Logf("%s: %s (bar %s)", what, took.Round(time.Millisecond), bar)
+	if took > 3*bar {
+		t.Errorf("%s took %s, more than three times the bar of %s", what, took, bar)
+	}
+}

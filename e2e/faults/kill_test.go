@@ -1,0 +1,52 @@
+package faults
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// TestKilledDuringLogouts kills an instance at any moment of logouts: who was answered 200 is out, at another.
+func TestKilledDuringLogouts(t *testing.T) {
+	t.Parallel()
+	r := harness.StartRedis(t)
+	witness := start(t, r.Env()...)
+	const (
+		kills = 200
+		atOne = 8
+	)
+	var answered, unanswered, stored atomic.Int64
+	for kill := range kills {
+		victim := start(t, r.Env()...)
+		time.AfterFunc(time.Duration(rand.Int64N(int64(12*time.Millisecond))), func() { _ = victim.Process.Process.Kill() })
+		each(atOne, func(i int) {
+			for n := 0; ; n++ {
+				token := ownToken(fmt.Sprintf("kill %d, %d, %d", kill, i, n), time.Now())
+				got, err := try(victim, "POST", logout, token, "")
+				after, errAfter := try(witness, "GET", me, token, "")
+				switch {
+				case errAfter != nil:
+					t.Error(errAfter)
+				case err != nil && after.refused():
+					stored.Add(1) // the answer alone was lost
+				case err == nil && got.status == 200 && !after.refused():
+					t.Errorf("kill %d: logout answered %s; then the token: %s", kill, got, after)
+				}
+				if err != nil {
+					unanswered.Add(1)
+					return
+				}
+				answered.Add(1)
+			}
+		})
+		victim.Kill()
+	}
+	t.Logf("%d kills: %d logouts answered, %d not, of which %d were stored", kills, answered.Load(), unanswered.Load(), stored.Load())
+	if answered.Load() < kills || unanswered.Load() < kills {
+		t.Error("too few for a test")
+	}
+}

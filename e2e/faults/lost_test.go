@@ -1,0 +1,254 @@
+package faults
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// losses are the ways to lose a blacklist. Each starts a Redis and returns the settings that lead to it.
+var losses = map[string]func(t *testing.T) (env []string, lose func()){
+	"FLUSHALL":                      flushed,
+	"restarted without persistence": restarted,
+	"empty replica promoted":        promoted,
+}
+
+func flushed(t *testing.T) (env []string, lose func()) {
+	t.Helper()
+	r := harness.StartRedis(t)
+	c := connect(t, r, "")
+	return r.Env(), func() { command(t, c, "FLUSHALL") }
+}
+
+func restarted(t *testing.T) (env []string, lose func()) {
+	t.Helper()
+	r := harness.StartRedis(t)
+	return r.Env(), func() { r.Kill(); r.Start(t) }
+}
+
+func promoted(t *testing.T) (env []string, lose func()) {
+	t.Helper()
+	master := harness.StartRedis(t)
+	// It looks for its master in the wrong place, and so never gets a copy.
+	replica := harness.StartRedis(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(harness.FreePort(t)))
+	c := connect(t, replica, "")
+	p := startProxy(t, master.Addr())
+	return []string{p.url()}, func() {
+		master.Kill()
+		command(t, c, "REPLICAOF", "NO", "ONE")
+		p.moveTo(replica.Addr())
+	}
+}
+
+// TestLostBlacklist: whoever was logged out stays out, on the very next request at each instance.
+func TestLostBlacklist(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range losses {
+		for n := 1; n <= 2; n++ {
+			t.Run(fmt.Sprintf("%s, instances: %d", name, n), func(t *testing.T) {
+				t.Parallel()
+				env, lose := prepare(t)
+				var all []*harness.Service
+				for range n {
+					all = append(all, start(t, env...))
+				}
+				left, kept := tokensBefore(t, all)
+				lose()
+				each(n, func(i int) { wantDeadAtOnce(t, all[i], left) })
+				for _, s := range all {
+					for what, token := range kept {
+						wantRefused(t, what+" token from before", send(t, s, "GET", me, token, ""))
+					}
+				}
+				wantFreshLogins(t, all)
+				for _, s := range all {
+					for _, token := range left {
+						wantRefused(t, "logged out before, after new logins", send(t, s, "GET", me, token, ""))
+					}
+				}
+			})
+		}
+	}
+}
+
+// tokensBefore returns tokens that were logged out and others that are good, of every origin.
+func tokensBefore(t *testing.T, all []*harness.Service) (left []string, kept map[string]string) {
+	t.Helper()
+	kept = map[string]string{"Node's": nodeToken("kept", time.Now()), "signed": ownToken("kept too", time.Now())}
+	left = []string{nodeToken("left", time.Now())}
+	for i, s := range all {
+		kept[fmt.Sprintf("instance %d's", i)] = login(t, s, "ada")
+		left = append(left, login(t, s, "ada"))
+	}
+	for i, token := range left {
+		leave(t, all[i%len(all)], token)
+	}
+	for _, s := range all {
+		for what, token := range kept {
+			wantStatus(t, what+" token", send(t, s, "GET", me, token, ""), 200)
+		}
+	}
+	return left, kept
+}
+
+// wantDeadAtOnce asks until there is a Redis that answers: the first answer is a refusal.
+func wantDeadAtOnce(t *testing.T, s *harness.Service, left []string) {
+	t.Helper()
+	for i, token := range left {
+		for deadline := time.Now().Add(10 * time.Second); ; {
+			got, err := try(s, "GET", me, token, "")
+			if err == nil && got.refused() {
+				break
+			}
+			if err != nil || !got.is(503, away) || time.Now().After(deadline) {
+				t.Errorf("token %d, logged out before the loss: %s, %v", i, got, err)
+				return
+			}
+		}
+	}
+}
+
+// wantFreshLogins logs in at every instance, in the second of the loss: good everywhere, until logged out.
+func wantFreshLogins(t *testing.T, all []*harness.Service) {
+	t.Helper()
+	for i, s := range all {
+		token := login(t, s, "ada")
+		for _, other := range all {
+			wantStatus(t, "a token from after the loss", send(t, other, "GET", me, token, ""), 200)
+		}
+		leave(t, all[(i+1)%len(all)], token)
+		wantRefused(t, "logged out after the loss", send(t, s, "GET", me, token, ""))
+	}
+}
+
+// TestFlushedUnderLoad flushes while both instances are asked all the time about tokens that are dead.
+func TestFlushedUnderLoad(t *testing.T) {
+	t.Parallel()
+	r := harness.StartRedis(t)
+	c := connect(t, r, "")
+	all := []*harness.Service{start(t, r.Env()...), start(t, r.Env()...)}
+	left, _ := tokensBefore(t, all)
+	var done atomic.Bool
+	var asked atomic.Int64
+	var askers sync.WaitGroup
+	for i := range 8 {
+		askers.Go(func() {
+			for n := 0; !done.Load(); n++ {
+				got, err := try(all[i%2], "GET", me, left[n%len(left)], "")
+				if err != nil || !got.refused() && !got.is(503, away) {
+					t.Errorf("instance %d: %s, %v", i%2, got, err)
+					return
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	const flushes = 50
+	for range flushes {
+		command(t, c, "FLUSHALL")
+		before := asked.Load()
+		harness.Eventually(t, "some have asked", func() error {
+			if t.Failed() || asked.Load() > before+16 {
+				return nil
+			}
+			return fmt.Errorf("%d", asked.Load()-before)
+		})
+	}
+	done.Store(true)
+	askers.Wait()
+	t.Logf("%d requests with dead tokens over %d times FLUSHALL", asked.Load(), flushes)
+	wantFreshLogins(t, all)
+}
+
+// TestStartsJustAfterTheLoss: an instance that never saw the blacklist takes the empty one for the first,
+// until one that knows better has looked.
+func TestStartsJustAfterTheLoss(t *testing.T) {
+	t.Parallel()
+	r := harness.StartRedis(t)
+	c := connect(t, r, "")
+	old := start(t, r.Env()...)
+	for range 3 {
+		left := []string{login(t, old, "ada"), nodeToken("left", time.Now())}
+		for _, token := range left {
+			leave(t, old, token)
+		}
+		command(t, c, "FLUSHALL")
+		lost := time.Now()
+		young := start(t, r.Env()...)
+		asked := 0
+		harness.Eventually(t, "the new instance refuses what was logged out", func() error {
+			asked++
+			if got := send(t, young, "GET", me, left[0], ""); !got.refused() {
+				return fmt.Errorf("%s", got)
+			}
+			return nil
+		})
+		logTime(t, fmt.Sprintf("refused at the new instance, at request %d, after", asked), time.Since(lost), time.Second)
+		for _, s := range []*harness.Service{young, old} {
+			for _, token := range left {
+				wantRefused(t, "logged out before the loss", send(t, s, "GET", me, token, ""))
+			}
+		}
+		wantFreshLogins(t, []*harness.Service{young, old})
+		young.Kill()
+	}
+}
+
+// TestNobodyLeft: no instance has seen the blacklist that is lost, but the operator says that there was one.
+func TestNobodyLeft(t *testing.T) {
+	t.Parallel()
+	r := harness.StartRedis(t)
+	c := connect(t, r, "")
+	env := append(r.Env(), "REVOCATION_EPOCH=expect")
+	s := start(t, r.Env()...)
+	left, kept := tokensBefore(t, []*harness.Service{s})
+	s.Kill()
+	command(t, c, "FLUSHALL")
+
+	all := []*harness.Service{start(t, env...), start(t, env...)}
+	for _, s := range all {
+		wantRefused(t, "logged out before", send(t, s, "GET", me, left[1], ""))
+		wantRefused(t, "Node's, logged out before", send(t, s, "GET", me, left[0], ""))
+		for what, token := range kept {
+			wantRefused(t, what+" token from before", send(t, s, "GET", me, token, ""))
+		}
+	}
+	wantFreshLogins(t, all)
+	kept["new"] = login(t, all[0], "ada")
+	all[0].Kill()
+	again := start(t, env...)
+	wantStatus(t, "a restart with the epoch there", send(t, again, "GET", me, kept["new"], ""), 200)
+}
+
+// TestEpochKey holds the key to the form that other tools read, before and after a loss.
+func TestEpochKey(t *testing.T) {
+	t.Parallel()
+	r := harness.StartRedis(t)
+	c := connect(t, r, "")
+	s := start(t, r.Env()...)
+	login(t, s, "ada")
+	form := regexp.MustCompile(`^[^:]+:\d+$`)
+	first := command(t, c, "GET", "auth:epoch").(string)
+	if !form.MatchString(first) || !strings.HasSuffix(first, ":0") {
+		t.Errorf("the first epoch is %q", first)
+	}
+	command(t, c, "FLUSHALL")
+	now := time.Now().Unix()
+	login(t, s, "ada")
+	second := command(t, c, "GET", "auth:epoch").(string)
+	id, digits, _ := strings.Cut(second, ":")
+	cut, err := strconv.ParseInt(digits, 10, 64)
+	if !form.MatchString(second) || strings.HasPrefix(first, id+":") || err != nil || cut < now || cut > now+5 {
+		t.Errorf("at %d, after %q, the epoch is %q, %v", now, first, second, err)
+	}
+	if ttl := command(t, c, "TTL", "auth:epoch"); ttl != int64(-1) {
+		t.Errorf("it lives %v s", ttl)
+	}
+}

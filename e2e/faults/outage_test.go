@@ -1,0 +1,187 @@
+package faults
+
+import (
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// requests is how many meet an outage at once.
+const requests = 1000
+
+// rig is a Redis that keeps what it was told, with the service on it, maybe through a proxy.
+type rig struct {
+	redis         *harness.Redis
+	proxy         *proxy
+	service       *harness.Service
+	live, revoked string
+}
+
+func newRig(t *testing.T, proxied bool) *rig {
+	t.Helper()
+	r := &rig{redis: harness.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")}
+	env := r.redis.Env()
+	if proxied {
+		r.proxy = startProxy(t, r.redis.Addr())
+		env = []string{r.proxy.url()}
+	}
+	r.service = start(t, env...)
+	r.live, r.revoked = login(t, r.service, "ada"), login(t, r.service, "ada")
+	leave(t, r.service, r.revoked)
+	return r
+}
+
+// outages are the ways that Redis can go. take begins one and returns what ends it.
+var outages = []struct {
+	name      string
+	proxied   bool
+	guardOnly bool // a logout is stored all the same
+	take      func(t *testing.T, r *rig) (back func())
+}{
+	{"refused", false, false, kill},
+	{"hung", false, false, stop},
+	{"black hole", true, false, through(fault{swallow: true})},
+	{"slow by 2 s", true, false, through(fault{delay: 2 * time.Second})},
+	{"reset in the first reply", true, false, through(fault{cut: 3})},
+	{"reset in the last reply", true, true, through(fault{cut: 12})}, // ":0", "$-1" and half of the epoch
+}
+
+func kill(t *testing.T, r *rig) (back func()) {
+	t.Helper()
+	r.redis.Kill()
+	return func() { r.redis.Start(t) }
+}
+
+func stop(t *testing.T, r *rig) (back func()) {
+	t.Helper()
+	signal(t, r.redis.Process, syscall.SIGSTOP)
+	return func() { signal(t, r.redis.Process, syscall.SIGCONT) }
+}
+
+func through(f fault) func(*testing.T, *rig) func() {
+	return func(_ *testing.T, r *rig) func() {
+		r.proxy.set(f)
+		return func() { r.proxy.set(fault{}) }
+	}
+}
+
+// TestOutages has a thousand requests meet each outage. It measures, so nothing runs beside it.
+func TestOutages(t *testing.T) {
+	for _, outage := range outages {
+		t.Run(outage.name, func(t *testing.T) {
+			r := newRig(t, outage.proxied)
+			r.burst(t, true, false) // opens every connection
+			back := outage.take(t, r)
+			logTimes(t, "without", r.burst(t, outage.guardOnly, true), bar)
+			back()
+			since := time.Now()
+			harness.Eventually(t, "the service answers again", func() error {
+				if got := send(t, r.service, "GET", me, r.live, ""); got.status != 200 {
+					return fmt.Errorf("%s", got)
+				}
+				return nil
+			})
+			logTime(t, "first good answer", time.Since(since), time.Second)
+			wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
+			leave(t, r.service, login(t, r.service, "ada"))
+		})
+	}
+}
+
+// burst sends all requests at once: a third with a good token, a third with a revoked one, and a third logouts.
+func (r *rig) burst(t *testing.T, guardOnly, down bool) []time.Duration {
+	t.Helper()
+	took := make([]time.Duration, requests)
+	var unavailable atomic.Int64
+	each(requests, func(i int) {
+		method, path, token, wantAnswer := "GET", me, r.live, answer{status: 503, body: away}
+		switch {
+		case i%3 == 1:
+			token = r.revoked
+		case i%3 == 2 && !guardOnly:
+			method, path, token = "POST", logout, ownToken("user "+strconv.Itoa(i), time.Now())
+			wantAnswer = answer{status: 500, body: broken}
+		}
+		got, err := try(r.service, method, path, token, "")
+		took[i] = got.took
+		unavailableNow := got.is(wantAnswer.status, wantAnswer.body)
+		switch {
+		case err != nil:
+			t.Error(err)
+		case unavailableNow:
+			unavailable.Add(1)
+		case down:
+			t.Errorf("%s %s without Redis: %s, want %d and the cookie kept", method, path, got, wantAnswer.status)
+		case token == r.revoked && !got.refused(), token != r.revoked && got.status != 200:
+			t.Errorf("%s %s: %s", method, path, got)
+		}
+	})
+	if !down {
+		t.Logf("%d of %d were refused for want of a connection", unavailable.Load(), requests)
+	}
+	return took
+}
+
+// TestWrongPassword starts with one that Redis doesn't know, until it does.
+func TestWrongPassword(t *testing.T) {
+	t.Parallel()
+	r := harness.StartRedis(t, "--requirepass", "right")
+	c := connect(t, r, "right")
+	s := start(t, append(r.Env(), "REDIS_PASSWORD=wrong")...)
+	token := ownToken("ada", time.Now())
+	for _, path := range []string{me, "/readyz"} {
+		wantStatus(t, path, send(t, s, "GET", path, token, ""), 503)
+	}
+	wantStatus(t, "healthz", send(t, s, "GET", "/healthz", "", ""), 200)
+	if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
+		t.Errorf("logout: %s, want 500 and the cookie kept", got)
+	}
+	command(t, c, "CONFIG", "SET", "requirepass", "wrong")
+	since := time.Now()
+	harness.Eventually(t, "the service gets in", func() error {
+		if got := send(t, s, "GET", me, token, ""); got.status != 200 {
+			return fmt.Errorf("%s", got)
+		}
+		return nil
+	})
+	logTime(t, "recovered", time.Since(since), 2*time.Second)
+	leave(t, s, token)
+}
+
+// TestReadsOnly: where Redis reads but doesn't write, the guard goes on and logout says that it failed.
+func TestReadsOnly(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ take, back []any }{
+		"replica":       {[]any{"REPLICAOF", "127.0.0.1", strconv.Itoa(harness.FreePort(t))}, []any{"REPLICAOF", "NO", "ONE"}},
+		"out of memory": {[]any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, false)
+			c := connect(t, r.redis, "")
+			command(t, c, test.take...)
+			for range 20 {
+				wantStatus(t, "me", send(t, r.service, "GET", me, r.live, ""), 200)
+				wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
+				if got := send(t, r.service, "POST", logout, r.live, ""); !got.is(500, broken) {
+					t.Fatalf("logout: %s, want 500 and the cookie kept", got)
+				}
+			}
+			command(t, c, test.back...)
+			since := time.Now()
+			harness.Eventually(t, "logout works again", func() error {
+				if got := send(t, r.service, "POST", logout, r.live, ""); got.status != 200 {
+					return fmt.Errorf("%s", got)
+				}
+				return nil
+			})
+			logTime(t, "recovered", time.Since(since), 2*time.Second)
+			wantRefused(t, "logged out after", send(t, r.service, "GET", me, r.live, ""))
+		})
+	}
+}

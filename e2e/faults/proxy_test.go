@@ -1,0 +1,158 @@
+package faults
+
+import (
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fault is what a proxy does to the connections through it.
+type fault struct {
+	swallow bool          // everything, in both directions
+	delay   time.Duration // of every reply
+	cut     int           // if not 0: a reply is cut off after so many bytes, and the connection reset
+}
+
+// proxy stands between the service and a Redis.
+type proxy struct {
+	listener net.Listener
+
+	mu     sync.Mutex
+	target string
+	fault  fault
+	closed bool
+	open   map[*net.TCPConn]bool
+	all    sync.WaitGroup
+}
+
+func startProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: listener, target: target, open: map[*net.TCPConn]bool{}}
+	p.all.Go(p.accept)
+	t.Cleanup(p.close)
+	return p
+}
+
+// url is what the service connects to.
+func (p *proxy) url() string { return "REDIS_URL=redis://" + p.listener.Addr().String() }
+
+// set begins a fault; the zero one ends it.
+func (p *proxy) set(f fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = f
+}
+
+func (p *proxy) now() fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fault
+}
+
+// moveTo resets every connection and leads new ones to another target, as a failover does.
+func (p *proxy) moveTo(target string) {
+	p.mu.Lock()
+	p.target = target
+	p.mu.Unlock()
+	p.reset()
+}
+
+func (p *proxy) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn := range p.open {
+		_ = conn.SetLinger(0)
+		_ = conn.Close()
+	}
+}
+
+func (p *proxy) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	_ = p.listener.Close()
+	p.reset()
+	p.all.Wait()
+}
+
+func (p *proxy) accept() {
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.all.Go(func() { p.serve(conn.(*net.TCPConn)) })
+	}
+}
+
+// keep remembers connections until forget is called. After close it closes them.
+func (p *proxy) keep(conns ...*net.TCPConn) (forget func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range conns {
+		p.open[conn] = true
+		if p.closed {
+			_ = conn.Close()
+		}
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, conn := range conns {
+			_ = conn.Close()
+			delete(p.open, conn)
+		}
+	}
+}
+
+func (p *proxy) serve(from *net.TCPConn) {
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	conn, err := net.Dial("tcp", target)
+	if err != nil {
+		_ = from.Close()
+		return
+	}
+	to := conn.(*net.TCPConn)
+	defer p.keep(from, to)()
+	var both sync.WaitGroup
+	both.Go(func() { p.pass(to, from, false) })
+	both.Go(func() { p.pass(from, to, true) })
+	both.Wait()
+}
+
+// pass copies until either side is gone. Where something was swallowed, the rest of the connection is too.
+func (p *proxy) pass(to, from *net.TCPConn, replies bool) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 16<<10)
+	swallowed := false
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		f := p.now()
+		if swallowed = swallowed || f.swallow; swallowed {
+			continue
+		}
+		if replies {
+			time.Sleep(f.delay)
+		}
+		if replies && f.cut > 0 && n > f.cut {
+			_, _ = to.Write(buffer[:f.cut])
+			time.Sleep(time.Millisecond) // else the reset overtakes what was written
+			_ = to.SetLinger(0)
+			return
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
