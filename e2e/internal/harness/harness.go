@@ -92,17 +92,6 @@ func Main(m *testing.M) {
 	os.Exit(status)
 }
 
-// FreePort returns a port of loopback that nothing listens on.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
 // Process is a program that a test started.
 type Process struct {
 	*exec.Cmd
