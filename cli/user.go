@@ -178,7 +178,7 @@ func newUserPassword(o Options) *cobra.Command {
 
 // endSessions revokes every session of a user who has been changed already.
 func endSessions(ctx context.Context, store *db.DB, user db.User) error {
-	if err := store.LogoutAll(ctx, user.ID, 0); err != nil {
+	if err := store.LogoutAll(ctx, user.ID); err != nil {
 		return fmt.Errorf("%s is changed, but his sessions go on: %w; run it again", user.Email, err)
 	}
 	return nil

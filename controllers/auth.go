@@ -18,9 +18,9 @@ type Revoker interface {
 	// Revoke returns nil once it is stored that token is revoked until the given time, for ever if
 	// that is the zero time.
 	Revoke(ctx context.Context, token string, until time.Time) error
-	// LogoutAll returns nil once it is stored that every token which the user was issued until now is
-	// revoked, and the one issued at issuedAt, in seconds (0 if that is not known).
-	LogoutAll(ctx context.Context, userID string, issuedAt int64) error
+	// LogoutAll returns nil once it is stored that every token which the user was issued here until now
+	// is revoked.
+	LogoutAll(ctx context.Context, userID string) error
 }
 
 // Clock tells when a token is issued: at a time that all instances share.
@@ -119,11 +119,11 @@ func (a *Auth) LogoutAll(c *gin.Context) error {
 	if s.UserID() == "" {
 		return &InvalidError{"the token names no user"}
 	}
-	issuedAt, _ := s.IssuedAt()
-	if err := a.Revoker.LogoutAll(ctx, s.UserID(), issuedAt); err != nil {
+	if err := a.Revoker.LogoutAll(ctx, s.UserID()); err != nil {
 		return err
 	}
-	// The blacklist is what a Node service beside this one knows of.
+	// The blacklist is what a Node service beside this one knows of, and a token that one issued may say
+	// that it is from later.
 	if err := a.revoke(ctx, s); err != nil {
 		return err
 	}

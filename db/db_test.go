@@ -293,7 +293,7 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 			"Revoked":             func(ctx context.Context) error { _, _, err := d.Revoked(ctx, "token", "user"); return err },
 			"Revoked, for nobody": func(ctx context.Context) error { _, _, err := d.Revoked(ctx, "token", ""); return err },
 			"Revoke":              func(ctx context.Context) error { return d.Revoke(ctx, "token", time.Time{}) },
-			"LogoutAll":           func(ctx context.Context) error { return d.LogoutAll(ctx, "user", 0) },
+			"LogoutAll":           func(ctx context.Context) error { return d.LogoutAll(ctx, "user") },
 			"RevokeAll":           func(ctx context.Context) error { _, err := d.RevokeAll(ctx); return err },
 			"IssueTime":           func(ctx context.Context) error { _, err := d.IssueTime(ctx, "user"); return err },
 			"CreateUser":          func(ctx context.Context) error { _, err := d.CreateUser(ctx, User{Email: "a@b.c"}); return err },

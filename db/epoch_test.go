@@ -105,32 +105,76 @@ func TestExpectedEpoch(t *testing.T) {
 	}
 }
 
+// TestLogoutAll: whatever was issued before is refused, whatever is issued after it isn't, and no cut gets
+// ahead of what the cut of a lost blacklist reaches.
 func TestLogoutAll(t *testing.T) {
 	t.Parallel()
-	d, _, _ := open(t)
-	now := time.Now().Unix()
-	var last int64
-	for i, test := range []struct{ issuedAt, least, most int64 }{
-		{0, now, now + 5},
-		{0, now + 1, now + 6},            // later than the one before
-		{now + 30, now + 30, now + 30},   // not before the token that asks
-		{now + 1000, now + 31, now + 31}, // but that one's clock is wrong
-		{-5, now + 32, now + 32},
+	d, redis, _ := open(t)
+	const start = 1_800_000_000
+	for _, test := range []struct {
+		name        string
+		now         int64 // after the start, as are the others
+		there, want int64 // the user's cut, 0 for none
+		epoch       string
+	}{
+		{"the first", 0, 0, 0, "e:0"},
+		{"after an earlier one", 10, 9, 10, "e:0"},
+		{"in the same second, where a login is a second ahead", 10, 10, 11, "e:0"},
+		{"and again", 10, 11, 11, "e:0"},
+		{"with the clock set back", 10, 500, 500, "e:0"},
+		{"in the second of a loss", 10, 0, 11, fmt.Sprint("e:", start+10)},
+		{"in the second before", 10, 0, 11, fmt.Sprint("e:", start+11)},
+		{"long after a loss", 10, 0, 10, fmt.Sprint("e:", start+9)},
+		{"with an epoch that is none", 10, 0, 10, "garbage"},
+		{"without an epoch", 10, 0, 10, ""},
 	} {
-		if err := d.LogoutAll(t.Context(), "user", test.issuedAt); err != nil {
-			t.Fatal(err)
+		redis.FlushAll()
+		redis.SetTime(time.Unix(start+test.now, 0))
+		for key, value := range map[string]string{"auth:epoch": test.epoch, "logout-all:user": fmt.Sprint(start + test.there)} {
+			if value == "" || key == "logout-all:user" && test.there == 0 {
+				continue
+			}
+			if err := redis.Set(key, value); err != nil {
+				t.Fatal(err)
+			}
 		}
-		_, cut, err := d.Revoked(t.Context(), "token", "user")
-		if cut < test.least || cut > test.most || cut <= last || err != nil {
-			t.Errorf("%d: cut %d after %d, %v; want %d to %d", i, cut, last, err, test.least, test.most)
+		if err := d.LogoutAll(t.Context(), "user"); err != nil {
+			t.Fatalf("%s: %v", test.name, err)
 		}
-		last = cut
-		if at, err := d.IssueTime(t.Context(), "user"); at.Unix() <= cut || err != nil {
-			t.Errorf("%d: a token is issued at %d, %v; the cut is %d", i, at.Unix(), err, cut)
+		if got, err := redis.Get("logout-all:user"); got != fmt.Sprint(start+test.want) || err != nil {
+			t.Errorf("%s: the cut is %s, %v; want %d", test.name, got, err, start+test.want)
 		}
 	}
-	if _, cut, err := d.Revoked(t.Context(), "token", "another"); cut != 0 || err != nil {
+	if _, cut, err := d.Revoked(t.Context(), "token", "another"); cut > start+12 || err != nil {
 		t.Errorf("another user's cut is %d, %v", cut, err)
+	}
+}
+
+// TestIssueTime: later than every cut, a second ahead at most, and not at all while the clock is far behind.
+func TestIssueTime(t *testing.T) {
+	t.Parallel()
+	d, redis, _ := open(t)
+	const start = 1_800_000_000
+	redis.SetTime(time.Unix(start, 0))
+	if err := redis.Set("auth:epoch", "e:0"); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ cut, at int64 }{{-1, 0}, {0, 1}, {1, 0}, {600, 0}} {
+		if err := redis.Set("logout-all:user", fmt.Sprint(start+test.cut)); err != nil {
+			t.Fatal(err)
+		}
+		if test.cut == 1 { // it waits
+			time.AfterFunc(100*time.Millisecond, func() { redis.SetTime(time.Unix(start+1, 0)) })
+			test.at = 2
+		}
+		at, err := d.IssueTime(t.Context(), "user")
+		if test.cut == 600 {
+			if err == nil || !strings.Contains(err.Error(), "Redis's clock is 10m0s behind") {
+				t.Errorf("with the clock set back: %s, %v", at, err)
+			}
+		} else if at.Unix() != start+test.at || err != nil {
+			t.Errorf("cut %d: issued at %d, %v; want %d", test.cut, at.Unix()-start, err, test.at)
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -56,26 +55,32 @@ func (d *DB) latestCut(ctx context.Context, userCut, epoch *redis.StringCmd) (in
 	return max(cut, ofEpoch), err
 }
 
-// raiseCut sets a user's cut: now, but later than the one before, and not before the time of the token
-// that asks for it. That one may be ahead by a minute: one with milliseconds in its iat must not take all
-// later ones along.
+// raiseCut sets a user's cut: to now, or to the second after where a token may have been issued that far
+// ahead, because a cut was in its way. It never falls. KEYS: the user's cut, and the epoch unless this is a
+// cluster.
 const raiseCut = `
 local now = tonumber(redis.call('TIME')[1])
-local token = tonumber(ARGV[1])
-if token > now + 60 then token = 0 end
-local cut = math.max(now, tonumber(redis.call('GET', KEYS[1]) or -1) + 1, token)
+local there = tonumber(redis.call('GET', KEYS[1]) or -1)
+local epoch = KEYS[2] and tonumber(string.match(redis.call('GET', KEYS[2]) or '', ':(%d+)$') or -1) or -1
+local cut = math.max(there, now)
+if math.max(there, epoch) >= now then cut = math.max(there, now + 1) end
 redis.call('SET', KEYS[1], string.format('%.0f', cut))
 return cut`
 
-// LogoutAll revokes every token that the user was issued until now, and the one issued at issuedAt (in
-// seconds, 0 if it is unknown). When it returns nil, Redis has stored it, and as many replicas as the
-// options ask for.
-func (d *DB) LogoutAll(ctx context.Context, userID string, issuedAt int64) error {
+// LogoutAll revokes every token that the user was issued here until now. When it returns nil, Redis has
+// stored it, and as many replicas as the options ask for.
+//
+// It doesn't mind the time of the token that asks for it, which a Node service with a clock of its own may
+// have issued: that one goes on the blacklist. A cut that followed it would be ahead of Redis's clock, and with it
+// the tokens issued next, which the cut of a lost blacklist would then not reach.
+func (d *DB) LogoutAll(ctx context.Context, userID string) error {
 	ctx = context.WithoutCancel(ctx) // a client that goes away doesn't stop it
+	keys := []string{logoutAllKey(userID)}
+	if !d.cluster() {
+		keys = append(keys, epochKey)
+	}
 	return d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
-		return d.stored(ctx, logoutAllKey(userID), func(pipeline redis.Pipeliner) {
-			pipeline.Eval(ctx, raiseCut, []string{logoutAllKey(userID)}, strconv.FormatInt(issuedAt, 10))
-		})
+		return d.stored(ctx, keys[0], func(pipeline redis.Pipeliner) { pipeline.Eval(ctx, raiseCut, keys) })
 	})
 }
 
@@ -88,13 +93,16 @@ const maxIssueWait = 3 * time.Second
 
 // IssueTime returns when a token for the user is to be issued: now, by Redis's clock, which all instances
 // share, but later than every cut. It waits while that is more than maxAhead off: for up to a second after
-// a lost blacklist, say.
+// a lost blacklist, say. Where Redis's clock was set back by more than it waits for, it is an error.
 func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
 	for deadline := time.Now().Add(maxIssueWait); ; {
 		at, now, err := d.issueTime(ctx, userID)
 		early := at.Sub(now) - maxAhead
-		if err != nil || early <= 0 || time.Now().Add(early).After(deadline) {
+		if err != nil || early <= 0 {
 			return at, err
+		}
+		if time.Now().Add(early).After(deadline) {
+			return time.Time{}, fmt.Errorf("issuing a token: Redis's clock is %s behind the last logout of all: was it set back?", at.Sub(now).Round(time.Second))
 		}
 		select {
 		case <-time.After(early):
