@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -49,8 +51,12 @@ type DB struct {
 	embedded *miniredis.Miniredis
 	state    state
 	epoch    epoch
-	stop     context.CancelFunc
-	stopped  chan struct{}
+	lane     *lane
+	lanes    sync.Map // of a cluster: address → *lane
+
+	life       context.Context // until Close
+	end        context.CancelFunc
+	background sync.WaitGroup
 
 	waitReplicas int
 	requireSafe  bool
@@ -66,9 +72,10 @@ func Open(o Options) (*DB, error) {
 		requireSafe:  o.RequireSafe,
 		state:        state{log: o.Log},
 		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch},
-		stopped:      make(chan struct{}),
 	}
 	d.epoch.install = d.installEpoch
+	d.life, d.end = context.WithCancel(context.Background())
+	d.lane = d.newLane(d.probe, d.state.set)
 	if len(o.Addrs) == 0 {
 		if err := d.embed(&o); err != nil {
 			return nil, err
@@ -79,20 +86,16 @@ func Open(o Options) (*DB, error) {
 		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would speak for its own node alone")
 	}
 
-	ctx, cancel := context.WithCancel(context.Background())
-	d.stop = cancel
 	if o.Watch {
-		go d.watch(ctx)
-	} else {
-		close(d.stopped)
+		d.background.Go(func() { d.watch(d.life) })
 	}
 	return d, nil
 }
 
 // Close ends every connection and the embedded Redis.
 func (d *DB) Close() error {
-	d.stop()
-	<-d.stopped
+	d.end()
+	d.background.Wait()
 	err := d.client.Close()
 	if d.embedded != nil {
 		d.embedded.Close()
@@ -132,13 +135,28 @@ func clientOptions(o Options) *redis.UniversalOptions {
 	if o.TLS {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
+	options.Dialer = dialer(options.DialTimeout, options.TLSConfig)
 	return options
 }
 
-// exec runs a pipeline and returns the first error of any of its commands that isn't redis.Nil. The error
-// that Exec returns has to be looked at first: where no connection could be had, with a wrong password
-// say, go-redis leaves the commands without one, and an EXISTS that was never sent reads 0.
+// exec runs a pipeline. Its error is that of the whole: a command that Redis refused has its own. The error
+// that Exec returns has to be looked at besides: where no connection could be had, with a wrong password say,
+// go-redis leaves the commands without one, and an EXISTS that was never sent reads 0.
 func exec(ctx context.Context, pipeline redis.Pipeliner) error {
+	commands, err := pipeline.Exec(ctx)
+	if err == nil || errors.Is(err, redis.Nil) {
+		return nil
+	}
+	var refusal redis.Error
+	if errors.As(err, &refusal) && slices.ContainsFunc(commands, func(c redis.Cmder) bool { return c.Err() != nil }) {
+		return nil
+	}
+	return err
+}
+
+// execAll runs a pipeline and returns the first error, be it of the whole or of a command, that isn't
+// redis.Nil.
+func execAll(ctx context.Context, pipeline redis.Pipeliner) error {
 	commands, err := pipeline.Exec(ctx)
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err
@@ -151,12 +169,24 @@ func exec(ctx context.Context, pipeline redis.Pipeliner) error {
 	return nil
 }
 
-// call runs one exchange with Redis within the timeout. The error says what was being done.
+// call runs one exchange with Redis within the timeout, unless Redis is known to be away. The error says
+// what was being done.
 func (d *DB) call(ctx context.Context, doing string, exchange func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, d.timeout)
-	defer cancel()
-	if err := exchange(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	began, err := d.lane.enter()
+	if err == nil {
+		err = d.callAnyway(ctx, exchange)
+		if !d.cluster() { // where an error speaks for one of several nodes
+			d.lane.leave(ctx, began, err)
+		}
+	}
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return nil
+}
+
+func (d *DB) callAnyway(ctx context.Context, exchange func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	return exchange(ctx)
 }

@@ -9,50 +9,28 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Revoked asks all that may make a token dead besides its own age, in one round trip: whether it is on
-// the blacklist, and the cut at or before which tokens of that user were revoked, in seconds of Redis's
-// clock, 0 if none were. userID is "" for a token that names no user.
-//
-// The epoch is asked for last, on the same connection: a blacklist that is lost between the questions is
-// noticed. Any entry on the blacklist counts, whatever its type or value: EXISTS sees what GET and MGET
-// would not.
-func (d *DB) Revoked(ctx context.Context, token, userID string) (revoked bool, cut int64, err error) {
-	err = d.call(ctx, "asking whether a token is revoked", func(ctx context.Context) error {
-		pipeline := d.client.Pipeline()
-		entry := pipeline.Exists(ctx, blacklistKey(token))
-		userCut := redis.NewStringResult("", redis.Nil)
-		if userID != "" {
-			userCut = pipeline.Get(ctx, logoutAllKey(userID))
-		}
-		epoch := redis.NewStringResult("", redis.Nil)
-		if !d.cluster() {
-			epoch = pipeline.Get(ctx, epochKey)
-		}
-		if err := exec(ctx, pipeline); err != nil {
-			return err
-		}
-		revoked = entry.Val() > 0
-		cut, err = d.latestCut(ctx, userCut, epoch)
-		return err
-	})
-	return revoked, cut, err
-}
+// noReply stands for that to a GET that wasn't sent.
+var noReply = redis.NewStringResult("", redis.Nil)
 
-// latestCut returns the later of a user's cut and the epoch's.
-func (d *DB) latestCut(ctx context.Context, userCut, epoch *redis.StringCmd) (int64, error) {
-	cut, err := userCut.Int64()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return 0, fmt.Errorf("the user's logout-all: %w", err)
-	}
+// epochCut judges the epoch that Redis answered with.
+func (d *DB) epochCut(ctx context.Context, epoch *redis.StringCmd) (int64, error) {
 	answered, err := epoch.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return 0, fmt.Errorf("the epoch: %w", err)
 	}
 	if d.cluster() {
-		return cut, nil
+		return 0, nil
 	}
-	ofEpoch, err := d.epoch.judge(ctx, answered)
-	return max(cut, ofEpoch), err
+	return d.epoch.judge(ctx, answered)
+}
+
+// parseUserCut reads a user's cut, 0 if there is none.
+func parseUserCut(reply *redis.StringCmd) (int64, error) {
+	cut, err := reply.Int64()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("the user's logout-all: %w", err)
+	}
+	return cut, nil
 }
 
 // raiseCut sets a user's cut: to now, or to the second after where a token may have been issued that far
@@ -118,17 +96,21 @@ func (d *DB) issueTime(ctx context.Context, userID string) (at, now time.Time, e
 		pipeline := d.client.Pipeline()
 		userCut := pipeline.Get(ctx, logoutAllKey(userID))
 		clock := pipeline.Time(ctx)
-		epoch := redis.NewStringResult("", redis.Nil)
+		epoch := noReply
 		if !d.cluster() {
 			epoch = pipeline.Get(ctx, epochKey)
 		}
-		if err := exec(ctx, pipeline); err != nil {
+		if err := execAll(ctx, pipeline); err != nil {
 			return err
 		}
 		now = clock.Val()
-		cut, err := d.latestCut(ctx, userCut, epoch)
+		ofUser, err := parseUserCut(userCut)
+		if err != nil {
+			return err
+		}
+		ofAll, err := d.epochCut(ctx, epoch)
 		at = now
-		if after := time.Unix(cut+1, 0); at.Before(after) {
+		if after := time.Unix(max(ofUser, ofAll)+1, 0); at.Before(after) {
 			at = after
 		}
 		return err
@@ -143,13 +125,16 @@ func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)
 	if err != nil {
 		return err
 	}
-	pipeline := node.Pipeline()
-	write(pipeline)
 	if d.waitReplicas == 0 {
-		return exec(ctx, pipeline)
+		pipeline := node.Pipeline()
+		write(pipeline)
+		return execAll(ctx, pipeline)
 	}
-	replicas := pipeline.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 3).Milliseconds())
-	if err := exec(ctx, pipeline); err != nil {
+	// Redis looks at who waits ten times a second: a WAIT of half the timeout may take a tenth of a second more.
+	pipeline := node.WithTimeout(d.timeout).Pipeline()
+	write(pipeline)
+	replicas := pipeline.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 2).Milliseconds())
+	if err := execAll(ctx, pipeline); err != nil {
 		return err
 	}
 	n, err := replicas.Int()
@@ -163,11 +148,11 @@ func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)
 }
 
 // nodeOf returns the node that a write of key and a WAIT behind it have to go to.
-func (d *DB) nodeOf(ctx context.Context, key string) (redis.Cmdable, error) {
+func (d *DB) nodeOf(ctx context.Context, key string) (*redis.Client, error) {
 	if cluster, ok := d.client.(*redis.ClusterClient); ok {
 		return cluster.MasterForKey(ctx, key)
 	}
-	return d.client, nil
+	return d.client.(*redis.Client), nil
 }
 
 // cluster tells whether the keys are spread over nodes. The epoch would speak for its own node alone

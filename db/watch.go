@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // watchEvery is how often Redis is asked whether it is there.
@@ -18,7 +16,6 @@ const checkEvery = 60
 // watch asks Redis whether it is there until ctx ends, and, when it has come and then every minute,
 // whether it can lose revocations.
 func (d *DB) watch(ctx context.Context) {
-	defer close(d.stopped)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	unchecked := true
@@ -47,18 +44,23 @@ func (d *DB) Ping(ctx context.Context) error {
 
 // Ready asks what Ping asks, and notices a lost blacklist where nobody else asks.
 func (d *DB) Ready(ctx context.Context) error {
-	err := d.call(ctx, "asking Redis", func(ctx context.Context) error {
-		if d.requireSafe && d.state.atRisk() {
-			return errUnsafe
-		}
-		_, err := d.latestCut(ctx, redis.NewStringResult("", redis.Nil), d.client.Get(ctx, epochKey))
-		return err
-	})
+	err := d.call(ctx, "asking Redis", d.ready)
 	if ctx.Err() == nil { // else it is the asker who has gone
 		d.state.set(err)
 	}
 	return err
 }
+
+func (d *DB) ready(ctx context.Context) error {
+	if d.requireSafe && d.state.atRisk() {
+		return errUnsafe
+	}
+	_, err := d.epochCut(ctx, d.client.Get(ctx, epochKey))
+	return err
+}
+
+// probe asks what Ready asks, of a Redis that may be away.
+func (d *DB) probe(ctx context.Context) error { return d.callAnyway(ctx, d.ready) }
 
 // state is whether Redis answers. Each change is logged, once.
 type state struct {

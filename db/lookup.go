@@ -1,0 +1,259 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Look-ups that come in at the same time share round trips: a flight carries all that wait when it starts,
+// and asks for the epoch once, last. So every answer comes from a command that was sent after its request
+// arrived. docs/performance.md has what that is worth, and the figures behind these numbers.
+const (
+	// maxFlights is how many round trips are under way at once.
+	maxFlights = 2
+	// maxOnFlight is how many look-ups one of them carries.
+	maxOnFlight = 256
+	// maxWaiting is how many look-ups wait for a flight. The next one is refused at once.
+	maxWaiting = 4096
+)
+
+// lookup is what is asked about one token. A key that is "" is not asked for.
+type lookup struct {
+	entry   string // a key of the blacklist
+	userCut string // the key of a user's cut
+
+	revoked bool
+	cut     int64
+	err     error
+	done    chan struct{} // closed when the three above are set
+}
+
+func (q *lookup) answer(err error) {
+	q.err = err
+	close(q.done)
+}
+
+// lane is the way to one node, or to whatever node holds the keys there are.
+type lane struct {
+	*breaker
+	timeout time.Duration
+	// fly asks Redis and sets what is to be answered. An error is that of all look-ups on the flight.
+	fly func(context.Context, []*lookup) error
+
+	mu      sync.Mutex
+	waiting []*lookup
+	flights int
+}
+
+var errCrowded = errors.New("too many look-ups are waiting for Redis")
+
+// add puts a look-up among those that wait, and starts a flight if none could take it along soon.
+func (l *lane) add(q *lookup) {
+	q.done = make(chan struct{})
+	if _, err := l.enter(); err != nil {
+		q.answer(err)
+		return
+	}
+	l.mu.Lock()
+	crowded, start := len(l.waiting) >= maxWaiting, false
+	if !crowded {
+		l.waiting = append(l.waiting, q)
+		if start = l.flights < maxFlights; start {
+			l.flights++
+		}
+	}
+	l.mu.Unlock()
+	if crowded {
+		q.answer(errCrowded)
+	}
+	if start {
+		go l.run()
+	}
+}
+
+// run flies until nobody waits.
+func (l *lane) run() {
+	for {
+		runtime.Gosched() // requests that are ready to run come along
+		l.mu.Lock()
+		n := min(len(l.waiting), maxOnFlight)
+		batch := l.waiting[:n:n]
+		if l.waiting = l.waiting[n:]; len(l.waiting) == 0 {
+			l.waiting = nil
+		}
+		if n == 0 {
+			l.flights--
+		}
+		l.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		l.carry(batch)
+	}
+}
+
+// carry answers every look-up of a batch within the timeout.
+func (l *lane) carry(batch []*lookup) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
+	defer cancel()
+	began, err := l.enter()
+	if err == nil {
+		err = l.fly(ctx, batch)
+		l.leave(context.Background(), began, err)
+	}
+	for _, q := range batch {
+		if err != nil {
+			q.err = err
+		}
+		q.answer(q.err)
+	}
+}
+
+// wait returns when the look-up is answered, the time is up or the caller gone. The look-up stays where it
+// is: who no longer waits still counts.
+func (l *lane) wait(ctx context.Context, q *lookup, timeout <-chan time.Time) error {
+	select {
+	case <-q.done:
+		return q.err
+	case <-timeout:
+		return context.DeadlineExceeded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Revoked asks all that may make a token dead besides its own age, in one round trip: whether it is on
+// the blacklist, and the cut at or before which tokens of that user were revoked, in seconds of Redis's
+// clock, 0 if none were. userID is "" for a token that names no user.
+//
+// The epoch is asked for last, on the same connection: a blacklist that is lost between the questions is
+// noticed. Any entry on the blacklist counts, whatever its type or value: EXISTS sees what GET and MGET
+// would not.
+func (d *DB) Revoked(ctx context.Context, token, userID string) (revoked bool, cut int64, err error) {
+	entry, userCut := blacklistKey(token), ""
+	if userID != "" {
+		userCut = logoutAllKey(userID)
+	}
+	if d.cluster() {
+		revoked, cut, err = d.revokedInCluster(ctx, entry, userCut)
+	} else {
+		revoked, cut, err = d.lookUp(ctx, d.lane, entry, userCut)
+	}
+	if err != nil {
+		return false, 0, fmt.Errorf("asking whether a token is revoked: %w", err)
+	}
+	return revoked, cut, nil
+}
+
+func (d *DB) lookUp(ctx context.Context, l *lane, entry, userCut string) (revoked bool, cut int64, err error) {
+	timeout := time.NewTimer(d.timeout)
+	defer timeout.Stop()
+	q := &lookup{entry: entry, userCut: userCut}
+	l.add(q)
+	if err := l.wait(ctx, q, timeout.C); err != nil {
+		return false, 0, err
+	}
+	return q.revoked, q.cut, nil
+}
+
+// fly is one round trip. A command that Redis refuses, such as the GET of a user's cut that is no text,
+// fails its own look-up; all else fails all.
+func (d *DB) fly(ctx context.Context, batch []*lookup) error {
+	pipeline := d.client.Pipeline()
+	entries := make([]*redis.IntCmd, len(batch))
+	userCuts := make([]*redis.StringCmd, len(batch))
+	for i, q := range batch {
+		if q.entry != "" {
+			entries[i] = pipeline.Exists(ctx, q.entry)
+		}
+		if q.userCut != "" {
+			userCuts[i] = pipeline.Get(ctx, q.userCut)
+		}
+	}
+	epoch := noReply
+	if !d.cluster() {
+		epoch = pipeline.Get(ctx, epochKey)
+	}
+	if err := exec(ctx, pipeline); err != nil {
+		return err
+	}
+	epochCut, err := d.epochCut(ctx, epoch)
+	if err != nil {
+		return err
+	}
+	for i, q := range batch {
+		q.cut = epochCut
+		if entries[i] != nil {
+			q.revoked, q.err = entries[i].Val() > 0, entries[i].Err()
+		}
+		if userCuts[i] != nil && q.err == nil {
+			var cut int64
+			cut, q.err = parseUserCut(userCuts[i])
+			q.cut = max(cut, epochCut)
+		}
+	}
+	return nil
+}
+
+// revokedInCluster asks for either key at its own node, so that it is held up by no other.
+func (d *DB) revokedInCluster(ctx context.Context, entry, userCut string) (revoked bool, cut int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	l, err := d.laneOf(ctx, entry)
+	if err != nil {
+		return false, 0, err
+	}
+	ofEntry, ofUser := &lookup{entry: entry}, &lookup{userCut: userCut}
+	l.add(ofEntry)
+	if userCut != "" {
+		other, err := d.laneOf(ctx, userCut)
+		if err != nil {
+			return false, 0, err
+		}
+		other.add(ofUser)
+		if err := other.wait(ctx, ofUser, nil); err != nil {
+			return false, 0, err
+		}
+	}
+	if err := l.wait(ctx, ofEntry, nil); err != nil {
+		return false, 0, err
+	}
+	return ofEntry.revoked, ofUser.cut, nil
+}
+
+// laneOf returns the lane to the node of a cluster that holds a key.
+func (d *DB) laneOf(ctx context.Context, key string) (*lane, error) {
+	node, err := d.client.(*redis.ClusterClient).MasterForKey(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	address := node.Options().Addr
+	if l, ok := d.lanes.Load(address); ok {
+		return l.(*lane), nil
+	}
+	// Which node is asked follows the key: it may have moved since.
+	probe := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, d.timeout)
+		defer cancel()
+		return d.client.Exists(ctx, key).Err()
+	}
+	changed := func(err error) {
+		if err != nil {
+			d.state.log.Error("Redis connection failed: "+err.Error(), "node", address)
+		} else {
+			d.state.log.Info("connected to redis", "node", address)
+		}
+	}
+	l, _ := d.lanes.LoadOrStore(address, d.newLane(probe, changed))
+	return l.(*lane), nil
+}
+
+func (d *DB) newLane(probe func(context.Context) error, changed func(error)) *lane {
+	return &lane{breaker: newBreaker(d, probe, changed), timeout: d.timeout, fly: d.fly}
+}

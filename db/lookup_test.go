@@ -1,0 +1,279 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+)
+
+// spy counts the commands that a Redis is sent, and may hold them up.
+type spy struct {
+	*miniredis.Miniredis
+	mu       sync.Mutex
+	commands []string
+	gate     chan struct{} // where set, every command waits until it is closed
+}
+
+func startSpy(t *testing.T) *spy {
+	t.Helper()
+	s := &spy{Miniredis: miniredis.RunT(t)}
+	s.Server().SetPreHook(func(_ *server.Peer, command string, args ...string) bool {
+		s.mu.Lock()
+		gate := s.gate
+		s.commands = append(s.commands, strings.Join(append([]string{strings.ToUpper(command)}, args...), " "))
+		s.mu.Unlock()
+		if gate != nil {
+			<-gate
+		}
+		return false
+	})
+	return s
+}
+
+// hold makes every command wait until release is called.
+func (s *spy) hold() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gate := make(chan struct{})
+	s.gate = gate
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.gate = nil
+		close(gate)
+	}
+}
+
+// sent returns the commands so far and forgets them.
+func (s *spy) sent() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sent := s.commands
+	s.commands = nil
+	return sent
+}
+
+func openSpy(t *testing.T, timeout time.Duration) (*DB, *spy) {
+	t.Helper()
+	s := startSpy(t)
+	d, err := Open(Options{Addrs: []string{s.Addr()}, Timeout: timeout, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	if _, _, err := d.Revoked(t.Context(), "first", ""); err != nil { // installs the epoch
+		t.Fatal(err)
+	}
+	s.sent()
+	return d, s
+}
+
+// TestLookupsShareFlights: a lone look-up goes at once; those that come while flights are under way go
+// together, their own questions first and one epoch last, and each gets its own answer.
+func TestLookupsShareFlights(t *testing.T) {
+	t.Parallel()
+	d, s := openSpy(t, 20*time.Second)
+	if _, _, err := d.Revoked(t.Context(), "lone", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:lone, GET logout-all:ada, GET auth:epoch"; got != want {
+		t.Errorf("for one look-up: %s; want %s", got, want)
+	}
+
+	const n = 600
+	for i := range n {
+		if i%3 == 0 {
+			_ = s.Set(fmt.Sprint("blacklist:t", i), "true")
+		}
+		if i%5 == 0 {
+			_ = s.Set(fmt.Sprint("logout-all:u", i), fmt.Sprint(1000+i))
+		}
+	}
+	_, _ = s.Push("logout-all:u1", "no text") // fails its own look-up alone
+	release := s.hold()
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			revoked, cut, err := d.Revoked(t.Context(), fmt.Sprint("t", i), fmt.Sprint("u", i))
+			wantCut := int64(0)
+			if i%5 == 0 {
+				wantCut = int64(1000 + i)
+			}
+			if i == 1 {
+				if err == nil {
+					t.Error("a user's cut that is a list is taken for an answer")
+				}
+			} else if revoked != (i%3 == 0) || cut != wantCut || err != nil {
+				t.Errorf("look-up %d: %v, %d, %v", i, revoked, cut, err)
+			}
+		})
+	}
+	eventually(t, "all wait", func() bool {
+		d.lane.mu.Lock()
+		defer d.lane.mu.Unlock()
+		return d.lane.flights == maxFlights && len(d.lane.waiting) >= n-maxFlights*maxOnFlight
+	})
+	release()
+	all.Wait()
+	var epochs, since int
+	for _, command := range s.sent() {
+		switch {
+		case command == "GET auth:epoch":
+			epochs++
+			if since == 0 {
+				t.Error("an epoch without a question before it")
+			}
+			since = 0
+		default:
+			since++
+		}
+	}
+	if since != 0 {
+		t.Errorf("%d questions behind the last epoch", since)
+	}
+	if most := maxFlights + n/maxOnFlight + 1; epochs > most {
+		t.Errorf("%d flights for %d look-ups, want %d at most", epochs, n, most)
+	}
+	t.Logf("%d look-ups in %d flights", n, epochs)
+}
+
+// TestAnswersAreNew: an answer comes from a command that was sent after its request arrived.
+func TestAnswersAreNew(t *testing.T) {
+	t.Parallel()
+	d, s := openSpy(t, 20*time.Second)
+	release := s.hold()
+	var all sync.WaitGroup
+	for i := range maxFlights { // every flight is under way
+		all.Go(func() { _, _, _ = d.Revoked(t.Context(), fmt.Sprint("early ", i), "") })
+		eventually(t, "the flight has left", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.commands) > i })
+	}
+	all.Go(func() {
+		if revoked, _, err := d.Revoked(t.Context(), "late", ""); !revoked || err != nil {
+			t.Errorf("revoked after the flights left, before the request: %v, %v", revoked, err)
+		}
+	})
+	_ = s.Set("blacklist:late", "true")
+	release()
+	all.Wait()
+}
+
+// TestCallersLeave: each caller leaves when its own time is up, or when its client is gone; those that have
+// left count until Redis answers, and who comes when too many wait is refused at once.
+func TestCallersLeave(t *testing.T) {
+	t.Parallel()
+	d, s := openSpy(t, 20*time.Second)
+	release := s.hold()
+	var gone, crowded atomic.Int64
+	ctx, leave := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	const n = maxFlights*maxOnFlight + maxWaiting + 100
+	for range n {
+		all.Go(func() {
+			switch _, _, err := d.Revoked(ctx, "token", ""); {
+			case errors.Is(err, context.Canceled):
+				gone.Add(1)
+			case errors.Is(err, errCrowded):
+				crowded.Add(1)
+			default:
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	eventually(t, "too many wait", func() bool { return crowded.Load() >= 100 })
+	leave()
+	all.Wait()
+	if gone.Load()+crowded.Load() != n || crowded.Load() > maxFlights*maxOnFlight+100 {
+		t.Errorf("%d left, %d were refused", gone.Load(), crowded.Load())
+	}
+	if _, _, err := d.Revoked(t.Context(), "one more", ""); !errors.Is(err, errCrowded) {
+		t.Errorf("one more: %v, want %v", err, errCrowded)
+	}
+	release()
+	eventually(t, "there is room again", func() bool { _, _, err := d.Revoked(t.Context(), "token", ""); return err == nil })
+	eventually(t, "no flight is under way", func() bool { d.lane.mu.Lock(); defer d.lane.mu.Unlock(); return d.lane.flights == 0 })
+}
+
+// TestBreaker: one call that isn't answered is enough for the next to be refused at once; one probe at a
+// time asks; and refusals of Redis's own don't count.
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	const timeout = 200 * time.Millisecond
+	d, s := openSpy(t, timeout)
+	release := s.hold()
+	if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil {
+		t.Fatal("an answer from a Redis that hangs")
+	}
+	eventually(t, "the breaker has noticed", func() bool { _, err := d.lane.enter(); return err != nil })
+	s.sent()
+	since := time.Now()
+	for range 10_000 {
+		if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil {
+			t.Fatal("an answer from a Redis that hangs")
+		}
+		if err := d.Revoke(t.Context(), "token", time.Time{}); err == nil {
+			t.Fatal("stored in a Redis that hangs")
+		}
+	}
+	took := time.Since(since)
+	for _, command := range s.sent() {
+		if strings.Contains(command, "blacklist:") {
+			t.Errorf("%s was sent to a Redis that is away", command)
+		}
+	}
+	t.Logf("20,000 refusals in %s", took)
+	release()
+	eventually(t, "calls go on", func() bool { _, _, err := d.Revoked(t.Context(), "token", ""); return err == nil })
+
+	s.SetError("OOM command not allowed")
+	for range 3 {
+		if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "OOM") {
+			t.Errorf("a refusal: %v", err)
+		}
+	}
+	s.SetError("")
+	if _, _, err := d.Revoked(t.Context(), "token", ""); err != nil {
+		t.Errorf("right after a refusal: %v", err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, _, err := d.UserByEmail(gone, "ada@example.com"); !errors.Is(err, context.Canceled) {
+		t.Errorf("a client that has gone: %v", err)
+	}
+	if _, _, err := d.Revoked(t.Context(), "token", ""); err != nil {
+		t.Errorf("after a client has gone: %v", err)
+	}
+}
+
+// TestDialler: however often it fails, a Redis that is back is found at once.
+func TestDialler(t *testing.T) {
+	t.Parallel()
+	s := miniredis.RunT(t)
+	d, _ := openAt(t, s.Addr())
+	s.Close()
+	eventually(t, "it is away", func() bool { return d.Ping(t.Context()) != nil })
+	for range 200 { // more than go-redis's pool is large
+		if err := d.probe(t.Context()); err == nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Fatalf("without a Redis: %v", err)
+		}
+	}
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.probe(t.Context()); err != nil {
+		t.Errorf("it is back: %v", err)
+	}
+	var failed net.Conn = failedConn{errors.New("refused")}
+	if _, err := failed.Read(nil); err == nil || failed.Close() != nil {
+		t.Error("a connection that could not be made")
+	}
+}
