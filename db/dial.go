@@ -20,7 +20,7 @@ func dialer(timeout time.Duration, config *tls.Config) func(ctx context.Context,
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
-			return failedConn{err}, nil
+			return failedConn{err}, nil //nolint:nilerr // the connection says it
 		}
 		return conn, nil
 	}

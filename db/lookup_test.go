@@ -127,16 +127,14 @@ func TestLookupsShareFlights(t *testing.T) {
 	all.Wait()
 	var epochs, since int
 	for _, command := range s.sent() {
-		switch {
-		case command == "GET auth:epoch":
-			epochs++
-			if since == 0 {
-				t.Error("an epoch without a question before it")
-			}
-			since = 0
-		default:
+		if command != "GET auth:epoch" {
 			since++
+			continue
 		}
+		if epochs++; since == 0 {
+			t.Error("an epoch without a question before it")
+		}
+		since = 0
 	}
 	if since != 0 {
 		t.Errorf("%d questions behind the last epoch", since)
