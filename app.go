@@ -29,15 +29,16 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 	if secret == "" {
 		secret = rand.Text() + rand.Text() // the embedded Redis only: else config has refused
 	}
+	cookie := session.Cookie{
+		Name:     cfg.CookieName,
+		Domain:   cfg.CookieDomain,
+		SameSite: sameSite[cfg.CookieSameSite],
+		Secure:   cfg.CookieSecure,
+	}
 	sessions, err := session.New(session.Options{
 		Secrets:  []string{secret, string(cfg.JWTSecretPrevious)},
 		Lifetime: time.Duration(cfg.JWTExpiresIn),
-		Cookie: session.Cookie{
-			Name:     cfg.CookieName,
-			Domain:   cfg.CookieDomain,
-			SameSite: sameSite[cfg.CookieSameSite],
-			Secure:   cfg.CookieSecure,
-		},
+		Cookie:   cookie,
 	})
 	if err != nil {
 		return nil, err
@@ -57,6 +58,8 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 		Guard:          middleware.Auth(sessions, store),
 		Origins:        cfg.CORSOrigins,
 		TrustedProxies: cfg.TrustedProxies,
+		Cookie:         *cookie.With(""),
+		Page:           !cfg.Production(),
 		Log:            log,
 	})
 	if err != nil {
@@ -94,12 +97,13 @@ func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
 // sayEmbedded says that nothing is kept, and how to see the whole flow.
 func sayEmbedded(out io.Writer, log *slog.Logger, cfg *config.Config, port int) {
 	log.Warn("no Redis is named (REDIS_HOST): an embedded one is running, and all users and logouts are gone when this process ends")
-	base := fmt.Sprintf("http://localhost:%d%s", port, cfg.RoutePrefix)
-	_, _ = fmt.Fprintf(out, flow, base)
+	root := fmt.Sprintf("http://localhost:%d", port)
+	_, _ = fmt.Fprintf(out, flow, root+cfg.RoutePrefix, root)
 }
 
 const flow = `
-Register and log in; see what the cookie opens, and log out; then try the old cookie:
+Register and log in; see what the cookie opens, and log out; then try the old cookie, in a browser at
+%[2]s/ or here:
 
   curl -w '\n' -c cookies.txt -H 'Content-Type: application/json' -d '{"username":"ada","email":"ada@example.com","password":"correct horse"}' %[1]s/{register,login}
   curl -w '\n' -b cookies.txt %[1]s/{me,logout}

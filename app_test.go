@@ -34,6 +34,8 @@ type service struct {
 	log   *syncBuffer
 	app   *app
 	tls   *httptest.Server
+	// described is what /openapi.json says: every answer is held against it.
+	described *description
 }
 
 type syncBuffer struct {
@@ -77,6 +79,7 @@ func newService(t *testing.T, settings ...string) *service {
 	if s.app, err = newApp(cfg, store, log); err != nil {
 		t.Fatal(err)
 	}
+	s.described = describe(t, s.app.handler)
 	s.tls = httptest.NewTLSServer(s.app.handler)
 	t.Cleanup(s.tls.Close)
 	s.url = s.tls.URL
@@ -146,6 +149,7 @@ func (s *service) send(t *testing.T, client *http.Client, method, path, body str
 	if response.Header.Get("X-Request-Id") == "" {
 		t.Errorf("%s %s: no X-Request-Id", method, path)
 	}
+	s.described.hold(t, request, response, text)
 	return answer{response.StatusCode, response.Header, string(text)}
 }
 
@@ -631,7 +635,7 @@ func TestTheLogHasNoSecrets(t *testing.T) {
 			statuses[entry.Route]++
 		}
 	}
-	want := map[string]int{"/api/auth/register": 1, "/api/auth/login": 2, "/api/auth/me": 2, "/api/auth/logout": 1, "": 1}
+	want := map[string]int{"/api/auth/register": 1, "/openapi.json": 1, "/api/auth/login": 2, "/api/auth/me": 2, "/api/auth/logout": 1, "": 1}
 	if !maps.Equal(statuses, want) {
 		t.Errorf("the log has requests %v, want %v", statuses, want)
 	}

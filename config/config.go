@@ -28,7 +28,7 @@ type Config struct {
 	// defaults to loopback.
 	Host string `env:"HOST" want:"a host name or an IP address, without a port"`
 	Port uint16 `env:"PORT" envDefault:"3000" want:"a port from 0 to 65535 (0: any free one)"`
-	// RoutePrefix stands before every route but the probes. It is "" for the root.
+	// RoutePrefix stands before every route but the probes and /openapi.json. It is "" for the root.
 	RoutePrefix string `env:"ROUTE_PREFIX" envDefault:"/api/auth" want:"a path such as /api/auth: letters, digits, . _ ~ - and single slashes"`
 
 	// JWTSecret signs tokens; its bytes are used as they are, as in the original.

@@ -17,7 +17,7 @@ const maxBody = 100 << 10
 
 // Options are what the routes are made of.
 type Options struct {
-	// Prefix stands before every route but the probes; "" for none.
+	// Prefix stands before every route but the probes and /openapi.json; "" for none.
 	Prefix string
 	Auth   *controllers.Auth
 	Health *controllers.Health
@@ -27,7 +27,11 @@ type Options struct {
 	Origins []string
 	// TrustedProxies are those whose X-Forwarded-For counts.
 	TrustedProxies []netip.Prefix
-	Log            *slog.Logger
+	// Cookie has the name and the attributes of the session's cookie.
+	Cookie http.Cookie
+	// Page adds the page for the first five minutes at /: not for production.
+	Page bool
+	Log  *slog.Logger
 }
 
 // New returns the handler of the whole service.
@@ -40,6 +44,10 @@ func New(o Options) (http.Handler, error) {
 	r.HEAD("/healthz", handle(o.Health.Alive))
 	r.GET("/readyz", handle(o.Health.Ready))
 	r.HEAD("/readyz", handle(o.Health.Ready))
+	r.GET("/openapi.json", handle(describe(o.Prefix, o.Cookie.Name)))
+	if o.Page {
+		addPage(r, o.Prefix, o.Cookie)
+	}
 
 	public := r.Group(o.Prefix)
 	public.POST("/register", handle(o.Auth.Register))

@@ -56,7 +56,7 @@ func decodeValue(value string) string {
 
 // Set sends the session to the client. The cookie lives as long as the token.
 func (s *Sessions) Set(h http.Header, session *Session) {
-	cookie := s.cookie(session.Token)
+	cookie := s.With(session.Token)
 	cookie.MaxAge = int(s.lifetime / time.Second)
 	cookie.Expires = s.now().Add(s.lifetime)
 	h.Add("Set-Cookie", cookie.String())
@@ -64,12 +64,13 @@ func (s *Sessions) Set(h http.Header, session *Session) {
 
 // Clear takes the cookie from the client: its attributes are those of Set, or browsers would keep it.
 func (s *Sessions) Clear(h http.Header) {
-	cookie := s.cookie("")
+	cookie := s.With("")
 	cookie.Expires = time.Unix(0, 0)
 	h.Add("Set-Cookie", cookie.String())
 }
 
-func (c Cookie) cookie(value string) *http.Cookie {
+// With returns a cookie with that value, and no end.
+func (c Cookie) With(value string) *http.Cookie {
 	return &http.Cookie{
 		Name:     c.Name,
 		Value:    value,

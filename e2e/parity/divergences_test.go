@@ -185,7 +185,7 @@ var divergences = []divergence{
 		name:     "probes",
 		topic:    wire,
 		original: "has no probes",
-		ours:     "`/healthz` and `/readyz`",
+		ours:     "`/healthz` and `/readyz`; besides, `/openapi.json`, and in development a page at `/`",
 		why:      "orchestrators ask for them",
 		aspects:  []string{status, body, contentType},
 		check:    answeredByUs,

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,6 +177,7 @@ func TestRequests(t *testing.T) {
 		}
 	}
 	routes := append(routesInReadme(t), routesInSource(t)...)
+	routes = slices.AppendSeq(routes, maps.Keys(routesInDescription(t)))
 	slices.Sort(routes)
 	for _, route := range slices.Compact(routes) {
 		if !sent[route] {
@@ -222,6 +224,25 @@ func routesInSource(t *testing.T) []string {
 	}
 	if len(routes) == 0 {
 		t.Fatal("found no routes in routes/routes.go")
+	}
+	return routes
+}
+
+// routesInDescription returns the method and path of each operation in the OpenAPI document.
+func routesInDescription(t *testing.T) map[string]bool {
+	t.Helper()
+	var document struct{ Paths map[string]map[string]any }
+	if err := json.Unmarshal(read(t, filepath.Join(harness.Root(), "routes", "openapi.json")), &document); err != nil {
+		t.Fatal(err)
+	}
+	routes := map[string]bool{}
+	for path, operations := range document.Paths {
+		for method := range operations {
+			routes[strings.ToUpper(method)+" "+path] = true
+		}
+	}
+	if len(routes) == 0 {
+		t.Fatal("found no routes in routes/openapi.json")
 	}
 	return routes
 }

@@ -1,0 +1,270 @@
+// Package page drives the page for the first five minutes with a headless Chromium: what a real browser does
+// with the cookie, and with the pages of others.
+package page
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+// browser is a Chromium with one tab, and what its console has.
+type browser struct {
+	ctx context.Context
+
+	mu      sync.Mutex
+	console []string
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(harness.Need(t, "chromium")),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.WindowSize(1180, 900),
+		chromedp.NoSandbox, // it can't have one as root, and sees our pages alone
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
+	)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	b := &browser{ctx: ctx}
+	err := chromedp.Listen(ctx, func(event any) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		switch event := event.(type) {
+		case *log.EventEntryAdded:
+			b.console = append(b.console, fmt.Sprintf("%s: %s", event.Entry.Source, event.Entry.Text))
+		case *runtime.EventExceptionThrown:
+			b.console = append(b.console, "exception: "+event.ExceptionDetails.Text)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call(t, b, log.Enable, cdp.Empty{})
+	call(t, b, runtime.Enable, cdp.Empty{})
+	return b
+}
+
+// call calls a command of the browser's protocol.
+func call[P, R any](t *testing.T, b *browser, command cdp.Command[P, R], params P) R {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	result, err := chromedp.Call(ctx, command, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// do does one thing after the other.
+func (b *browser) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eval returns what the script evaluates to; of a promise, what that becomes.
+func eval[T any](b *browser, script string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+}
+
+// wait waits until the script says true.
+func (b *browser) wait(t *testing.T, what, script string) {
+	t.Helper()
+	harness.Eventually(t, what, func() error {
+		ok, err := eval[bool](b, script)
+		if err == nil && !ok {
+			var text string
+			text, err = eval[string](b, "document.body.innerText")
+			err = errors.Join(fmt.Errorf("the page says %s", text), err)
+		}
+		return err
+	})
+}
+
+func (b *browser) says(t *testing.T, text string) {
+	t.Helper()
+	b.wait(t, "the page says "+text, fmt.Sprintf("document.getElementById('status').textContent.includes(%q)", text))
+}
+
+// cookies returns the browser's cookies for a URL, by name.
+func (b *browser) cookies(t *testing.T, url string) map[string]*network.Cookie {
+	t.Helper()
+	cookies := map[string]*network.Cookie{}
+	for _, cookie := range call(t, b, network.GetCookies, network.GetCookiesParams{URLs: []string{url}}).Cookies {
+		cookies[cookie.Name] = cookie
+	}
+	return cookies
+}
+
+// violations returns what the console has but the answers that are errors by design.
+func (b *browser) violations() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(b.console), func(line string) bool {
+		return strings.HasPrefix(line, "network: Failed to load resource: the server responded with a status of 401")
+	})
+}
+
+// TestPage goes from registering to an old token that is refused, by keyboard alone.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	for prefix, path := range map[string]string{"": "/api/auth", "/v1": "/v1"} {
+		t.Run("prefix "+path, func(t *testing.T) {
+			t.Parallel()
+			b := newBrowser(t)
+			s := harness.StartService(t, "ROUTE_PREFIX="+prefix)
+			me := s.URL + path + "/me"
+
+			b.do(t, chromedp.Navigate(s.URL))
+			b.wait(t, "it has asked who is there", "document.querySelectorAll('#log li').length == 1")
+			tab := func(times int) {
+				for range times {
+					b.do(t, chromedp.KeyEvent(kb.Tab))
+				}
+			}
+			tab(4) // username, email, password, Register
+			b.do(t, chromedp.KeyEvent(kb.Enter))
+			b.says(t, "Registered.")
+			if cookies := b.cookies(t, me); len(cookies) != 0 {
+				t.Errorf("registering set cookies: %v", cookies)
+			}
+			b.do(t, chromedp.KeyEvent(kb.Enter)) // Sign in has the focus
+			b.says(t, "Signed in")
+			token := b.keptCookie(t, me)
+			b.wait(t, "it shows the claims and the cookie",
+				`['ada@example.com', 'SameSite', 'Strict', 'HttpOnly', 'document.cookie is empty'].every((text) => document.getElementById('session').innerText.includes(text))`)
+			b.wait(t, "no script has the token", fmt.Sprintf("document.cookie === '' && !document.documentElement.outerHTML.includes(%q)", token))
+			b.shoot(t, path, "signed-in")
+
+			b.do(t, chromedp.Reload())
+			b.wait(t, "a reload keeps the session", "document.getElementById('session').hidden === false")
+			tab(6) // … Sign in, Sign out
+			b.do(t, chromedp.KeyEvent(kb.Enter))
+			b.says(t, "Signed out")
+			if cookies := b.cookies(t, me); len(cookies) != 0 {
+				t.Errorf("after signing out there are cookies: %v", cookies)
+			}
+			if kept := b.cookies(t, s.URL+"/replay")["old-token"]; kept == nil || kept.Value != token || !kept.HTTPOnly {
+				t.Errorf("the old token is kept as %+v", kept)
+			}
+			b.do(t, chromedp.KeyEvent(kb.Enter)) // Send the old token has the focus
+			b.says(t, "401: “Session expired. Please login again.”")
+			b.shoot(t, path, "refused")
+
+			if lines := b.violations(); len(lines) > 0 {
+				t.Errorf("the console has %q", lines)
+			}
+			b.do(t, chromedp.Evaluate[chromedp.Void](`document.head.append(Object.assign(document.createElement('style'), {textContent: '* {}'}))`))
+			harness.Eventually(t, "an inline style is stopped by the policy", func() error {
+				if lines := b.violations(); len(lines) == 0 || !strings.Contains(lines[0], "Content Security Policy") {
+					return fmt.Errorf("the console has %q", lines)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// keptCookie checks the session's cookie as the browser keeps it, and returns its token.
+func (b *browser) keptCookie(t *testing.T, url string) string {
+	t.Helper()
+	cookie := b.cookies(t, url)["token"]
+	if cookie == nil {
+		t.Fatal("the browser keeps no cookie")
+	}
+	life := time.Until(time.Unix(int64(cookie.Expires), 0))
+	if !cookie.HTTPOnly || !cookie.Secure || cookie.SameSite != network.CookieSameSiteStrict || cookie.Path != "/" ||
+		cookie.Session || life < 23*time.Hour || life > 24*time.Hour {
+		t.Errorf("the browser keeps %+v, for %s", cookie, life)
+	}
+	return cookie.Value
+}
+
+// shoot takes pictures of the page, light and dark, into the directory SCREENSHOTS.
+func (b *browser) shoot(t *testing.T, prefix, name string) {
+	t.Helper()
+	dir := os.Getenv("SCREENSHOTS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		b.do(t, chromedp.Evaluate[chromedp.Void]("scrollTo(0, 0)"), chromedp.Sleep(300*time.Millisecond)) // the buttons' transition
+		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, strings.Trim(strings.ReplaceAll(prefix, "/", "-"), "-")+"-"+name+"-"+scheme+".png")
+		if err := os.WriteFile(file, picture, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCrossSite has the page of another site try to sign the user out, with what a browser lets it do.
+func TestCrossSite(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	s := harness.StartService(t)
+	b.do(t, chromedp.Navigate(s.URL), chromedp.WaitVisible(chromedp.CSS("#register")), chromedp.Click(chromedp.CSS("#register")))
+	b.says(t, "Registered.")
+	b.do(t, chromedp.Click(chromedp.CSS("#login")))
+	b.says(t, "Signed in")
+	token := b.keptCookie(t, s.URL+"/api/auth/me")
+
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<!doctype html><form method="post" action="%s/api/auth/logout"><button>A prize</button></form>`, s.URL)
+	}))
+	t.Cleanup(other.Close)
+	b.do(t, chromedp.Navigate(other.URL))
+	// Another site's script gets no answer to read, and its form one that refuses it.
+	got, err := eval[string](b, fmt.Sprintf(`fetch('%s/api/auth/me', {credentials: 'include'}).then(() => 'read', () => 'kept from it')`, s.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != "kept from it" {
+		t.Errorf("another site's script could read /me: %s", got)
+	}
+	b.do(t, chromedp.Click(chromedp.CSS("button")))
+	b.wait(t, "its form is refused", `document.body.innerText.includes('Cross-origin request refused')`)
+
+	if kept := b.keptCookie(t, s.URL+"/api/auth/me"); kept != token {
+		t.Error("another site changed the cookie")
+	}
+	b.do(t, chromedp.Navigate(s.URL))
+	b.wait(t, "the session holds", "document.getElementById('session').hidden === false")
+}

@@ -1,0 +1,27 @@
+package routes
+
+import (
+	_ "embed" // the description
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// description is the OpenAPI 3.1 document of a service with the default prefix and cookie.
+//
+//go:embed openapi.json
+var description string
+
+// describe returns the handler of the OpenAPI document, with the paths under prefix and the cookie's
+// name. Neither can hold a quote: config refuses it.
+func describe(prefix, cookie string) func(*gin.Context) error {
+	document := []byte(strings.NewReplacer(
+		`"/api/auth/`, `"`+prefix+`/`,
+		`"name": "token"`, `"name": "`+cookie+`"`,
+	).Replace(description))
+	return func(c *gin.Context) error {
+		c.Data(http.StatusOK, "application/json; charset=utf-8", document)
+		return nil
+	}
+}
