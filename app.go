@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"gin-auth/config"
 	"gin-auth/controllers"
 	"gin-auth/db"
@@ -21,6 +23,7 @@ import (
 type app struct {
 	handler http.Handler
 	health  *controllers.Health
+	metrics *prometheus.Registry
 }
 
 // newApp puts the service together.
@@ -43,6 +46,11 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 	if err != nil {
 		return nil, err
 	}
+	registry := newRegistry()
+	metrics, err := middleware.NewMetrics(registry)
+	if err != nil {
+		return nil, err
+	}
 	health := &controllers.Health{Redis: store}
 	handler, err := routes.New(routes.Options{
 		Prefix: cfg.RoutePrefix,
@@ -60,12 +68,13 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 		TrustedProxies: cfg.TrustedProxies,
 		Cookie:         *cookie.With(""),
 		Page:           !cfg.Production(),
+		Metrics:        metrics,
 		Log:            log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &app{handler: handler, health: health}, nil
+	return &app{handler: handler, health: health, metrics: registry}, nil
 }
 
 var sameSite = map[config.Word]http.SameSite{

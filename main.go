@@ -64,6 +64,13 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if cfg.MetricsAddr != "" {
+		stop, err := serveMetrics(cfg.MetricsAddr, app.metrics, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	listener, err := listen(cfg)
 	if err != nil {
 		return err

@@ -98,7 +98,7 @@ func between(d, low, high time.Duration) bool { return low <= d && d <= high }
 
 // ahead are the settings that are read and checked, but that nothing acts on yet.
 var ahead = []string{
-	"LOGIN_LIMIT", "METRICS_ADDR", "TRUSTED_PROXIES",
+	"LOGIN_LIMIT", "TRUSTED_PROXIES",
 }
 
 // warn notes what whoever starts the service should know.

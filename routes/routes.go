@@ -31,7 +31,9 @@ type Options struct {
 	Cookie http.Cookie
 	// Page adds the page for the first five minutes at /: not for production.
 	Page bool
-	Log  *slog.Logger
+	// Metrics measures every request.
+	Metrics *middleware.Metrics
+	Log     *slog.Logger
 }
 
 // New returns the handler of the whole service.
@@ -55,7 +57,7 @@ func New(o Options) (http.Handler, error) {
 	public.POST("/logout", handle(o.Auth.Logout))
 	public.GET("/logout", handle(o.Auth.Logout)) // for the collections that use it
 
-	protected := public.Group("", o.Guard)
+	protected := public.Group("", o.Metrics.Guard(o.Guard))
 	protected.GET("/me", handle(o.Auth.Me))
 	protected.HEAD("/me", handle(o.Auth.Me))
 	protected.POST("/logout-all", handle(o.Auth.LogoutAll))
@@ -81,6 +83,9 @@ func newEngine(o Options) (*gin.Engine, error) {
 	crossOrigin, err := middleware.CrossOrigin(o.Origins)
 	if err != nil {
 		return nil, err
+	}
+	if o.Metrics != nil {
+		r.Use(o.Metrics.Requests, o.Metrics.Login(o.Prefix+"/login"))
 	}
 	r.Use(middleware.AccessLog(o.Log), middleware.NoStore, answerErrors, middleware.Recovery, crossOrigin, middleware.MaxBody(maxBody))
 	r.NoRoute(handle(func(*gin.Context) error { return errNotFound }))
