@@ -47,6 +47,9 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 		return nil, err
 	}
 	registry := newRegistry()
+	if err := store.Register(registry); err != nil {
+		return nil, err
+	}
 	metrics, err := middleware.NewMetrics(registry)
 	if err != nil {
 		return nil, err

@@ -11,11 +11,13 @@ import (
 // entry is the original's: "true". When Revoke returns nil, Redis has stored it, and as many replicas as
 // the options ask for. A client that goes away meanwhile doesn't stop it.
 func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
-	return d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
+	err := d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
 		return d.stored(ctx, blacklistKey(token), func(pipeline redis.Pipeliner) {
 			pipeline.Set(ctx, blacklistKey(token), "true", life(until))
 		})
 	})
+	d.metrics.revoked("token", err, 1)
+	return err
 }
 
 // life is the expiry that go-redis is given for an entry to be kept until the given time, in whole

@@ -42,6 +42,8 @@ func (b *breaker) enter() (*phase, error) {
 	return now, now.away
 }
 
+func (b *breaker) isOpen() bool { return b.phase.Load().away != nil }
+
 // leave says how a call ended that began in a phase. ctx is the caller's: one that has gone says nothing
 // of Redis.
 func (b *breaker) leave(ctx context.Context, began *phase, err error) {

@@ -53,6 +53,7 @@ type DB struct {
 	epoch    epoch
 	lane     *lane
 	lanes    sync.Map // of a cluster: address → *lane
+	metrics  *metrics
 
 	life       context.Context // until Close
 	end        context.CancelFunc
@@ -72,6 +73,7 @@ func Open(o Options) (*DB, error) {
 		requireSafe:  o.RequireSafe,
 		state:        state{log: o.Log},
 		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch},
+		metrics:      newMetrics(),
 	}
 	d.epoch.install = d.installEpoch
 	d.life, d.end = context.WithCancel(context.Background())
@@ -188,5 +190,8 @@ func (d *DB) call(ctx context.Context, doing string, exchange func(context.Conte
 func (d *DB) callAnyway(ctx context.Context, exchange func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	return exchange(ctx)
+	start := time.Now()
+	err := exchange(ctx)
+	d.metrics.exchanged(time.Since(start), err)
+	return err
 }

@@ -42,6 +42,7 @@ func (q *lookup) answer(err error) {
 // lane is the way to one node, or to whatever node holds the keys there are.
 type lane struct {
 	*breaker
+	metrics *metrics
 	timeout time.Duration
 	// fly asks Redis and sets what is to be answered. An error is that of all look-ups on the flight.
 	fly func(context.Context, []*lookup) error
@@ -70,6 +71,7 @@ func (l *lane) add(q *lookup) {
 	}
 	l.mu.Unlock()
 	if crowded {
+		l.metrics.crowded.Inc()
 		q.answer(errCrowded)
 	}
 	if start {
@@ -104,7 +106,10 @@ func (l *lane) carry(batch []*lookup) {
 	defer cancel()
 	began, err := l.enter()
 	if err == nil {
+		start := time.Now()
 		err = l.fly(ctx, batch)
+		l.metrics.exchanged(time.Since(start), err)
+		l.metrics.onFlight.Observe(float64(len(batch)))
 		l.leave(context.Background(), began, err)
 	}
 	for _, q := range batch {
@@ -255,5 +260,5 @@ func (d *DB) laneOf(ctx context.Context, key string) (*lane, error) {
 }
 
 func (d *DB) newLane(probe func(context.Context) error, changed func(error)) *lane {
-	return &lane{breaker: newBreaker(d, probe, changed), timeout: d.timeout, fly: d.fly}
+	return &lane{breaker: newBreaker(d, probe, changed), metrics: d.metrics, timeout: d.timeout, fly: d.fly}
 }

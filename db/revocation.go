@@ -57,9 +57,11 @@ func (d *DB) LogoutAll(ctx context.Context, userID string) error {
 	if !d.cluster() {
 		keys = append(keys, epochKey)
 	}
-	return d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
+	err := d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
 		return d.stored(ctx, keys[0], func(pipeline redis.Pipeliner) { pipeline.Eval(ctx, raiseCut, keys) })
 	})
+	d.metrics.revoked("user", err, 1)
+	return err
 }
 
 // maxAhead is how far the time of a token may be ahead of Redis's clock: a second, so that a login in the

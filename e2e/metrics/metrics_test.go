@@ -34,6 +34,12 @@ func TestMetrics(t *testing.T) {
 		`gin_auth_logins_total{outcome="success"} 0`,
 		`gin_auth_http_request_duration_seconds_count{method="GET",route="/api/auth/me",status="401"} 1`,
 		`gin_auth_http_request_duration_seconds_count{method="GET",route="none",status="404"} 2`,
+		`gin_auth_redis_up 1`,
+		`gin_auth_redis_breakers_open 0`,
+		`gin_auth_redis_risks 0`,
+		`gin_auth_revocation_cut_timestamp_seconds 0`,
+		`gin_auth_revocations_total{of="token",outcome="stored"} 0`,
+		`gin_auth_redis_exchange_duration_seconds_count{outcome="unanswered"} 0`,
 		`# TYPE go_goroutines gauge`,
 		`# TYPE process_cpu_seconds_total counter`,
 	} {

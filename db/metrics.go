@@ -1,0 +1,122 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+)
+
+// metrics are what the DB measures of itself.
+type metrics struct {
+	exchanges   *prometheus.HistogramVec
+	onFlight    prometheus.Histogram
+	crowded     prometheus.Counter
+	revocations *prometheus.CounterVec
+}
+
+// How an exchange with Redis ends.
+const (
+	outcomeAnswered   = "answered"
+	outcomeRefused    = "refused"
+	outcomeUnanswered = "unanswered"
+)
+
+func newMetrics() *metrics {
+	m := &metrics{
+		exchanges: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "gin_auth_redis_exchange_duration_seconds",
+			Help:    "Time that an exchange with Redis took, retries and the wait for a connection included, by how it ended.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
+		}, []string{"outcome"}),
+		onFlight: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "gin_auth_redis_lookups_per_flight",
+			Help:    "Look-ups of tokens that shared one round trip.",
+			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, maxOnFlight},
+		}),
+		crowded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gin_auth_redis_lookups_shed_total",
+			Help: "Look-ups of tokens that were refused because too many waited for Redis.",
+		}),
+		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gin_auth_revocations_total",
+			Help: "Revocations of a token (logout) or of all tokens of a user (logout-all), by whether they were stored.",
+		}, []string{"of", "outcome"}),
+	}
+	// Counters that exist from the start show their first increase.
+	for _, outcome := range []string{outcomeAnswered, outcomeRefused, outcomeUnanswered} {
+		m.exchanges.WithLabelValues(outcome)
+	}
+	for _, of := range []string{"token", "user"} {
+		m.revoked(of, nil, 0)
+		m.revoked(of, errors.ErrUnsupported, 0)
+	}
+	return m
+}
+
+// Register has a registry show what the DB measures and knows of Redis.
+func (d *DB) Register(registry prometheus.Registerer) error {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	for _, collector := range []prometheus.Collector{
+		d.metrics.exchanges, d.metrics.onFlight, d.metrics.crowded, d.metrics.revocations,
+		gauge("gin_auth_redis_up", "1 while Redis answers, as far as is known, else 0.", func() float64 {
+			d.state.mu.Lock()
+			defer d.state.mu.Unlock()
+			return number(d.state.up)
+		}),
+		gauge("gin_auth_redis_breakers_open", "Ways to Redis on which requests are refused at once because it is away: one, or one a node of a cluster.", func() float64 {
+			open := number(d.lane.isOpen())
+			d.lanes.Range(func(_, l any) bool {
+				open += number(l.(*lane).isOpen())
+				return true
+			})
+			return open
+		}),
+		gauge("gin_auth_redis_risks", "Ways in which this Redis can lose logouts, as it says itself: see the log.", func() float64 {
+			d.state.mu.Lock()
+			defer d.state.mu.Unlock()
+			return float64(len(d.state.risks))
+		}),
+		gauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are refused: when the blacklist was last lost, or revoke-all run; 0 for never.", func() float64 {
+			d.epoch.mu.Lock()
+			defer d.epoch.mu.Unlock()
+			return float64(d.epoch.cut)
+		}),
+	} {
+		if err := registry.Register(collector); err != nil {
+			return fmt.Errorf("registering Redis's metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (m *metrics) exchanged(took time.Duration, err error) {
+	outcome := outcomeAnswered
+	switch {
+	case unanswered(err) || errors.Is(err, redis.ErrPoolTimeout):
+		outcome = outcomeUnanswered
+	case err != nil && !errors.Is(err, redis.Nil):
+		outcome = outcomeRefused
+	}
+	m.exchanges.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+// revoked counts n revocations that ended with err.
+func (m *metrics) revoked(of string, err error, n float64) {
+	outcome := "stored"
+	if err != nil {
+		outcome = "failed"
+	}
+	m.revocations.WithLabelValues(of, outcome).Add(n)
+}
