@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,49 +55,83 @@ type lane struct {
 
 var errCrowded = errors.New("too many look-ups are waiting for Redis")
 
-// add puts a look-up among those that wait, and starts a flight if none could take it along soon.
-func (l *lane) add(q *lookup) {
+// add puts a look-up among those that wait, and returns whether the caller has to start a flight because
+// none would take it along soon.
+func (l *lane) add(q *lookup) (start bool) {
 	q.done = make(chan struct{})
 	if _, err := l.enter(); err != nil {
 		q.answer(err)
-		return
+		return false
 	}
 	l.mu.Lock()
-	crowded, start := len(l.waiting) >= maxWaiting, false
-	if !crowded {
-		l.waiting = append(l.waiting, q)
-		if start = l.flights < maxFlights; start {
-			l.flights++
-		}
-	}
-	l.mu.Unlock()
-	if crowded {
+	defer l.mu.Unlock()
+	if len(l.waiting) >= maxWaiting {
 		l.metrics.crowded.Inc()
 		q.answer(errCrowded)
+		return false
 	}
+	l.waiting = append(l.waiting, q)
+	start = l.flights < maxFlights
 	if start {
-		go l.run()
+		l.flights++
 	}
+	return start
 }
 
 // run flies until nobody waits.
-func (l *lane) run() {
-	for {
-		runtime.Gosched() // requests that are ready to run come along
-		l.mu.Lock()
-		n := min(len(l.waiting), maxOnFlight)
-		batch := l.waiting[:n:n]
-		if l.waiting = l.waiting[n:]; len(l.waiting) == 0 {
-			l.waiting = nil
-		}
-		if n == 0 {
-			l.flights--
-		}
-		l.mu.Unlock()
-		if n == 0 {
-			return
-		}
+func (l *lane) run(batch []*lookup) {
+	for batch != nil {
 		l.carry(batch)
+		runtime.Gosched() // requests that are ready to run come along
+		batch = l.board()
+	}
+}
+
+// board takes those along that wait. If nobody does, the flight ends.
+func (l *lane) board() []*lookup {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.waiting), maxOnFlight)
+	if n == 0 {
+		l.flights--
+		return nil
+	}
+	batch := l.waiting[:n:n]
+	if l.waiting = l.waiting[n:]; len(l.waiting) == 0 {
+		l.waiting = nil
+	}
+	return batch
+}
+
+// ask returns when the look-up is answered, its time is up or the caller gone. The look-up stays where it
+// is then: who no longer waits still counts.
+//
+// The first flight is the caller's own, which spares a lone request two changes of goroutines. A client that
+// goes away doesn't end it, but its time is up when the caller's is.
+func (l *lane) ask(ctx context.Context, q *lookup) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if l.add(q) {
+		l.carry(l.board())
+		if next := l.board(); next != nil {
+			go l.run(next)
+		}
+	}
+	select {
+	case <-q.done:
+		return q.err
+	default:
+	}
+	timeout := time.NewTimer(l.timeout)
+	defer timeout.Stop()
+	select {
+	case <-q.done:
+		return q.err
+	case <-timeout.C:
+		return context.DeadlineExceeded
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -117,19 +152,6 @@ func (l *lane) carry(batch []*lookup) {
 			q.err = err
 		}
 		q.answer(q.err)
-	}
-}
-
-// wait returns when the look-up is answered, the time is up or the caller gone. The look-up stays where it
-// is: who no longer waits still counts.
-func (l *lane) wait(ctx context.Context, q *lookup, timeout <-chan time.Time) error {
-	select {
-	case <-q.done:
-		return q.err
-	case <-timeout:
-		return context.DeadlineExceeded
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -157,11 +179,8 @@ func (d *DB) Revoked(ctx context.Context, token, userID string) (revoked bool, c
 }
 
 func (d *DB) lookUp(ctx context.Context, l *lane, entry, userCut string) (revoked bool, cut int64, err error) {
-	timeout := time.NewTimer(d.timeout)
-	defer timeout.Stop()
 	q := &lookup{entry: entry, userCut: userCut}
-	l.add(q)
-	if err := l.wait(ctx, q, timeout.C); err != nil {
+	if err := l.ask(ctx, q); err != nil {
 		return false, 0, err
 	}
 	return q.revoked, q.cut, nil
@@ -211,25 +230,21 @@ func (d *DB) revokedInCluster(ctx context.Context, entry, userCut string) (revok
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	l, err := d.laneOf(ctx, entry)
+	if err != nil || userCut == "" {
+		return d.lookUp(ctx, l, entry, "")
+	}
+	other, err := d.laneOf(ctx, userCut)
 	if err != nil {
 		return false, 0, err
 	}
-	ofEntry, ofUser := &lookup{entry: entry}, &lookup{userCut: userCut}
-	l.add(ofEntry)
-	if userCut != "" {
-		other, err := d.laneOf(ctx, userCut)
-		if err != nil {
-			return false, 0, err
-		}
-		other.add(ofUser)
-		if err := other.wait(ctx, ofUser, nil); err != nil {
-			return false, 0, err
-		}
-	}
-	if err := l.wait(ctx, ofEntry, nil); err != nil {
-		return false, 0, err
-	}
-	return ofEntry.revoked, ofUser.cut, nil
+	ofUser := make(chan error, 1)
+	go func() {
+		var err error
+		_, cut, err = d.lookUp(ctx, other, "", userCut)
+		ofUser <- err
+	}()
+	revoked, _, err = d.lookUp(ctx, l, entry, "")
+	return revoked, cut, cmp.Or(err, <-ofUser)
 }
 
 // laneOf returns the lane to the node of a cluster that holds a key.
