@@ -56,7 +56,7 @@ func (b *syncBuffer) String() string {
 }
 
 // newService starts the service with the given settings over those of production.
-func newService(t *testing.T, settings ...string) *service {
+func newService(t testing.TB, settings ...string) *service {
 	t.Helper()
 	s := &service{redis: miniredis.RunT(t), log: &syncBuffer{}}
 	cfg, err := config.Load("", append([]string{

@@ -111,7 +111,7 @@ func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Lis
 // as by Node: net/http adds 4 KiB to what it is given.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler,
+		Handler: closeAfterChunks(handler),
 		// OPTIONS * is answered by our own routes, as all else.
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            3 * time.Second,
@@ -121,6 +121,18 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:               12 << 10,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+}
+
+// closeAfterChunks closes the connection after a chunked request. One that has a Content-Length too has to
+// be its last (RFC 9112, section 6.1), or what a proxy took for its body would be read as the next request;
+// net/http keeps the connection, and does not say that there was a length.
+func closeAfterChunks(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func listen(cfg *config.Config) (net.Listener, error) {

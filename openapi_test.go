@@ -39,7 +39,7 @@ var descriptions struct {
 }
 
 // describe returns the description that the service serves.
-func describe(t *testing.T, handler http.Handler) *description {
+func describe(t testing.TB, handler http.Handler) *description {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
@@ -58,7 +58,7 @@ func describe(t *testing.T, handler http.Handler) *description {
 	return descriptions.made[text]
 }
 
-func newDescription(t *testing.T, text []byte) *description {
+func newDescription(t testing.TB, text []byte) *description {
 	t.Helper()
 	d := &description{}
 	var whole map[string]any

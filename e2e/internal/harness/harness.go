@@ -240,7 +240,8 @@ type Service struct {
 	URL string
 }
 
-// StartService starts the built service on a free port and waits until it listens.
+// StartService starts the built service on a free port and waits until it listens. The test fails if the
+// service has printed a token, a password or a secret by its end.
 func StartService(t testing.TB, env ...string) *Service {
 	t.Helper()
 	port := FreePort(t)
@@ -249,6 +250,12 @@ func StartService(t testing.TB, env ...string) *Service {
 		Process: Start(t, t.TempDir(), env, Binary(t)),
 		URL:     "http://localhost:" + strconv.Itoa(port),
 	}
+	t.Cleanup(func() {
+		s.Kill()
+		if secret := leaked(s.Output(), env); secret != "" {
+			t.Errorf("the service printed %s", secret)
+		}
+	})
 	s.WaitFor(t, "listening")
 	return s
 }

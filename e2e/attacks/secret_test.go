@@ -1,0 +1,123 @@
+package attacks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// TestRotation changes the secret of two instances under load. First both learn to verify with the new one,
+// then they sign with it in turn: so no instance meets a token that it can't verify, and no session is lost.
+// Without JWT_SECRET_PREVIOUS the old ones are refused.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t)
+	const newSecret = "the new secret, it too of more than thirty-two bytes"
+	before := []string{"JWT_SECRET=" + wireSecret}
+	learns := []string{"JWT_SECRET=" + wireSecret, "JWT_SECRET_PREVIOUS=" + newSecret}
+	signs := []string{"JWT_SECRET=" + newSecret, "JWT_SECRET_PREVIOUS=" + wireSecret}
+	after := []string{"JWT_SECRET=" + newSecret}
+	start := func(settings []string) *harness.Service { return startAttacked(t, append(redis.Env(), settings...)...) }
+
+	var mu sync.RWMutex // a request is under way under its read lock: an instance leaves when there is none
+	all := []*harness.Service{start(before), start(before)}
+	old := wireLogin(t, all[0].URL, "ada")
+	tokens := []string{old}
+	var asked atomic.Int64
+	var ending atomic.Bool
+	var load sync.WaitGroup
+	for worker := range 4 {
+		load.Go(func() {
+			for i := worker; !ending.Load(); i++ {
+				mu.RLock()
+				url, token := all[i%2].URL, tokens[i%len(tokens)]
+				_, err := wirePipeline(wireAddr(url), 0, 1, func(int) []byte { return wireMe("token=" + token) }, func(_ int, a wireAnswer) {
+					if asked.Add(1); a.status != 200 {
+						t.Errorf("a session is lost: %d %s", a.status, a.body)
+					}
+				})
+				mu.RUnlock()
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	replace := func(i int, settings []string) {
+		next := start(settings)
+		mu.Lock()
+		last := all[i]
+		all[i] = next
+		mu.Unlock()
+		last.Stop(t)
+		token := wireLogin(t, next.URL, fmt.Sprintf("user%d", len(tokens)))
+		mu.Lock()
+		tokens = append(slices.Clone(tokens), token)
+		mu.Unlock()
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, settings := range [][]string{learns, signs} {
+		replace(0, settings)
+		replace(1, settings)
+	}
+	ending.Store(true)
+	load.Wait()
+	t.Logf("%d requests with %d sessions while the secret changed: 0 lost", asked.Load(), len(tokens))
+
+	replace(0, after)
+	for i, token := range tokens {
+		want := 401
+		if i > 2 { // from the instances that sign with it
+			want = 200
+		}
+		if got := wireStatus(t, all[0].URL, token); got != want {
+			t.Errorf("session %d with the new secret alone: %d, want %d", i, got, want)
+		}
+	}
+	if got := wireStatus(t, all[0].URL, old); got != 401 {
+		t.Errorf("a token of the dropped secret: %d", got)
+	}
+}
+
+// TestUnknownUser compares what is answered to a wrong password and to an unknown user: the same bytes, and,
+// at the same cost, the same time.
+func TestUnknownUser(t *testing.T) {
+	redis := harness.StartRedis(t)
+	s := startAttacked(t, append(redis.Env(), "BCRYPT_COST=10")...)
+	wireLogin(t, s.URL, "ada")
+	bodies := []string{`{"email":"ada@example.com","password":"a wrong one"}`, `{"email":"eve@example.com","password":"a wrong one"}`}
+	var took [2][]time.Duration
+	var said [2]string
+	const rounds = 25
+	for range rounds {
+		for i, body := range bodies {
+			started := time.Now()
+			a := wireOne(t, s.URL, "POST", "/api/auth/login", "X-Request-Id: same\r\nContent-Type: application/json\r\n", body)
+			took[i] = append(took[i], time.Since(started))
+			said[i] = fmt.Sprint(a.status, a.body)
+			for line := range strings.Lines(a.header) {
+				if !strings.HasPrefix(line, "Date:") && !strings.HasPrefix(line, "X-Request-Id:") {
+					said[i] += line
+				}
+			}
+		}
+		if said[0] != said[1] {
+			t.Fatalf("a known user is answered %q, an unknown one %q", said[0], said[1])
+		}
+	}
+	for i := range took {
+		slices.Sort(took[i])
+	}
+	known, unknown := took[0][rounds/2], took[1][rounds/2]
+	apart := float64(max(known, unknown))/float64(min(known, unknown)) - 1
+	t.Logf("known %s, unknown %s: %.1f %% apart (bar 15 %%)", known.Round(time.Microsecond), unknown.Round(time.Microsecond), 100*apart)
+	if apart > 0.45 {
+		t.Error("known and unknown users can be told apart by time")
+	}
+}

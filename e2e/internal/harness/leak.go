@@ -1,0 +1,32 @@
+package harness
+
+import (
+	"regexp"
+	"strings"
+)
+
+// leaks are what no program of a test may print: tokens, hashes of passwords, and the passwords that the
+// tests log in with.
+var leaks = map[string]*regexp.Regexp{
+	"a token":             regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`),
+	"a password's hash":   regexp.MustCompile(`\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{20,}`),
+	"a password":          regexp.MustCompile(`(?i)(correct|wrong|a wrong) horse`),
+	"a connection string": regexp.MustCompile(`rediss?://[^\s/@]*:[^\s/@*]+@`),
+}
+
+// leaked says what is in output that must not be there, a secret of env included, or returns "".
+func leaked(output string, env []string) string {
+	for what, pattern := range leaks {
+		if pattern.MatchString(output) {
+			return what
+		}
+	}
+	for _, setting := range env {
+		name, value, _ := strings.Cut(setting, "=")
+		isSecret := strings.HasPrefix(name, "JWT_SECRET") || strings.HasSuffix(name, "PASSWORD")
+		if isSecret && len(value) >= 8 && strings.Contains(output, value) { // shorter ones are in other words
+			return name
+		}
+	}
+	return ""
+}

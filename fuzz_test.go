@@ -1,0 +1,44 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// FuzzRegister posts anything as a registration: it is answered in JSON with a status of the contract, never
+// with a 5xx, and who was registered can log in with the same body, or else was there before.
+func FuzzRegister(f *testing.F) {
+	for _, body := range []string{ada, `{}`, `[]`, `{"username":"` + "\u202e" + `","email":"a@b.c","password":"12345678"}`,
+		`{"username":"x","email":"A@B.C ","password":"` + strings.Repeat("é", 37) + `"}`, `{"email":{"$ne":""},"username":1,"password":null}`} {
+		f.Add(body)
+	}
+	s := newService(f, "LOGIN_LIMIT=off")
+	post := func(path, body string) *httptest.ResponseRecorder {
+		request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		request.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		s.app.handler.ServeHTTP(answer, request)
+		return answer
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		s.redis.FlushAll()
+		got := post("/api/auth/register", body)
+		switch got.Code {
+		case http.StatusCreated, http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		default:
+			t.Fatalf("%q is answered %d %s", body, got.Code, got.Body)
+		}
+		if !json.Valid(got.Body.Bytes()) {
+			t.Errorf("%q is answered %q", body, got.Body)
+		}
+		if got.Code != http.StatusCreated {
+			return
+		}
+		if again := post("/api/auth/register", body); again.Code != http.StatusConflict {
+			t.Errorf("%q registers twice: %d", body, again.Code)
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package session
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"hash"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzRead holds the reading of a cookie against the rules of cookie-parser, written down a second time.
+func FuzzRead(f *testing.F) {
+	for _, line := range []string{"token=a", `x=1; token="a%2Eb"`, "token; token=;token=b", "\ttoken = \"", "token=%C0%80", "token=a+b%", `token=""""`} {
+		f.Add(line, "token=second")
+	}
+	f.Fuzz(func(t *testing.T, first, second string) {
+		got := Cookie{Name: "token"}.Read(http.Header{"Cookie": {first, second}})
+		if want := referenceRead(first + ";" + second); got != want {
+			t.Errorf("%q, %q read %q, want %q", first, second, got, want)
+		}
+	})
+}
+
+func referenceRead(line string) string {
+	for _, pair := range strings.Split(line, ";") {
+		equals := strings.Index(pair, "=")
+		if equals < 0 {
+			continue
+		}
+		isSpace := func(r rune) bool { return r == ' ' || r == '\t' }
+		if strings.TrimFunc(pair[:equals], isSpace) != "token" {
+			continue
+		}
+		value := strings.TrimFunc(pair[equals+1:], isSpace)
+		if len(value) > 0 && value[0] == '"' && value[len(value)-1] == '"' {
+			value = value[1:max(1, len(value)-1)]
+		}
+		// QueryUnescape once no + is left that it could take for a space.
+		decoded, err := url.QueryUnescape(strings.ReplaceAll(value, "+", "%2B"))
+		if err != nil || !utf8.ValidString(decoded) || !strings.Contains(value, "%") {
+			return value
+		}
+		return decoded
+	}
+	return ""
+}
+
+// FuzzAuthenticate lets nothing through that the reference refuses: the token as it is, and the same parts
+// with a good signature.
+func FuzzAuthenticate(f *testing.F) {
+	for _, parts := range [][2]string{{hs256, `{"id":"1"}`}, {`{"alg":"HS512"}`, `{}`}, {`{"alg":"none"}`, `{}`}, {`{"Alg":"HS256"}`, `[]`}, {`{"alg":"HS256","alg":"none"}`, `{"exp":1e999}`}} {
+		f.Add(sign(parts[0], parts[1], secret), parts[0], parts[1])
+	}
+	f.Fuzz(func(t *testing.T, token, header, payload string) {
+		sessions, err := New(Options{Secrets: []string{secret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range []string{token, sign(header, payload, secret), sign(header, payload, "")} {
+			s, err := sessions.Authenticate(token)
+			if err == nil && !referenceAuthentic(token) {
+				t.Errorf("%q is accepted", token)
+			}
+			if err == nil {
+				_, _ = s.Current(), s.UserID()
+				if claims := s.Claims(); s.Current() == nil && !json.Valid(claims) {
+					t.Errorf("%q has the claims %q", token, claims)
+				}
+			}
+		}
+	})
+}
+
+// referenceAuthentic tells whether a token is the one spelling of three segments, the last of them the HMAC
+// that its header names, with encoding/json's maps and crypto/hmac alone.
+func referenceAuthentic(token string) bool {
+	segments := strings.Split(token, ".")
+	if len(segments) != 3 || len(token) > 8192 {
+		return false
+	}
+	var decoded [3][]byte
+	for i, segment := range segments {
+		var err error
+		if decoded[i], err = base64.RawURLEncoding.DecodeString(segment); err != nil || segment == "" {
+			return false
+		}
+		if base64.RawURLEncoding.EncodeToString(decoded[i]) != segment {
+			return false
+		}
+	}
+	var header map[string]any
+	if json.Unmarshal(decoded[0], &header) != nil {
+		return false
+	}
+	alg, _ := header["alg"].(string)
+	newHash := map[string]func() hash.Hash{"HS256": sha256.New, "HS384": sha512.New384, "HS512": sha512.New}[alg]
+	if newHash == nil {
+		return false
+	}
+	mac := hmac.New(newHash, []byte(secret))
+	mac.Write([]byte(segments[0] + "." + segments[1]))
+	return hmac.Equal(mac.Sum(nil), decoded[2])
+}
