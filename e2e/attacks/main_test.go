@@ -1,0 +1,11 @@
+// Package attacks does to the built service what someone does who holds a logged-out token, forges one,
+// or speaks HTTP in two ways at once. What it answers is asserted, and how many tries that took is printed.
+package attacks
+
+import (
+	"testing"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
