@@ -231,11 +231,13 @@ func TestLoginsDuringAChange(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, s *service, browser *http.Client){
 		"of the password": func(t *testing.T, s *service, browser *http.Client) {
+			t.Helper()
 			if got := s.send(t, browser, "POST", passwordPath, newPassword); got.status != 200 {
 				t.Errorf("the change: %d %s", got.status, got.body)
 			}
 		},
 		"disabling": func(t *testing.T, s *service, _ *http.Client) {
+			t.Helper()
 			store := s.store(t)
 			user, _, err := store.UpdateUser(t.Context(), "ada@example.com", func(user *db.User) error { user.Disabled = true; return nil })
 			if err != nil {
