@@ -63,6 +63,8 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 			Clock:              store,
 			Users:              users{store},
 			Passwords:          controllers.NewPasswords(cfg.BcryptCost),
+			Limiter:            limiter{store, db.LoginLimit(cfg.LoginLimit)},
+			Log:                log,
 			RegistrationClosed: cfg.Registration == "closed",
 		},
 		Health:         health,
@@ -72,6 +74,7 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 		Cookie:         *cookie.With(""),
 		Page:           !cfg.Production(),
 		Metrics:        metrics,
+		HTTPSOnly:      cfg.Production() && cfg.CookieSecure,
 		Log:            log,
 	})
 	if err != nil {
@@ -96,6 +99,24 @@ func (u users) CreateUser(ctx context.Context, user controllers.User) (bool, err
 func (u users) UserByEmail(ctx context.Context, email string) (controllers.User, bool, error) {
 	user, found, err := u.db.UserByEmail(ctx, email)
 	return controllers.User(user), found, err
+}
+
+func (u users) ReplaceHash(ctx context.Context, email, old, hash string) (bool, error) {
+	return u.db.ReplaceHash(ctx, email, old, hash)
+}
+
+// limiter counts failed logins in db.
+type limiter struct {
+	db    *db.DB
+	limit db.LoginLimit
+}
+
+func (l limiter) TakeLogin(ctx context.Context, account, address string) (time.Duration, error) {
+	return l.db.TakeLogin(ctx, l.limit, account, address)
+}
+
+func (l limiter) GiveLoginBack(ctx context.Context, account, address string, good bool) error {
+	return l.db.GiveLoginBack(ctx, l.limit, account, address, good)
 }
 
 func newLog(cfg *config.Config, out io.Writer) *slog.Logger {

@@ -146,6 +146,12 @@ func (s *service) send(t *testing.T, client *http.Client, method, path, body str
 	if got := response.Header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("%s %s: Cache-Control is %q", method, path, got)
 	}
+	if got := response.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("%s %s: X-Content-Type-Options is %q", method, path, got)
+	}
+	if got := response.Header.Get("Strict-Transport-Security"); got != "max-age=31536000" { // production, all of them
+		t.Errorf("%s %s: Strict-Transport-Security is %q", method, path, got)
+	}
 	if response.Header.Get("X-Request-Id") == "" {
 		t.Errorf("%s %s: no X-Request-Id", method, path)
 	}
@@ -249,7 +255,7 @@ func (s *service) login(t *testing.T, client *http.Client) string {
 
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
+	s := newService(t, "LOGIN_LIMIT=off")
 	s.login(t, s.browser(t))
 	const (
 		register = "/api/auth/register"

@@ -96,19 +96,9 @@ func isOrigin(s string) bool {
 
 func between(d, low, high time.Duration) bool { return low <= d && d <= high }
 
-// ahead are the settings that are read and checked, but that nothing acts on yet.
-var ahead = []string{
-	"LOGIN_LIMIT", "TRUSTED_PROXIES",
-}
-
 // warn notes what whoever starts the service should know.
-func (c *Config) warn(values map[string]string) {
+func (c *Config) warn() {
 	if isWeak(c.JWTSecret) {
 		c.Warnings = append(c.Warnings, "JWT_SECRET is shorter than 32 bytes: it can be guessed from any token")
-	}
-	for _, name := range ahead {
-		if values[name] != "" {
-			c.Warnings = append(c.Warnings, name+" is set, but this version does not act on it yet")
-		}
 	}
 }

@@ -136,7 +136,7 @@ func parse(values map[string]string) (*Config, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	c.warn(values)
+	c.warn()
 	return &c, nil
 }
 

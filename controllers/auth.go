@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -37,6 +38,9 @@ type Auth struct {
 	Users    Users
 	// Passwords hashes and checks passwords.
 	Passwords *Passwords
+	Limiter   Limiter
+	// Log gets the audit lines.
+	Log *slog.Logger
 	// RegistrationClosed refuses every registration.
 	RegistrationClosed bool
 }
@@ -56,7 +60,7 @@ func (a *Auth) Register(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	user, err := a.newUser(fields)
+	user, err := a.newUser(c.Request.Context(), fields)
 	if err != nil {
 		return err
 	}
@@ -67,34 +71,8 @@ func (a *Auth) Register(c *gin.Context) error {
 	if !created {
 		return ErrUserExists
 	}
+	a.audit(c, eventCreated, userAttr(user.ID))
 	return JSON(c, http.StatusCreated, identity{"User registered successfully", user.session()})
-}
-
-// Login starts a session. An unknown email, a wrong password and a disabled user are told apart by
-// neither the answer nor the work done for it.
-func (a *Auth) Login(c *gin.Context) error {
-	fields, err := readFields(c, "email", "password")
-	if err != nil {
-		return err
-	}
-	user, found, err := a.Users.UserByEmail(c.Request.Context(), normalizeEmail(fields["email"]))
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	if !a.Passwords.Check(user.PasswordHash, fields["password"]) || !found || user.Disabled {
-		return ErrCredentials
-	}
-	at, err := a.Clock.IssueTime(c.Request.Context(), user.ID)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	s, err := a.Sessions.Issue(user.session(), at)
-	if err != nil {
-		return err
-	}
-	c.Request = c.Request.WithContext(session.NewContext(c.Request.Context(), s))
-	a.Sessions.Set(c.Writer.Header(), s)
-	return JSON(c, http.StatusOK, identity{"User logged in successfully", user.session()})
 }
 
 // Logout revokes the session, if there is one, and clears the cookie. Its 200 says that the revocation
@@ -107,6 +85,7 @@ func (a *Auth) Logout(c *gin.Context) error {
 		if err := a.revoke(ctx, s); err != nil {
 			return err
 		}
+		a.audit(c, eventRevoked, userAttr(s.UserID()), tokenAttr(s.Hash()))
 	}
 	a.Sessions.Clear(c.Writer.Header())
 	return JSON(c, http.StatusOK, message{"logged out successfully"})
@@ -127,6 +106,7 @@ func (a *Auth) LogoutAll(c *gin.Context) error {
 	if err := a.revoke(ctx, s); err != nil {
 		return err
 	}
+	a.audit(c, eventRevoked, userAttr(s.UserID()), tokenAttr("all"))
 	a.Sessions.Clear(c.Writer.Header())
 	return JSON(c, http.StatusOK, message{"logged out everywhere successfully"})
 }

@@ -31,6 +31,9 @@ type Users interface {
 	CreateUser(ctx context.Context, user User) (created bool, err error)
 	// UserByEmail returns false if there is none.
 	UserByEmail(ctx context.Context, email string) (user User, found bool, err error)
+	// ReplaceHash gives a user another password hash. It returns false if he doesn't have the old one any
+	// more, or is disabled.
+	ReplaceHash(ctx context.Context, email, old, hash string) (replaced bool, err error)
 }
 
 // DefaultRole is the role of whoever registers.
@@ -71,14 +74,14 @@ func CleanEmail(email string) (string, error) {
 func normalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 // newUser makes a user of what somebody registers with.
-func (a *Auth) newUser(fields map[string]string) (user User, err error) {
+func (a *Auth) newUser(ctx context.Context, fields map[string]string) (user User, err error) {
 	if user.Username, err = CleanUsername(fields["username"]); err != nil {
 		return User{}, err
 	}
 	if user.Email, err = CleanEmail(fields["email"]); err != nil {
 		return User{}, err
 	}
-	if user.PasswordHash, err = a.Passwords.Hash(fields["password"]); err != nil {
+	if user.PasswordHash, err = a.Passwords.Hash(ctx, fields["password"]); err != nil {
 		return User{}, err
 	}
 	user.Role = DefaultRole

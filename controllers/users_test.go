@@ -88,14 +88,14 @@ func TestPasswords(t *testing.T) {
 		strings.Repeat("x", 73): false,
 		strings.Repeat("é", 37): false, // 74 bytes
 	} {
-		hash, err := passwords.Hash(password)
+		hash, err := passwords.Hash(t.Context(), password)
 		if (err == nil) != ok || !isInvalid(err, "password") {
 			t.Errorf("%q: %v", password, err)
 		}
-		if ok && !passwords.Check(hash, password) {
+		if ok && !fits(t, passwords, hash, password) {
 			t.Errorf("%q does not fit its own hash", password)
 		}
-		if passwords.Check(hash, password+"x") && len(password) < 72 {
+		if fits(t, passwords, hash, password+"x") && len(password) < 72 {
 			t.Errorf("%qx fits the hash of %q", password, password)
 		}
 	}
@@ -117,17 +117,47 @@ func TestHashesOfTheOriginal(t *testing.T) {
 			long:    strings.Repeat("x", 72) + "tail", // compared by its first 72 bytes, as there
 		} {
 			hash = version + hash[len(version):]
-			if !passwords.Check(hash, password) {
+			if !fits(t, passwords, hash, password) {
 				t.Errorf("%s does not fit %q", hash, password)
 			}
-			if passwords.Check(hash, "y"+password) {
+			if fits(t, passwords, hash, "y"+password) {
 				t.Errorf("%s fits y%q", hash, password)
 			}
 		}
 	}
 	for _, hash := range []string{"", "plain", "$2b$", plain[:59]} {
-		if passwords.Check(hash, "correct horse") {
+		if fits(t, passwords, hash, "correct horse") {
 			t.Errorf("%q fits", hash)
+		}
+	}
+}
+
+func fits(t *testing.T, passwords *controllers.Passwords, hash, password string) bool {
+	t.Helper()
+	right, err := passwords.Check(t.Context(), hash, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return right
+}
+
+// TestRenew makes hashes of a higher cost, and of no other.
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	low, high := controllers.NewPasswords(bcrypt.MinCost), controllers.NewPasswords(bcrypt.MinCost+1)
+	for _, password := range []string{"short", "correct horse", strings.Repeat("x", 72) + "tail"} {
+		made, err := bcrypt.GenerateFromPassword([]byte(password)[:min(len(password), 72)], bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash, err := high.Renew(t.Context(), string(made), password)
+		if cost, _ := bcrypt.Cost([]byte(hash)); err != nil || cost != bcrypt.MinCost+1 || !fits(t, high, hash, password) {
+			t.Errorf("%q: %q, %v", password, hash, err)
+		}
+		for name, again := range map[string]*controllers.Passwords{"the same": high, "a lower": low} {
+			if hash, err := again.Renew(t.Context(), hash, password); hash != "" || err != nil {
+				t.Errorf("at %s cost: %q, %v", name, hash, err)
+			}
 		}
 	}
 }

@@ -11,3 +11,6 @@ func userKey(email string) string { return "user:" + strings.ToLower(email) }
 func logoutAllKey(userID string) string { return "logout-all:" + userID }
 
 const epochKey = "auth:epoch"
+
+// loginLimitKey counts tries to log in; kind says for what.
+func loginLimitKey(kind, of string) string { return "login-limit:" + kind + ":" + of }

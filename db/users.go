@@ -58,3 +58,25 @@ func (d *DB) UserByEmail(ctx context.Context, email string) (User, bool, error) 
 	}
 	return user, true, nil
 }
+
+// errOther says that a user's hash isn't the one that was read.
+var errOther = errors.New("changed meanwhile")
+
+// ReplaceHash gives the user with that email another password hash if he still has the old one and isn't
+// disabled; else it returns false. So it undoes nothing that somebody else did meanwhile.
+func (d *DB) ReplaceHash(ctx context.Context, email, old, hash string) (replaced bool, err error) {
+	_, replaced, err = d.UpdateUser(ctx, email, func(user *User) error {
+		if user.PasswordHash == hash { // by an update whose answer was lost
+			return nil
+		}
+		if user.Disabled || user.PasswordHash != old {
+			return errOther
+		}
+		user.PasswordHash = hash
+		return nil
+	})
+	if errors.Is(err, errOther) {
+		return false, nil
+	}
+	return replaced && err == nil, err
+}

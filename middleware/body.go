@@ -27,8 +27,3 @@ func unwrap(w http.ResponseWriter) http.ResponseWriter {
 	}
 	return w
 }
-
-// NoStore keeps every cache from storing the answer: nearly all carry a session, or depend on one.
-func NoStore(c *gin.Context) {
-	c.Header("Cache-Control", "no-store")
-}

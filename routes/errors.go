@@ -3,6 +3,8 @@ package routes
 import (
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -30,6 +32,8 @@ var answers = []struct {
 	{controllers.ErrUserExists, http.StatusConflict, "User already exists"},
 	{controllers.ErrRegistrationClosed, http.StatusForbidden, "Registration is closed"},
 	{controllers.ErrUnavailable, http.StatusServiceUnavailable, "Authentication service unavailable"},
+	{controllers.ErrLimited, http.StatusTooManyRequests, "Too many failed logins. Please try again later."},
+	{controllers.ErrBusy, http.StatusServiceUnavailable, "Too many logins at once. Please try again."},
 	{controllers.ErrNotReady, http.StatusServiceUnavailable, "not ready"},
 	{errNotFound, http.StatusNotFound, "Not found"},
 	{errMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},
@@ -41,6 +45,10 @@ func answerErrors(c *gin.Context) {
 	last := c.Errors.Last()
 	if last == nil || c.Writer.Written() {
 		return
+	}
+	if retry := (*controllers.RetryError)(nil); errors.As(last.Err, &retry) {
+		seconds := (retry.After + time.Second - 1) / time.Second // rounded up
+		c.Header("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 	status, message := answerTo(last.Err)
 	_ = controllers.Message(c, status, message) // a text alone always encodes

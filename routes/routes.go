@@ -33,7 +33,9 @@ type Options struct {
 	Page bool
 	// Metrics measures every request.
 	Metrics *middleware.Metrics
-	Log     *slog.Logger
+	// HTTPSOnly tells browsers to come by https from now on.
+	HTTPSOnly bool
+	Log       *slog.Logger
 }
 
 // New returns the handler of the whole service.
@@ -61,6 +63,7 @@ func New(o Options) (http.Handler, error) {
 	protected.GET("/me", handle(o.Auth.Me))
 	protected.HEAD("/me", handle(o.Auth.Me))
 	protected.POST("/logout-all", handle(o.Auth.LogoutAll))
+	protected.POST("/password", handle(o.Auth.ChangePassword))
 	// Routes of your own go here: only requests with a session get to them.
 
 	return r, nil
@@ -73,6 +76,7 @@ func newEngine(o Options) (*gin.Engine, error) {
 	r.RedirectTrailingSlash = false
 	r.UseRawPath = true // %6De is not me
 	r.HandleMethodNotAllowed = true
+	r.RemoteIPHeaders = []string{"X-Forwarded-For"} // and not X-Real-IP, which a proxy may pass on unread
 	proxies := make([]string, len(o.TrustedProxies))
 	for i, proxy := range o.TrustedProxies {
 		proxies[i] = proxy.String()
@@ -87,7 +91,7 @@ func newEngine(o Options) (*gin.Engine, error) {
 	if o.Metrics != nil {
 		r.Use(o.Metrics.Requests, o.Metrics.Login(o.Prefix+"/login"))
 	}
-	r.Use(middleware.AccessLog(o.Log), middleware.NoStore, answerErrors, middleware.Recovery, crossOrigin, middleware.MaxBody(maxBody))
+	r.Use(middleware.AccessLog(o.Log), middleware.Headers(o.HTTPSOnly), answerErrors, middleware.Recovery, crossOrigin, middleware.MaxBody(maxBody))
 	r.NoRoute(handle(func(*gin.Context) error { return errNotFound }))
 	r.NoMethod(handle(func(*gin.Context) error { return errMethodNotAllowed }))
 	return r, nil

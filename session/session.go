@@ -14,7 +14,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,6 +130,15 @@ func (s *Session) UserID() string {
 		}
 	}
 	return ""
+}
+
+// Email returns the claim email, "" if there is none.
+func (s *Session) Email() string { return s.claims.text("email") }
+
+// Hash returns a short hash of the token, for logs: it tells one token from another and opens nothing.
+func (s *Session) Hash() string {
+	sum := sha256.Sum256([]byte(s.Token))
+	return hex.EncodeToString(sum[:8])
 }
 
 // Claims returns the claims as the JSON object that the original's JSON.stringify makes of them, but

@@ -1,0 +1,226 @@
+package attacks
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// loginSend sends a request and returns its answer and body.
+func loginSend(t *testing.T, method, url, body string, header ...string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	for pair := range slices.Chunk(header, 2) {
+		request.Header.Set(pair[0], pair[1])
+	}
+	response, err := loginClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(text)
+}
+
+var loginClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute}
+
+func startLogins(t *testing.T, env ...string) *harness.Service {
+	t.Helper()
+	redis := harness.StartRedis(t)
+	return harness.StartService(t, append(append(redis.Env(),
+		"NODE_ENV=production", "JWT_SECRET=the secret of those who log in, which is long", "SHUTDOWN_DELAY=0s",
+		"REDIS_TIMEOUT=5s"), env...)...)
+}
+
+const (
+	loginLimited = `{"message":"Too many failed logins. Please try again later."}`
+	loginBad     = `{"message":"Invalid email or password"}`
+	loginBusy    = `{"message":"Too many logins at once. Please try again."}`
+	loginAda     = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
+)
+
+// TestGuessing guesses with 16 clients at once.
+func TestGuessing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		proxies        string
+		email, address string // # is the number of the guess
+		guesses, bar   int
+	}{
+		"one account from one address":                    {"127.0.0.1", "ada@example.com", "192.0.2.1", 1000, 10},
+		"many accounts from one address":                  {"127.0.0.1", "user#@example.com", "192.0.2.1", 1000, 10},
+		"many accounts from one IPv6 network":             {"127.0.0.1", "user#@example.com", "2001:db8::#", 1000, 10},
+		"one account from many addresses":                 {"127.0.0.1", "ada@example.com", "2001:db8:#::1", 1000, 100},
+		"one account, addresses forged, no proxy trusted": {"", "ada@example.com", "2001:db8:#::1", 1000, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startLogins(t, "BCRYPT_COST=4", "LOGIN_LIMIT=10/10m", "TRUSTED_PROXIES="+test.proxies)
+			loginSend(t, "POST", s.URL+"/api/auth/register", loginAda)
+			var passed, stopped, busy, next atomic.Int32
+			var all sync.WaitGroup
+			for range 16 {
+				all.Go(func() {
+					for i := int(next.Add(1)); i <= test.guesses; i = int(next.Add(1)) {
+						address := strings.ReplaceAll(test.address, "#", strconv.Itoa(i))
+						answer, body := loginSend(t, "POST", s.URL+"/api/auth/login",
+							`{"email":"`+strings.ReplaceAll(test.email, "#", strconv.Itoa(i))+`","password":"wrong horse"}`,
+							"X-Forwarded-For", address, "X-Real-IP", address)
+						switch retry := answer.Header.Get("Retry-After"); {
+						case answer.StatusCode == 401 && body == loginBad && retry == "":
+							passed.Add(1)
+						case answer.StatusCode == 429 && body == loginLimited && retry != "":
+							stopped.Add(1)
+						case answer.StatusCode == 503 && body == loginBusy && retry == "1":
+							busy.Add(1)
+						default:
+							t.Errorf("guess %d: %d %s, Retry-After %q", i, answer.StatusCode, body, retry)
+						}
+					}
+				})
+			}
+			all.Wait()
+			t.Logf("%d of %d guesses were tried (limit %d), %d stopped, %d told to come again", passed.Load(), test.guesses, test.bar, stopped.Load(), busy.Load())
+			if int(passed.Load()) > test.bar || int(passed.Load()) < test.bar-3 { // a try that is refused holds a place for a moment
+				t.Errorf("%d guesses were tried, want %d", passed.Load(), test.bar)
+			}
+		})
+	}
+}
+
+// TestUnknownUser compares what a login tells of an unknown user, of one with a wrong password, and of one
+// whose hash has a lower cost: the bytes are the same, and the time is about the same.
+func TestUnknownUser(t *testing.T) {
+	redis := harness.StartRedis(t)
+	env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET=the secret of those who log in, which is long",
+		"SHUTDOWN_DELAY=0s", "LOGIN_LIMIT=off", "REDIS_TIMEOUT=5s")
+	low := harness.StartService(t, append(env, "BCRYPT_COST=6")...)
+	loginSend(t, "POST", low.URL+"/api/auth/register", strings.ReplaceAll(loginAda, "ada", "low"))
+	s := harness.StartService(t, append(env, "BCRYPT_COST=10")...)
+	loginSend(t, "POST", s.URL+"/api/auth/register", loginAda)
+	loginSend(t, "POST", s.URL+"/api/auth/register", strings.ReplaceAll(loginAda, "ada", "off"))
+	disable := harness.Start(t, t.TempDir(), env, harness.Binary(t), "user", "disable", "off@example.com")
+	if status := disable.Exit(t); status != 0 {
+		t.Fatalf("disabling: status %d\n%s", status, disable.Output())
+	}
+
+	bodies := map[string]string{
+		"unknown":       `{"email":"bob@example.com","password":"wrong horse"}`,
+		"wrong":         `{"email":"ada@example.com","password":"wrong horse"}`,
+		"of lower cost": `{"email":"low@example.com","password":"wrong horse"}`,
+		"disabled":      `{"email":"off@example.com","password":"correct horse"}`,
+	}
+	times := map[string][]time.Duration{}
+	for range 9 {
+		for name, body := range bodies {
+			start := time.Now()
+			answer, text := loginSend(t, "POST", s.URL+"/api/auth/login", body)
+			times[name] = append(times[name], time.Since(start))
+			answer.Header.Del("Date")
+			answer.Header.Del("X-Request-Id")
+			var header bytes.Buffer
+			_ = answer.Header.Write(&header)
+			const want = "Cache-Control: no-store\r\nContent-Length: 39\r\nContent-Type: application/json; charset=utf-8\r\n" +
+				"Strict-Transport-Security: max-age=31536000\r\nX-Content-Type-Options: nosniff\r\n"
+			if answer.StatusCode != 401 || text != loginBad || header.String() != want {
+				t.Errorf("%s: %d %s\n%s", name, answer.StatusCode, text, header.String())
+			}
+		}
+	}
+	wrong := slices.Min(times["wrong"])
+	for name := range bodies {
+		least := slices.Min(times[name])
+		t.Logf("%-13s %s at least, %.2f of a wrong password's (bar 0.8 to 1.25)", name, least.Round(time.Microsecond), float64(least)/float64(wrong))
+		if least*3 < wrong || least > 3*wrong {
+			t.Errorf("%s takes %s, a wrong password %s", name, least, wrong)
+		}
+	}
+}
+
+// TestLoginStorm has 32 clients log in without a pause: half of the cores hash, the guard goes on, and who
+// can't be served soon is told so.
+func TestLoginStorm(t *testing.T) {
+	s := startLogins(t, "LOGIN_LIMIT=off")
+	loginSend(t, "POST", s.URL+"/api/auth/register", loginAda)
+	start := time.Now()
+	answer, body := loginSend(t, "POST", s.URL+"/api/auth/login", loginAda)
+	alone := time.Since(start)
+	if answer.StatusCode != 200 {
+		t.Fatalf("login: %d %s", answer.StatusCode, body)
+	}
+	cookie, _, _ := strings.Cut(answer.Header.Get("Set-Cookie"), ";")
+	// A client as a person's: a request every few milliseconds.
+	guard := func(requests int) time.Duration {
+		times := make([]time.Duration, requests)
+		for i := range times {
+			start := time.Now()
+			if answer, body := loginSend(t, "GET", s.URL+"/api/auth/me", "", "Cookie", cookie); answer.StatusCode != 200 {
+				t.Errorf("me: %d %s", answer.StatusCode, body)
+			}
+			times[i] = time.Since(start)
+			time.Sleep(5 * time.Millisecond)
+		}
+		slices.Sort(times)
+		return times[len(times)*99/100]
+	}
+	const requests = 500
+	idle := guard(requests)
+
+	var good, busy atomic.Int32
+	var longest atomic.Int64
+	var done atomic.Bool
+	var all sync.WaitGroup
+	start = time.Now()
+	for range 32 {
+		all.Go(func() {
+			for !done.Load() {
+				start := time.Now()
+				answer, body := loginSend(t, "POST", s.URL+"/api/auth/login", loginAda)
+				took := int64(time.Since(start))
+				for most := longest.Load(); took > most && !longest.CompareAndSwap(most, took); most = longest.Load() {
+				}
+				switch {
+				case answer.StatusCode == 200:
+					good.Add(1)
+				case answer.StatusCode == 503 && body == loginBusy && answer.Header.Get("Retry-After") == "1":
+					busy.Add(1)
+					time.Sleep(20 * time.Millisecond) // a second would be asked of it
+				default:
+					t.Errorf("login: %d %s", answer.StatusCode, body)
+				}
+			}
+		})
+	}
+	loaded := guard(requests)
+	done.Store(true)
+	all.Wait()
+
+	half := max(1, runtime.GOMAXPROCS(0)/2)
+	hashing := float64(good.Load()) * alone.Seconds() / time.Since(start).Seconds()
+	t.Logf("guard p99 %s idle, %s with 32 clients logging in (bar 3 × idle)", idle, loaded)
+	t.Logf("%d logins, %d told to come again, %.2f cores hashed (bar %d), the longest answer took %s (bar 2s)",
+		good.Load(), busy.Load(), hashing, half, time.Duration(longest.Load()))
+	if loaded > 9*max(idle, 2*time.Millisecond) {
+		t.Errorf("guard p99 is %s, %s when idle", loaded, idle)
+	}
+	if good.Load() == 0 || busy.Load() == 0 || hashing > 3*float64(half) || time.Duration(longest.Load()) > 6*time.Second {
+		t.Error("see above")
+	}
+}
