@@ -101,7 +101,8 @@ func (e *epoch) take(answered string, cut int64) {
 	if e.seen == "" {
 		e.log.Info("the blacklist's epoch", "cut", cut)
 	} else {
-		e.log.Error("the blacklist was lost, or revoke-all was run: every token issued until the cut is refused", "cut", cut)
+		e.log.Error("the blacklist was lost, or revoke-all was run: every token issued until the cut is refused",
+			"event", "authn_token_revoked", "of", "all", "cut", cut)
 	}
 	e.seen, e.cut = answered, cut
 }

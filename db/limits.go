@@ -98,7 +98,7 @@ func (d *DB) TakeLogin(ctx context.Context, l LoginLimit, account, address strin
 		for i, limit := range limits {
 			answers[i] = pipeline.Eval(ctx, takeTry, []string{limit.key}, limit.limit, limit.per.Milliseconds())
 		}
-		if err := exec(ctx, pipeline); err != nil {
+		if err := execAll(ctx, pipeline); err != nil {
 			return err
 		}
 		var taken []string
@@ -145,5 +145,5 @@ func (d *DB) giveBack(ctx context.Context, keys []string) error {
 	for _, key := range keys {
 		pipeline.Eval(ctx, giveTryBack, []string{key})
 	}
-	return exec(ctx, pipeline)
+	return execAll(ctx, pipeline)
 }

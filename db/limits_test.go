@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -136,8 +137,12 @@ func TestGoodLogins(t *testing.T) {
 // TestGuessesAtOnce: of many at once no more pass than of many one by one.
 func TestGuessesAtOnce(t *testing.T) {
 	t.Parallel()
-	d, _ := openAt(t)
-	d.timeout = 20 * time.Second // all of them at once, on a machine that may be busy
+	// All of them at once, on a machine that may be busy.
+	d, err := Open(Options{Timeout: 20 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
 	var passed atomic.Int32
 	var all sync.WaitGroup
 	const guesses = 1000
