@@ -2,9 +2,12 @@ package db
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // watchEvery is how often Redis is asked whether it is there.
@@ -36,11 +39,17 @@ func (d *DB) watch(ctx context.Context) {
 
 // Ping asks Redis whether it answers what the guard asks, and returns why not. (PING answers where
 // reading is refused: a replica without its master, an ACL user without rights.) It writes nothing.
-func (d *DB) Ping(ctx context.Context) error {
-	return d.call(ctx, "asking Redis", func(ctx context.Context) error {
-		return d.client.Get(ctx, epochKey).Err()
-	})
+func (d *DB) Ping(ctx context.Context) error { return d.call(ctx, "asking Redis", d.ping) }
+
+func (d *DB) ping(ctx context.Context) error {
+	if err := d.client.Get(ctx, epochKey).Err(); !errors.Is(err, redis.Nil) {
+		return err
+	}
+	return nil
 }
+
+// probe asks what Ping asks, of a Redis that may be away.
+func (d *DB) probe(ctx context.Context) error { return d.callAnyway(ctx, d.ping) }
 
 // Ready asks what Ping asks, and notices a lost blacklist where nobody else asks.
 func (d *DB) Ready(ctx context.Context) error {
@@ -58,9 +67,6 @@ func (d *DB) ready(ctx context.Context) error {
 	_, err := d.epochCut(ctx, d.client.Get(ctx, epochKey))
 	return err
 }
-
-// probe asks what Ready asks, of a Redis that may be away.
-func (d *DB) probe(ctx context.Context) error { return d.callAnyway(ctx, d.ready) }
 
 // state is whether Redis answers. Each change is logged, once.
 type state struct {

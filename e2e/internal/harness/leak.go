@@ -14,8 +14,12 @@ var leaks = map[string]*regexp.Regexp{
 	"a connection string": regexp.MustCompile(`rediss?://[^\s/@]*:[^\s/@*]+@`),
 }
 
+// example is what the start with an embedded Redis proposes to try.
+var example = regexp.MustCompile(`(?m)^  curl .*$`)
+
 // leaked says what is in output that must not be there, a secret of env included, or returns "".
 func leaked(output string, env []string) string {
+	output = example.ReplaceAllString(output, "")
 	for what, pattern := range leaks {
 		if pattern.MatchString(output) {
 			return what
