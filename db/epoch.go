@@ -102,7 +102,7 @@ func (e *epoch) take(answered string, cut int64) {
 		e.log.Info("the blacklist's epoch", "cut", cut)
 	} else {
 		e.log.Error("the blacklist was lost, or revoke-all was run: every token issued until the cut is refused",
-			"event", "authn_token_revoked", "of", "all", "cut", cut)
+			"event", "authn_token_revoked", "token", "every", "cut", cut)
 	}
 	e.seen, e.cut = answered, cut
 }
