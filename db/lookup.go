@@ -230,21 +230,22 @@ func (d *DB) revokedInCluster(ctx context.Context, entry, userCut string) (revok
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	l, err := d.laneOf(ctx, entry)
-	if err != nil || userCut == "" {
+	if err != nil {
+		return false, 0, err
+	}
+	if userCut == "" {
 		return d.lookUp(ctx, l, entry, "")
 	}
 	other, err := d.laneOf(ctx, userCut)
 	if err != nil {
 		return false, 0, err
 	}
-	ofUser := make(chan error, 1)
-	go func() {
-		var err error
-		_, cut, err = d.lookUp(ctx, other, "", userCut)
-		ofUser <- err
-	}()
+	var failed error
+	var both sync.WaitGroup
+	both.Go(func() { _, cut, failed = d.lookUp(ctx, other, "", userCut) })
 	revoked, _, err = d.lookUp(ctx, l, entry, "")
-	return revoked, cut, cmp.Or(err, <-ofUser)
+	both.Wait()
+	return revoked, cut, cmp.Or(err, failed)
 }
 
 // laneOf returns the lane to the node of a cluster that holds a key.

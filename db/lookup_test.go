@@ -278,3 +278,18 @@ func TestDialler(t *testing.T) {
 		t.Error("a connection that could not be made")
 	}
 }
+
+// TestClusterAway: one that was never there is no answer.
+func TestClusterAway(t *testing.T) {
+	t.Parallel()
+	d, err := Open(Options{Addrs: []string{"127.0.0.1:1", "127.0.0.1:2"}, Cluster: true, Timeout: time.Second, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	for _, user := range []string{"", "ada"} {
+		if _, _, err := d.Revoked(t.Context(), "token", user); err == nil {
+			t.Errorf("an answer about a token of %q", user)
+		}
+	}
+}
