@@ -44,7 +44,7 @@ func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
 	log := &lines{}
 	d, err := Open(Options{
 		Addrs:   addrs,
-		Timeout: 300 * time.Millisecond,
+		Timeout: 5 * time.Second, // a test's machine may be busy
 		Watch:   true,
 		Log:     slog.New(slog.NewTextHandler(log, nil)),
 	})

@@ -250,7 +250,8 @@ func (d *DB) revokedInCluster(ctx context.Context, entry, userCut string) (revok
 
 // laneOf returns the lane to the node of a cluster that holds a key.
 func (d *DB) laneOf(ctx context.Context, key string) (*lane, error) {
-	node, err := d.client.(*redis.ClusterClient).MasterForKey(ctx, key)
+	cluster := d.client.(*redis.ClusterClient)
+	node, err := cluster.MasterForKey(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -258,11 +259,10 @@ func (d *DB) laneOf(ctx context.Context, key string) (*lane, error) {
 	if l, ok := d.lanes.Load(address); ok {
 		return l.(*lane), nil
 	}
-	// Which node is asked follows the key: it may have moved since.
+	// Another node may hold the key by now. The client would notice within ten seconds.
 	probe := func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, d.timeout)
-		defer cancel()
-		return d.client.Exists(ctx, key).Err()
+		cluster.ReloadState(ctx)
+		return d.callAnyway(ctx, func(ctx context.Context) error { return cluster.Exists(ctx, key).Err() })
 	}
 	changed := func(err error) {
 		if err != nil {

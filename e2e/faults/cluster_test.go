@@ -1,0 +1,162 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// startCluster starts three masters with a replica each, which go on where a master is lost. The first
+// three are the masters.
+func startCluster(t *testing.T) (nodes []*harness.Redis) {
+	t.Helper()
+	var addrs []string
+	for range 6 {
+		node := harness.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(harness.FreePort(t)),
+			"--cluster-require-full-coverage", "no", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
+		nodes, addrs = append(nodes, node), append(addrs, node.Addr())
+	}
+	args := append([]string{"--cluster", "create", "--cluster-yes", "--cluster-replicas", "1"}, addrs...)
+	if out, err := exec.Command(harness.Need(t, "redis-cli"), args...).CombinedOutput(); err != nil {
+		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
+	}
+	for _, node := range nodes {
+		c := connect(t, node, "")
+		harness.Eventually(t, "the cluster is whole", func() error {
+			info, replication := command(t, c, "CLUSTER", "INFO").(string), command(t, c, "INFO", "replication").(string)
+			if !strings.Contains(info, "cluster_state:ok") || strings.Contains(replication, "master_link_status:down") ||
+				strings.Contains(replication, "role:master") && !strings.Contains(replication, "state=online") {
+				return errors.New(info + replication)
+			}
+			return nil
+		})
+	}
+	return nodes
+}
+
+// owner returns the number of the node that holds a key.
+func owner(t *testing.T, c *redis.Client, nodes []*harness.Redis, key string) int {
+	t.Helper()
+	ctx := context.Background()
+	slot, err := c.ClusterKeySlot(ctx, key).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slots, err := c.ClusterSlots(ctx).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range slots {
+		for i, node := range nodes {
+			if int64(part.Start) <= slot && slot <= int64(part.End) && part.Nodes[0].Addr == node.Addr() {
+				return i
+			}
+		}
+	}
+	t.Fatalf("nobody holds %s", key)
+	return 0
+}
+
+// TestClusterLosesAMaster kills one of three under load: tokens whose keys are elsewhere are answered as ever,
+// the others refused until the replica has taken over, and no revoked one gets in.
+func TestClusterLosesAMaster(t *testing.T) {
+	nodes := startCluster(t)
+	c := connect(t, nodes[0], "")
+	s := start(t, "REDIS_CLUSTER_NODES="+nodes[1].Addr()+","+nodes[2].Addr())
+	s.WaitFor(t, "a lost blacklist goes unnoticed on a Redis Cluster")
+	const victim = 0
+
+	type subject struct {
+		token         string
+		revoked, lost bool // on the blacklist; with a key on the victim
+	}
+	var subjects []subject
+	for i := range 60 {
+		id := fmt.Sprint("user ", i)
+		one := subject{token: ownToken(id, time.Now()), revoked: i%3 == 0}
+		one.lost = owner(t, c, nodes, "blacklist:"+one.token) == victim || owner(t, c, nodes, "logout-all:"+id) == victim
+		if one.revoked {
+			leave(t, s, one.token)
+		} else {
+			wantStatus(t, "me", send(t, s, "GET", me, one.token, ""), 200)
+		}
+		subjects = append(subjects, one)
+	}
+	harness.Eventually(t, "the replicas have it all", func() error {
+		for _, node := range nodes[:3] {
+			if n := command(t, connect(t, node, ""), "WAIT", 1, 100); n != int64(1) {
+				return fmt.Errorf("%v replicas", n)
+			}
+		}
+		return nil
+	})
+
+	var ending atomic.Bool
+	var asked, refused atomic.Int64
+	var mu sync.Mutex
+	var recovered time.Time // of the last refusal
+	var load sync.WaitGroup
+	for worker := range 8 {
+		load.Go(func() {
+			for i := worker; !ending.Load(); i += 7 {
+				one := subjects[i%len(subjects)]
+				got, err := try(s, "GET", me, one.token, "")
+				asked.Add(1)
+				switch {
+				case err != nil:
+					t.Error(err)
+				case one.lost && got.is(503, away):
+					refused.Add(1)
+					mu.Lock()
+					recovered = time.Now()
+					mu.Unlock()
+				case one.revoked && !got.refused(), !one.revoked && got.status != 200:
+					t.Errorf("a token with a key on the lost master: %v, revoked: %v: %s", one.lost, one.revoked, got)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	time.Sleep(500 * time.Millisecond)
+	if refused.Load() > 0 {
+		t.Error("refused before anything was lost")
+	}
+	nodes[victim].Kill()
+	killed := time.Now()
+	survivor := connect(t, nodes[1], "")
+	harness.Eventually(t, "a replica has taken over", func() error {
+		slots, err := survivor.ClusterSlots(context.Background()).Result()
+		for _, part := range slots {
+			if part.Nodes[0].Addr == nodes[victim].Addr() {
+				return errors.New("not yet")
+			}
+		}
+		return err
+	})
+	promoted := time.Now()
+	time.Sleep(2500 * time.Millisecond)
+	ending.Store(true)
+	load.Wait()
+	if refused.Load() == 0 {
+		t.Error("nothing was refused: was nothing lost?")
+	}
+	t.Logf("%d requests, %d refused; a replica took over after %s", asked.Load(), refused.Load(), promoted.Sub(killed).Round(time.Millisecond))
+	logTime(t, "good answers after the promotion", max(0, recovered.Sub(promoted)), 2*time.Second)
+	for _, one := range subjects {
+		got := send(t, s, "GET", me, one.token, "")
+		if one.revoked && !got.refused() || !one.revoked && got.status != 200 {
+			t.Errorf("after the promotion: revoked: %v: %s", one.revoked, got)
+		}
+	}
+}
