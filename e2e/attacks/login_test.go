@@ -148,7 +148,7 @@ func TestUnknownUser(t *testing.T) {
 	for name := range bodies {
 		least := slices.Min(times[name])
 		t.Logf("%-13s %s at least, %.2f of a wrong password's (bar 0.8 to 1.25)", name, least.Round(time.Microsecond), float64(least)/float64(wrong))
-		if least*3 < wrong || least > 3*wrong {
+		if measuring && (least*3 < wrong || least > 3*wrong) {
 			t.Errorf("%s takes %s, a wrong password %s", name, least, wrong)
 		}
 	}
@@ -217,10 +217,10 @@ func TestLoginStorm(t *testing.T) {
 	t.Logf("guard p99 %s idle, %s with 32 clients logging in (bar 3 × idle)", idle, loaded)
 	t.Logf("%d logins, %d told to come again, %.2f cores hashed (bar %d), the longest answer took %s (bar 2s)",
 		good.Load(), busy.Load(), hashing, half, time.Duration(longest.Load()))
-	if loaded > 9*max(idle, 2*time.Millisecond) {
+	if measuring && loaded > 9*max(idle, 2*time.Millisecond) {
 		t.Errorf("guard p99 is %s, %s when idle", loaded, idle)
 	}
-	if good.Load() == 0 || busy.Load() == 0 || hashing > 3*float64(half) || time.Duration(longest.Load()) > 6*time.Second {
+	if good.Load() == 0 || busy.Load() == 0 || measuring && (hashing > 3*float64(half) || time.Duration(longest.Load()) > 6*time.Second) {
 		t.Error("see above")
 	}
 }

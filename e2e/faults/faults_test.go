@@ -1,6 +1,6 @@
 // Package faults takes Redis away, empties it, slows it down and kills the service, and looks at what the
 // built service answers meanwhile. What it answers is asserted. How long it takes is printed beside its
-// bar, and fails only at three times the bar.
+// bar, and fails, with MEASURE=1 alone, at three times the bar.
 package faults
 
 import (
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -199,7 +200,10 @@ func each(n int, do func(i int)) {
 	all.Wait()
 }
 
-// logTimes prints how long answers took, and fails at three times the bar.
+// measuring says that nothing else runs, so that times mean something: .ci/run's serial step sets it.
+var measuring = os.Getenv("MEASURE") != ""
+
+// logTimes prints how long answers took, and fails, when measuring, at three times the bar.
 func logTimes(t *testing.T, what string, times []time.Duration, bar time.Duration) {
 	t.Helper()
 	slices.Sort(times)
@@ -207,16 +211,16 @@ func logTimes(t *testing.T, what string, times []time.Duration, bar time.Duratio
 		return times[int(part*float64(len(times)-1))].Round(100 * time.Microsecond)
 	}
 	t.Logf("%s, %d: p50 %s, p99 %s, max %s (bar %s)", what, len(times), at(0.5), at(0.99), at(1), bar)
-	if at(1) > 3*bar {
+	if measuring && at(1) > 3*bar {
 		t.Errorf("%s took %s, more than three times the bar of %s", what, at(1), bar)
 	}
 }
 
-// logTime prints how long something took, and fails at three times the bar.
+// logTime prints how long something took, and fails, when measuring, at three times the bar.
 func logTime(t *testing.T, what string, took, bar time.Duration) {
 	t.Helper()
 	t.Logf("%s: %s (bar %s)", what, took.Round(time.Millisecond), bar)
-	if took > 3*bar {
+	if measuring && took > 3*bar {
 		t.Errorf("%s took %s, more than three times the bar of %s", what, took, bar)
 	}
 }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a program of the bench, which ends with it.
+type process struct {
+	*exec.Cmd
+	port  int
+	first time.Duration // from its start to its first answer
+}
+
+func (p *process) url() string { return "http://127.0.0.1:" + strconv.Itoa(p.port) }
+
+// start starts a program that listens on PORT, which is a free one, and waits until it does.
+func (b *bench) start(env []string, program string, args ...string) (*process, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	_ = listener.Close()
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "PORT", strconv.Itoa(port))
+	}
+	p := &process{Cmd: exec.Command(program, args...), port: port}
+	p.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOST=127.0.0.1", "PORT=" + strconv.Itoa(port)}, env...)
+	p.Dir = b.dir
+	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := time.Now()
+	if err := p.Start(); err != nil {
+		return nil, err
+	}
+	b.processes = append(b.processes, p)
+	for time.Since(started) < 20*time.Second {
+		if conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			_ = conn.Close()
+			if answer, err := http.Get(p.url() + "/api/auth/me"); err == nil {
+				_ = answer.Body.Close()
+			}
+			p.first = time.Since(started)
+			return p, nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil, fmt.Errorf("%s does not listen", filepath.Base(program))
+}
+
+func (b *bench) startRedis() (*process, error) {
+	p, err := b.start(nil, "redis-server", "--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--dir", b.dir)
+	if err == nil {
+		time.Sleep(100 * time.Millisecond)
+	}
+	return p, err
+}
+
+// cpu returns the CPU time of a process and of its children, in seconds.
+func (p *process) cpu() float64 {
+	ticks := 0.0
+	entries, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, entry := range entries {
+		text, err := os.ReadFile(entry)
+		if err != nil {
+			continue
+		}
+		pid, rest, _ := strings.Cut(string(text), " (")
+		fields := strings.Fields(rest[strings.LastIndex(rest, ")")+1:])
+		if parent := strconv.Itoa(p.Process.Pid); pid != parent && fields[1] != parent {
+			continue
+		}
+		for _, field := range fields[11:13] {
+			n, _ := strconv.ParseFloat(field, 64)
+			ticks += n
+		}
+	}
+	return ticks / 100 // USER_HZ
+}
+
+// memory returns the most memory that the process ever had, in MB.
+func (p *process) memory() float64 {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	for line := range strings.Lines(string(text)) {
+		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, _ := strconv.ParseFloat(strings.Fields(kb)[0], 64)
+			return n / 1024
+		}
+	}
+	return 0
+}
+
+func (b *bench) close() {
+	for _, p := range b.processes {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+	}
+	_ = os.RemoveAll(b.dir)
+}
+
+// build builds the service into the bench's directory.
+func (b *bench) build(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(b.dir, "gin-auth"), ".").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build, in the repository's directory: %w\n%s", err, out)
+	}
+	return nil
+}
