@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"time"
 )
@@ -20,7 +21,7 @@ func dialer(timeout time.Duration, config *tls.Config) func(ctx context.Context,
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
-			return failedConn{err}, nil //nolint:nilerr // the connection says it
+			return failedConn{fmt.Errorf("%w", err)}, nil // go-redis unwraps it once, and the address would be gone
 		}
 		return conn, nil
 	}
