@@ -1,0 +1,124 @@
+package db
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Finding is what one node of Redis says of itself: its address, where it is known, version, role,
+// persistence and eviction policy, as far as its INFO tells.
+type Finding struct {
+	Addr string
+	Says []string
+}
+
+// Check returns what each node that has keys says of itself, and the rights that this user lacks, one
+// sentence each. It leaves nothing behind.
+func (d *DB) Check(ctx context.Context) (nodes []Finding, lacks []string, err error) {
+	masters, err := d.masters(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, node := range masters {
+		var info *redis.StringCmd
+		commands := []redis.Cmder{redis.NewTimeCmd(ctx, "TIME")}
+		if d.waitReplicas > 0 {
+			commands = append(commands, redis.NewIntCmd(ctx, "WAIT", 0, 0)) // of no replicas: it answers at once
+		}
+		info = redis.NewStringCmd(ctx, "INFO")
+		for _, command := range append(commands, info) {
+			lack, err := d.try(ctx, node, command, strings.ToUpper(command.Name()))
+			if err != nil {
+				return nil, nil, err
+			}
+			lacks = append(lacks, lack...)
+		}
+		finding := Finding{Says: says(info.Val())}
+		if single, ok := node.(*redis.Client); ok {
+			finding.Addr = single.Options().Addr
+		}
+		nodes = append(nodes, finding)
+	}
+	missing, err := d.checkKeys(ctx)
+	return nodes, append(lacks, missing...), err
+}
+
+// checkKeys tries every command on a key of every kind. None of these keys exists, so that SET XX writes
+// nothing; but the right to write is asked for. auth:epoch, which does exist, is only read and named to a
+// script, which asks for the right to write, too.
+func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
+	nobody := "gin-auth-check-" + rand.Text()
+	kinds := []struct{ key, name string }{
+		{blacklistKey(nobody), "blacklist:*"},
+		{logoutAllKey(nobody), "logout-all:*"},
+		{userKey(nobody), "user:*"},
+	}
+	if !d.cluster() {
+		kinds = append(kinds, struct{ key, name string }{epochKey, epochKey})
+	}
+	for _, kind := range kinds {
+		commands := []redis.Cmder{
+			redis.NewIntCmd(ctx, "EXISTS", kind.key),
+			redis.NewStringCmd(ctx, "GET", kind.key),
+			redis.NewCmd(ctx, "EVAL", "return 1", 1, kind.key),
+		}
+		if kind.key != epochKey {
+			commands = append(commands, redis.NewStatusCmd(ctx, "SET", kind.key, "", "XX"))
+		}
+		for _, command := range commands {
+			lack, err := d.try(ctx, d.client, command, strings.ToUpper(command.Name())+" "+kind.name)
+			if err != nil {
+				return nil, err
+			}
+			lacks = append(lacks, lack...)
+		}
+	}
+	return lacks, nil
+}
+
+// try runs a command and returns what Redis has against it. The error is that of asking.
+func (d *DB) try(ctx context.Context, node redis.Cmdable, command redis.Cmder, name string) (lack []string, err error) {
+	err = d.callAnyway(ctx, func(ctx context.Context) error {
+		_, err := node.Pipelined(ctx, func(pipeline redis.Pipeliner) error { return pipeline.Process(ctx, command) })
+		return err
+	})
+	var refusal redis.Error
+	if errors.As(err, &refusal) && command.Err() != nil { // else the connection is refused
+		lack = append(lack, fmt.Sprintf("%s is refused: %s", name, refusal))
+		err = nil
+	}
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("trying %s: %w", name, err)
+	}
+	return lack, nil
+}
+
+// says puts INFO into words.
+func says(info string) []string {
+	var words []string
+	for _, known := range []struct{ field, format string }{
+		{"redis_version", "version %s"},
+		{"role", "role %s"},
+		{"connected_slaves", "replicas %s"},
+		{"aof_enabled", "append-only file %s"},
+		{"maxmemory_human", "maxmemory %s"},
+		{"maxmemory_policy", "policy %s"},
+	} {
+		for line := range strings.Lines(info) {
+			name, value, ok := strings.Cut(strings.TrimSpace(line), ":")
+			if !ok || name != known.field {
+				continue
+			}
+			if name == "aof_enabled" {
+				value = map[string]string{"0": "off", "1": "on"}[value]
+			}
+			words = append(words, fmt.Sprintf(known.format, value))
+		}
+	}
+	return words
+}
