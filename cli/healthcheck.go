@@ -35,9 +35,9 @@ Exit status: 0 if it is alive, 1 if not.`,
 }
 
 func healthcheck(ctx context.Context, cfg *config.Config) error {
-	host := cmp.Or(cfg.Host, "localhost")
+	host := cmp.Or(cfg.Host, "127.0.0.1") // localhost needs /etc/hosts
 	if addr, err := netip.ParseAddr(host); err == nil && addr.IsUnspecified() {
-		host = "localhost"
+		host = "127.0.0.1"
 	}
 	url := "http://" + net.JoinHostPort(host, strconv.Itoa(int(cfg.Port))) + "/healthz"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
