@@ -87,12 +87,15 @@ func (d *DB) try(ctx context.Context, node redis.Cmdable, command redis.Cmder, n
 		_, err := node.Pipelined(ctx, func(pipeline redis.Pipeliner) error { return pipeline.Process(ctx, command) })
 		return err
 	})
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
 	var refusal redis.Error
 	if errors.As(err, &refusal) && command.Err() != nil { // else the connection is refused
 		lack = append(lack, fmt.Sprintf("%s is refused: %s", name, refusal))
 		err = nil
 	}
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		return nil, fmt.Errorf("trying %s: %w", name, err)
 	}
 	return lack, nil
