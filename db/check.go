@@ -48,38 +48,48 @@ func (d *DB) Check(ctx context.Context) (nodes []Finding, lacks []string, err er
 	return nodes, append(lacks, missing...), err
 }
 
-// checkKeys tries every command on a key of every kind. None of these keys exists, so that SET XX writes
-// nothing; but the right to write is asked for. auth:epoch, which does exist, is only read and named to a
-// script, which asks for the right to write, too.
+// checkKeys tries the commands on a key of every kind. None of these keys exists, so that SET XX and DEL
+// write nothing; but the right to write is asked for. What counts up and down has a counter for that, which
+// lives a millisecond. auth:epoch, which does exist, is only read and named to a script, which asks for the
+// right to write, too.
 func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 	nobody := "gin-auth-check-" + rand.Text()
 	kinds := []struct{ key, name string }{
 		{blacklistKey(nobody), "blacklist:*"},
 		{logoutAllKey(nobody), "logout-all:*"},
 		{userKey(nobody), "user:*"},
+		{loginLimitKey("pair", nobody), "login-limit:*"},
 	}
 	if !d.cluster() {
 		kinds = append(kinds, struct{ key, name string }{epochKey, epochKey})
 	}
 	for _, kind := range kinds {
-		commands := []redis.Cmder{
-			redis.NewIntCmd(ctx, "EXISTS", kind.key),
-			redis.NewStringCmd(ctx, "GET", kind.key),
-			redis.NewCmd(ctx, "EVAL", "return 1", 1, kind.key),
+		try := func(command redis.Cmder, name string) {
+			lack, failed := d.try(ctx, d.client, command, name+" "+kind.name)
+			lacks, err = append(lacks, lack...), errors.Join(err, failed)
 		}
+		try(redis.NewIntCmd(ctx, "EXISTS", kind.key), "EXISTS")
+		try(redis.NewStringCmd(ctx, "GET", kind.key), "GET")
+		try(redis.NewCmd(ctx, "EVAL", "return 1", 1, kind.key), "EVAL")
 		if kind.key != epochKey {
-			commands = append(commands, redis.NewStatusCmd(ctx, "SET", kind.key, "", "XX"))
+			try(redis.NewStatusCmd(ctx, "SET", kind.key, "", "XX"), "SET")
 		}
-		for _, command := range commands {
-			lack, err := d.try(ctx, d.client, command, strings.ToUpper(command.Name())+" "+kind.name)
-			if err != nil {
-				return nil, err
-			}
-			lacks = append(lacks, lack...)
+		if kind.name == "login-limit:*" {
+			try(redis.NewIntCmd(ctx, "PTTL", kind.key), "PTTL")
+			try(redis.NewIntCmd(ctx, "DEL", kind.key), "DEL")
+			try(redis.NewCmd(ctx, "EVAL", fmt.Sprintf(count, "INCR"), 1, kind.key), "INCR")
+			try(redis.NewCmd(ctx, "EVAL", fmt.Sprintf(count, "DECR"), 1, kind.key), "DECR")
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	return lacks, nil
 }
+
+const count = `
+redis.call('SET', KEYS[1], 0, 'PX', 1)
+return redis.call('%s', KEYS[1])`
 
 // try runs a command and returns what Redis has against it. The error is that of asking.
 func (d *DB) try(ctx context.Context, node redis.Cmdable, command redis.Cmder, name string) (lack []string, err error) {

@@ -12,7 +12,7 @@ import (
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	const (
-		user   = "auth on >hush ~blacklist:* ~user:* ~auth:epoch ~logout-all:* -@all +exists +get +set +eval +time +info"
+		user   = "auth on >hush ~blacklist:* ~user:* ~auth:epoch ~logout-all:* ~login-limit:* -@all +exists +get +set +eval +time +info +pttl +incr +decr +del"
 		fine   = "\nProduction can run on this.\n"
 		not    = "\nProduction should not run on this:\n"
 		lacks  = "  a right is missing: "
@@ -51,6 +51,14 @@ func TestCheck(t *testing.T) {
 				not, lacks + "TIME is refused: NOPERM", lacks + "INFO is refused: NOPERM", lacks + "EVAL blacklist:* is refused: NOPERM",
 				lacks + "EXISTS logout-all:* is refused: NOPERM", lacks + "GET logout-all:*", lacks + "EVAL logout-all:*", lacks + "SET logout-all:*",
 				lacks + "EVAL user:*", lacks + "SET user:* is refused: NOPERM", lacks + "EVAL auth:epoch", loses + "its INFO is refused",
+			},
+		},
+		"no right to count": {
+			"--appendonly yes --user default off --user " + strings.TrimSuffix(user, " +pttl +incr +decr +del"),
+			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1,
+			[]string{
+				not + lacks + "PTTL login-limit:* is refused: NOPERM", lacks + "DEL login-limit:* is refused: NOPERM",
+				lacks + "INCR login-limit:* is refused: ", lacks + "DECR login-limit:* is refused: ",
 			},
 		},
 		"auth:epoch only to read": {
