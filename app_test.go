@@ -140,7 +140,14 @@ func (s *service) send(t *testing.T, client *http.Client, method, path, body str
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := response.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
+	contentType := "application/json; charset=utf-8"
+	if method == http.MethodGet && strings.HasSuffix(path, "/verify") {
+		contentType = "" // no answer of its has a body
+		if len(text) > 0 {
+			t.Errorf("%s %s has a body: %s", method, path, text)
+		}
+	}
+	if got := response.Header.Get("Content-Type"); got != contentType {
 		t.Errorf("%s %s: Content-Type is %q", method, path, got)
 	}
 	if got := response.Header.Get("Cache-Control"); got != "no-store" {
@@ -407,6 +414,70 @@ func TestRedisAway(t *testing.T) {
 	}
 	s.send(t, browser, "POST", "/api/auth/logout", "").want(t, "logout when Redis is back", 200, loggedOut)
 	s.send(t, other, "GET", "/api/auth/me", "", "Cookie", "token="+token).want(t, "me with the old token", 401, revoked)
+}
+
+// TestVerify has what a reverse proxy is told of tokens, by this service or another, and of none.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	s := newService(t, "REDIS_TIMEOUT=300ms")
+	token := s.login(t, s.browser(t))
+	me := s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token)
+	var ours struct{ User struct{ ID string } }
+	if err := json.Unmarshal([]byte(me.body), &ours); err != nil {
+		t.Fatal(err)
+	}
+	revokedToken := hs256(t, `{"id":"2"}`)
+	s.redis.Set("blacklist:"+revokedToken, "true")
+	for name, test := range map[string]struct {
+		cookie string
+		status int
+		told   string // user, email, role, username
+		sets   string // Set-Cookie
+	}{
+		"ours":                  {"token=" + token, 200, ours.User.ID + "|ada@example.com|user|ada", ""},
+		"no claims":             {"token=" + hs256(t, `{}`), 200, "<none>|<none>|<none>|<none>", ""},
+		"numbers":               {"token=" + hs256(t, `{"userId":7,"role":1.50,"username":12345678901234567890}`), 200, "7|<none>|1.5|12345678901234567890", ""},
+		"no texts":              {"token=" + hs256(t, `{"id":{},"sub":"s","email":["a"],"role":null,"username":true}`), 200, "s|<none>|<none>|<none>", ""},
+		"empty":                 {"token=" + hs256(t, `{"id":"","role":""}`), 200, "<none>|<none>|<none>|<none>", ""},
+		"what doesn't fit":      {"token=" + hs256(t, `{"id":"a%b","email":"zoë@例.example","role":"a\r\nX-Auth-Request-User: root\u0000\u007f","username":"  Ada, \"L\"  "}`), 200, `a%25b|zo%C3%AB@%E4%BE%8B.example|a%0D%0AX-Auth-Request-User: root%00%7F|%20 Ada, "L" %20`, ""},
+		"one space":             {"token=" + hs256(t, `{"id":" "}`), 200, "%20|<none>|<none>|<none>", ""},
+		"no cookie":             {"", 401, "", ""},
+		"an empty cookie":       {"token=", 401, "", ""},
+		"a forged token":        {"token=" + token + "x", 401, "", ""},
+		"an expired token":      {"token=" + hs256(t, `{"id":"1","exp":1}`), 401, "", ""},
+		"revoked":               {"token=" + revokedToken, 401, "", clearedFor},
+		"of a cut that is past": {"token=" + hs256(t, `{"id":"3","iat":1}`), 401, "", clearedFor},
+	} {
+		if name == "of a cut that is past" {
+			s.redis.Set("logout-all:3", "5")
+		}
+		got := s.send(t, s.tls.Client(), "GET", "/api/auth/verify", "", "Cookie", test.cookie)
+		got.want(t, name, test.status, "")
+		var told []string
+		for _, header := range []string{"User", "Email", "Role", "Preferred-Username"} {
+			value := "<none>"
+			if values, ok := got.header["X-Auth-Request-"+header]; ok {
+				value = strings.Join(values, "<and>")
+			}
+			told = append(told, value)
+		}
+		if test.told == "" {
+			test.told = "<none>|<none>|<none>|<none>"
+		}
+		if got := strings.Join(told, "|"); got != test.told {
+			t.Errorf("%s: told %s, want %s", name, got, test.told)
+		}
+		if got := got.header.Get("Set-Cookie"); got != test.sets {
+			t.Errorf("%s: Set-Cookie is %q, want %q", name, got, test.sets)
+		}
+	}
+	s.send(t, s.tls.Client(), "POST", "/api/auth/verify", "").want(t, "POST", 405, `{"message":"Method not allowed"}`)
+	s.redis.Close()
+	down := s.send(t, s.tls.Client(), "GET", "/api/auth/verify", "", "Cookie", "token="+token)
+	down.want(t, "without Redis", 503, "")
+	if down.header.Get("Set-Cookie") != "" {
+		t.Error("without Redis, the client loses his cookie")
+	}
 }
 
 func TestForgedLogoutsStoreNothing(t *testing.T) {

@@ -1,10 +1,12 @@
-// Package cli is the command line of gin-auth: serving, and the commands that keep the users.
+// Package cli is the command line of gin-auth: serving, the commands that keep the users, and those that look
+// after the service.
 package cli
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -50,8 +52,12 @@ func New(o Options) *cobra.Command {
 		Long: `Serves logins, when it is given no command.
 
 Its settings, and those of every command, come from the environment and from
-the file .env in the working directory (see .env.example).`,
+the file .env in the working directory (see .env.example).
+
+Exit status: 0 if all went well, 1 if something failed, 2 if the command line
+makes no sense.`,
 		Example: `  gin-auth                             serve
+  gin-auth check                       should production run on these settings?
   gin-auth user list                   who is there
   gin-auth import-users users.json     take over the users of a mongoexport`,
 		Args:          noArgs,
@@ -61,7 +67,10 @@ the file .env in the working directory (see .env.example).`,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(newUser(o), newImport(o), newRevokeAll(o))
+	if info, ok := debug.ReadBuildInfo(); ok {
+		root.Version = version(info)
+	}
+	root.AddCommand(newUser(o), newImport(o), newRevokeAll(o), newCheck(o), newHealthcheck(o))
 	return root
 }
 

@@ -40,8 +40,19 @@ func TestExecute(t *testing.T) {
 		"embedded Redis": {[]string{"user", "list"}, func(o *Options) {
 			o.LoadConfig = func() (*config.Config, error) { return &config.Config{}, nil }
 		}, 1, "", "gin-auth: no Redis is named (REDIS_HOST, "},
-		"Redis away":                 {[]string{"user", "list"}, func(*Options) {}, 1, "", "gin-auth: the Redis at 127.0.0.1:1 can't be used: asking Redis: "},
-		"help":                       {[]string{"--help"}, nil, 0, "import-users", ""},
+		"Redis away": {[]string{"user", "list"}, func(*Options) {}, 1, "", "gin-auth: the Redis at 127.0.0.1:1 can't be used: asking Redis: "},
+		"help":       {[]string{"--help"}, nil, 0, "import-users", ""},
+		"version":    {[]string{"--version"}, nil, 0, "gin-auth version ", ""},
+		"checks no Redis": {[]string{"check"}, func(o *Options) {
+			o.LoadConfig = func() (*config.Config, error) { return config.Load("", nil) }
+		}, 1, "should not run on this:\n  NODE_ENV is not production: its rules are off\n  no Redis is named", ""},
+		"checks a Redis that is away": {[]string{"check"}, func(*Options) {}, 1, "the Redis at 127.0.0.1:1 can't be used: trying TIME: ", ""},
+		"checks a wrong configuration": {[]string{"check"}, func(o *Options) {
+			o.LoadConfig = func() (*config.Config, error) { return nil, wrong }
+		}, 1, "", "gin-auth: the configuration is wrong:\n  PORT is wrong\n  HOST is wrong\n"},
+		"no service is alive": {[]string{"healthcheck"}, func(o *Options) {
+			o.LoadConfig = func() (*config.Config, error) { return &config.Config{Host: "127.0.0.1", Port: 1}, nil }
+		}, 1, "", "gin-auth: asking for the health: "},
 		"help of a command":          {[]string{"help", "import-users"}, nil, 0, "Exit status:", ""},
 		"help of the users":          {[]string{"user", "--help"}, nil, 0, "disable", ""},
 		"unknown command":            {[]string{"serve"}, nil, 2, "", "gin-auth: unknown command \"serve\"\n\nUsage: gin-auth [flags]\nMore: gin-auth --help\n"},

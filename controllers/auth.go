@@ -30,7 +30,7 @@ type Clock interface {
 	IssueTime(ctx context.Context, userID string) (time.Time, error)
 }
 
-// Auth answers register, login, logout and me.
+// Auth answers register, login, logout, me and verify.
 type Auth struct {
 	Sessions *session.Sessions
 	Revoker  Revoker

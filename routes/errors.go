@@ -51,8 +51,17 @@ func answerErrors(c *gin.Context) {
 		c.Header("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 	status, message := answerTo(last.Err)
+	if c.GetBool(bodiless) {
+		c.Status(status)
+		return
+	}
 	_ = controllers.Message(c, status, message) // a text alone always encodes
 }
+
+const bodiless = "bodiless"
+
+// withoutBody has an error behind it answered by its status alone.
+func withoutBody(c *gin.Context) { c.Set(bodiless, true) }
 
 func answerTo(err error) (status int, message string) {
 	var (

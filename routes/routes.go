@@ -66,6 +66,9 @@ func New(o Options) (http.Handler, error) {
 	protected.POST("/password", handle(o.Auth.ChangePassword))
 	// Routes of your own go here: only requests with a session get to them.
 
+	proxied := public.Group("", withoutBody, o.Metrics.Guard(o.Guard))
+	proxied.GET("/verify", handle(o.Auth.Verify))
+
 	return r, nil
 }
 

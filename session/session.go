@@ -141,6 +141,9 @@ func (s *Session) Hash() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// Text returns the claim called name if it is a text, or a number as its decimal text; else "".
+func (s *Session) Text(name string) string { return s.claims.text(name) }
+
 // Claims returns the claims as the JSON object that the original's JSON.stringify makes of them, but
 // that numbers keep all their digits: compact, the last of equal names, null for a number beyond a
 // double.

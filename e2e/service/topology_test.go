@@ -151,6 +151,16 @@ func TestCluster(t *testing.T) {
 	})
 	s := harness.StartService(t, production("REDIS_CLUSTER_NODES="+addrs[0])...)
 	flow(t, s)
+	check := harness.Start(t, t.TempDir(), production("REDIS_CLUSTER_NODES="+addrs[0]), harness.Binary(t), "check")
+	status, said := check.Exit(t), check.Output()
+	for _, addr := range addrs {
+		if !strings.Contains(said, "\n  "+addr+", version ") {
+			status = -1
+		}
+	}
+	if status != 1 || strings.Contains(said, "a right is missing") || strings.Count(said, "its append-only file is off") != 1 {
+		t.Errorf("check: exit status %d:\n%s", status, said)
+	}
 	for range 20 { // tokens whose keys lie on every node
 		token := login(t, s)
 		status, body, _ := send(t, s, "POST", "/api/auth/logout", token, "")

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gin-auth/config"
+	"gin-auth/db"
+)
+
+func newCheck(o Options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Says whether production should run on these settings and this Redis",
+		Long: `Prints the settings in effect, secrets masked, and what it finds of Redis: whether
+it answers, role, persistence, eviction policy, and the rights of this user,
+which it tries without leaving anything behind.
+
+Exit status: 0 if production can run on it, 1 if it should not.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := o.LoadConfig()
+			if err != nil {
+				return err
+			}
+			return o.check(cmd, cfg)
+		},
+	}
+}
+
+func (o Options) check(cmd *cobra.Command, cfg *config.Config) error {
+	var b strings.Builder
+	line := func(words ...string) { b.WriteString(strings.Join(words, "") + "\n") }
+	line("Settings")
+	for _, setting := range cfg.Settings() {
+		if setting.Value == "" {
+			setting.Value = "-"
+		}
+		line("  ", setting.Name, strings.Repeat(" ", max(1, 26-len(setting.Name))), setting.Value)
+	}
+	var against []string
+	if !cfg.Production() {
+		against = append(against, "NODE_ENV is not production: its rules are off")
+	}
+	line("\nRedis")
+	nodes, found := o.checkRedis(cmd.Context(), cfg)
+	for _, node := range nodes {
+		line("  ", strings.Join(append([]string{node.Addr}, node.Says...), ", "))
+	}
+	if len(nodes) == 0 {
+		line("  nothing is known of it")
+	}
+	against = append(against, found...)
+	if len(cfg.Warnings) > 0 {
+		line("\nTo know\n  ", strings.Join(cfg.Warnings, "\n  "))
+	}
+	if len(against) == 0 {
+		line("\nProduction can run on this.")
+		return say(cmd, "%s", b.String())
+	}
+	line("\nProduction should not run on this:\n  ", strings.Join(against, "\n  "))
+	if err := say(cmd, "%s", b.String()); err != nil {
+		return err
+	}
+	return &statusError{statusFailed}
+}
+
+// checkRedis returns what it finds of Redis, and what speaks against it. It grants no more than
+// REDIS_TIMEOUT, and doesn't end at the first command that is refused: so not withDB.
+func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db.Finding, against []string) {
+	if cfg.Redis.Embedded() {
+		return nil, []string{errEmbedded.Error()}
+	}
+	store, err := o.OpenDB(cfg)
+	if err != nil {
+		return nil, []string{err.Error()}
+	}
+	defer func() { _ = store.Close() }()
+	nodes, lacks, err := store.Check(ctx)
+	if err != nil {
+		return nil, []string{fmt.Sprintf("the Redis at %s can't be used: %v", strings.Join(cfg.Redis.Addrs, ", "), err)}
+	}
+	risks, err := store.Risks(ctx)
+	if err != nil {
+		risks = append(risks, err.Error())
+	}
+	for _, lack := range lacks {
+		against = append(against, "a right is missing: "+lack)
+	}
+	for _, risk := range risks {
+		against = append(against, "this Redis can lose logouts: "+risk)
+	}
+	return nodes, against
+}

@@ -1,0 +1,21 @@
+package cli
+
+import (
+	"cmp"
+	"runtime/debug"
+)
+
+// version says what this binary was built of: the module's version, where Go knows one, the commit, and
+// whether there was more than the commit.
+func version(info *debug.BuildInfo) string {
+	commit, modified := "unknown", ""
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision" && setting.Value != "":
+			commit = setting.Value[:min(12, len(setting.Value))]
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			modified = ", modified"
+		}
+	}
+	return cmp.Or(info.Main.Version, "(devel)") + ", commit " + commit + modified + ", " + info.GoVersion
+}

@@ -1,0 +1,145 @@
+package config
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the table in docs/configuration.md anew")
+
+// documented is what docs/configuration.md says of the settings, in its order. The defaults are those that
+// Load finds, unless byDefault has words for one.
+var documented = []struct{ section, name, byDefault, about string }{
+	{name: "NODE_ENV", about: "`production`, spelled exactly so, switches [its rules](#production) on, and the page at `/` off"},
+	{name: "PORT", about: "`0`: any free one; the log says which"},
+	{name: "HOST", byDefault: "every interface; loopback with the embedded Redis"},
+	{name: "ROUTE_PREFIX", about: "stands before every route but `/healthz`, `/readyz` and `/openapi.json`; `/` for none"},
+	{section: "Sessions"},
+	{name: "JWT_SECRET", about: "signs the tokens (HS256). Its bytes are used as they are. Needed, but with the embedded Redis, which makes one"},
+	{name: "JWT_SECRET_PREVIOUS", about: "verifies only. To rotate: the old secret here, the new one in `JWT_SECRET`, and the old one out when the last token that it signed has expired"},
+	{name: "JWT_EXPIRES_IN", about: "`1d`, `12h`, `30m`, `90s`. A bare number is refused: jsonwebtoken reads the text `3600` as 3.6 s, people mean an hour"},
+	{name: "JWT_ALLOW_WEAK_SECRET", about: "lets production start with a secret under 32 bytes"},
+	{name: "COOKIE_NAME", about: "`__Host-token` only with what that prefix demands: `COOKIE_SECURE=true`, no domain"},
+	{name: "COOKIE_DOMAIN", about: "the host alone"},
+	{name: "COOKIE_SAMESITE", about: "`lax`, `none` (which needs `COOKIE_SECURE=true`)"},
+	{name: "COOKIE_SECURE", about: "Chrome, Firefox and curl send Secure cookies to http://localhost; Safari doesn't, and no browser does to plain http elsewhere"},
+	{section: "Users"},
+	{name: "REGISTRATION", about: "`closed`: every registration is refused with 403"},
+	{name: "BCRYPT_COST", about: "of new hashes, 4 to 20; each step doubles the time of a login"},
+	{name: "LOGIN_LIMIT", about: "[failed logins](#logins) per account and address together, and per address; `off`"},
+	{section: "Redis", about: "named by exactly one of `REDIS_HOST`, `REDIS_URL`, `REDIS_CLUSTER_NODES`, `REDIS_SENTINELS`; without any, an embedded one starts"},
+	{name: "REDIS_HOST"},
+	{name: "REDIS_PORT"},
+	{name: "REDIS_USERNAME", about: "an ACL user"},
+	{name: "REDIS_PASSWORD"},
+	{name: "REDIS_DB"},
+	{name: "REDIS_TLS", about: "TLS 1.2 or newer; a private CA by `SSL_CERT_FILE`"},
+	{name: "REDIS_URL", about: "`redis://user:password@host:port/db`, `rediss://` for TLS"},
+	{name: "REDIS_CLUSTER_NODES", about: "`host:port,host:port`"},
+	{name: "REDIS_SENTINELS", about: "`host:port,host:port`, with `REDIS_SENTINEL_MASTER`"},
+	{name: "REDIS_SENTINEL_MASTER"},
+	{name: "REDIS_SENTINEL_PASSWORD"},
+	{name: "REDIS_TIMEOUT", about: "the whole budget of one answer from Redis: dial, queue, retry and all"},
+	{name: "REDIS_WAIT_REPLICAS", about: "replicas that must hold a revocation before logout says 200; where they do not within half of `REDIS_TIMEOUT`, it says 500"},
+	{name: "REDIS_REQUIRE_SAFE", about: "refuse to start on a Redis that can lose revocations (eviction, no persistence) instead of warning"},
+	{name: "REVOCATION_EPOCH", about: "`expect`: an instance that finds no blacklist at its start takes it for lost, and refuses every token issued before ([why](revocation.md))"},
+	{section: "HTTP"},
+	{name: "CORS_ORIGINS", about: "other origins whose pages may use the service, such as `https://app.example.com`, separated by commas: they get their CORS headers, and their POSTs are not refused as forged"},
+	{name: "TRUSTED_PROXIES", about: "addresses and networks whose `X-Forwarded-For` counts; by default it never does"},
+	{name: "METRICS_ADDR", about: "`host:port` of a listener of its own that answers `/metrics` for Prometheus: requests, logins and the guard's decisions, Go and the process; rules for alerts are in [deploy/alerts.yaml](../deploy/alerts.yaml). Keep it from the outside"},
+	{name: "LOG_LEVEL", about: "`debug` (the probes too), `warn`, `error`"},
+	{name: "LOG_FORMAT"},
+	{name: "SHUTDOWN_DELAY", about: "from SIGTERM on, `/readyz` says 503 for this long; then the listener closes"},
+	{name: "SHUTDOWN_TIMEOUT", about: "and requests under way get this long to end"},
+}
+
+// TestDocs fails where docs/configuration.md is not what documented says, or documented lacks a setting.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("..", "docs", "configuration.md")
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := bytes.Cut(page, []byte(" -update -->\n\n"))
+	table, after, ends := bytes.Cut(rest, []byte("\n<!-- The table ends here. -->"))
+	if !begins || !ends {
+		t.Fatal("docs/configuration.md has no place for the table")
+	}
+	want := documentation(t)
+	if *update {
+		page = fmt.Appendf(nil, "%s -update -->\n\n%s\n<!-- The table ends here. -->%s", before, want, after)
+		if err := os.WriteFile(path, page, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(table) != want {
+		t.Errorf("docs/configuration.md is not current: run go test ./config -run TestDocs -update\nwant\n%s", want)
+	}
+}
+
+// documentation makes the table.
+func documentation(t *testing.T) string {
+	t.Helper()
+	development := defaults(t)
+	production := defaults(t, "NODE_ENV=production", "REDIS_HOST=redis", "JWT_SECRET="+strong)
+	for _, name := range []string{"NODE_ENV", "REDIS_HOST", "JWT_SECRET"} {
+		production[name] = development[name] // those just given
+	}
+	var b bytes.Buffer
+	b.WriteString("| name | default | |\n|---|---|---|\n")
+	cell := func(text string) {
+		if text != "" {
+			text += " "
+		}
+		fmt.Fprintf(&b, " %s|", text)
+	}
+	for _, d := range documented {
+		b.WriteString("|")
+		if d.section != "" {
+			cell("**" + d.section + "**")
+			cell("")
+			cell(d.about)
+			b.WriteString("\n")
+			continue
+		}
+		value, ok := development[d.name]
+		if !ok {
+			t.Errorf("there is no setting %s, or it is there twice", d.name)
+		}
+		cell("`" + d.name + "`")
+		switch other := production[d.name]; {
+		case d.byDefault != "":
+			cell(d.byDefault)
+		case value != other:
+			cell("`" + value + "`; `" + other + "` in production")
+		case value == "":
+			cell("–")
+		default:
+			cell("`" + value + "`")
+		}
+		cell(d.about)
+		b.WriteString("\n")
+		delete(development, d.name)
+	}
+	for name := range development {
+		t.Errorf("%s is not documented", name)
+	}
+	return b.String()
+}
+
+func defaults(t *testing.T, environ ...string) map[string]string {
+	t.Helper()
+	c, err := Load("", environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{}
+	for _, setting := range c.Settings() {
+		values[setting.Name] = setting.Value
+	}
+	return values
+}

@@ -1,0 +1,68 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// TestSettings reads back what Settings has written, and finds no secret in it.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	for _, environment := range []string{
+		"",
+		"LOGIN_LIMIT=off\nJWT_EXPIRES_IN=10m",
+		"NODE_ENV=production\nHOST=::1\nROUTE_PREFIX=/x\nJWT_SECRET=" + strong + "\nJWT_SECRET_PREVIOUS=" + strong + "2\n" +
+			"JWT_EXPIRES_IN=36h\nJWT_ALLOW_WEAK_SECRET=true\nREDIS_SENTINELS=a:1,b:2\nREDIS_SENTINEL_MASTER=m\nREDIS_SENTINEL_PASSWORD=hidden\n" +
+			"REDIS_PASSWORD=hidden\nREDIS_DB=3\nCORS_ORIGINS=https://a.example.com,https://b.example.com\nTRUSTED_PROXIES=10.0.0.0/8,::1\n" +
+			"LOGIN_LIMIT=5/90s\nSHUTDOWN_TIMEOUT=5m\nMETRICS_ADDR=:9090\nLOG_LEVEL=warn\nSHUTDOWN_DELAY=1s",
+		"REDIS_URL=rediss://user:hidden@cache/1\nJWT_SECRET=" + strong + "\nJWT_EXPIRES_IN=90s\nLOGIN_LIMIT=10/24h",
+	} {
+		c, err := Load("", strings.Split(environment, "\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]string{}
+		for pair := range strings.SplitSeq(environment, "\n") {
+			if name, value, _ := strings.Cut(pair, "="); typeOf(name) == reflect.TypeFor[Secret]() {
+				values[name] = value
+			}
+		}
+		again := []string{}
+		for _, setting := range c.Settings() {
+			if strings.Contains(setting.Value, "hidden") || strings.Contains(setting.Value, strong) {
+				t.Errorf("%s is %q", setting.Name, setting.Value)
+			}
+			value := setting.Value
+			if strings.HasPrefix(value, "(secret, ") {
+				value = values[setting.Name]
+			}
+			if setting.Name == "REDIS_PORT" && c.RedisHost == "" {
+				continue // names no Redis alone
+			}
+			if (setting.Name == "REDIS_DB" || setting.Name == "REDIS_TLS") && !strings.Contains(environment, setting.Name) {
+				continue // likewise
+			}
+			again = append(again, setting.Name+"="+value)
+		}
+		read, err := Load("", again)
+		if err != nil {
+			t.Errorf("%q: %v", again, err)
+			continue
+		}
+		read.Warnings = c.Warnings
+		if !reflect.DeepEqual(read, c) {
+			t.Errorf("read back as\n%+v\nwant\n%+v", read, c)
+		}
+	}
+}
+
+// typeOf returns the type of the setting, nil if there is none.
+func typeOf(name string) reflect.Type {
+	for field := range reflect.TypeFor[Config]().Fields() {
+		if field.Tag.Get("env") == name {
+			return field.Type
+		}
+	}
+	return nil
+}

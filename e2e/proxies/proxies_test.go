@@ -1,0 +1,340 @@
+// Package proxies runs nginx and Caddy with the very files in deploy, in front of the service and of one that
+// knows nothing of sessions.
+package proxies
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+const (
+	secret  = "a secret of more than thirty-two bytes"
+	zoe     = `{"username":"Zoë 100%","email":"zoe@example.com","password":"correct horse"}`
+	cleared = "token=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict"
+)
+
+// proxy is a program that is started in front of two addresses, host:port, and its URL.
+type proxy struct {
+	start func(t *testing.T, auth, app string) (url string, client *http.Client)
+	// signedOut and unavailable are the bodies of what it answers in the service's place.
+	signedOut, unavailable string
+}
+
+var proxies = map[string]proxy{
+	"nginx": {startNginx, `{"message":"Unauthorized"}`, `{"message":"Authentication service unavailable"}`},
+	"caddy": {startCaddy, "", ""},
+}
+
+// TestProxies has what a client gets and what the service behind gets to see, of a client who tries to be
+// somebody else each time.
+func TestProxies(t *testing.T) {
+	t.Parallel()
+	for name, p := range proxies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			harness.Need(t, name)
+			redis := harness.StartRedis(t)
+			s := harness.StartService(t, append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s")...)
+			behind := httptest.NewServer(http.HandlerFunc(tell))
+			t.Cleanup(behind.Close)
+			c := &client{}
+			c.url, c.Client = p.start(t, strings.TrimPrefix(s.URL, "http://"), strings.TrimPrefix(behind.URL, "http://"))
+
+			c.send(t, "POST", "/api/auth/register", "", zoe).want(t, "register", 201)
+			login := c.send(t, "POST", "/api/auth/login", "", zoe)
+			login.want(t, "login", 200)
+			token, _, _ := strings.Cut(strings.TrimPrefix(login.header.Get("Set-Cookie"), "token="), ";")
+			var user struct{ User struct{ ID string } }
+			if err := json.Unmarshal([]byte(login.body), &user); err != nil {
+				t.Fatal(err)
+			}
+
+			whole := map[string]string{
+				"User": user.User.ID, "Email": "zoe@example.com", "Role": "user", "Preferred-Username": "Zo%C3%AB 100%25",
+			}
+			c.send(t, "GET", "/orders?x=1", token, "").wantSeen(t, "signed in", "GET /orders?x=1 ", whole)
+			c.send(t, "POST", "/orders", token, "a body").wantSeen(t, "signed in, with a body", "POST /orders a body", whole)
+			c.send(t, "GET", "/api/authors", token, "").wantSeen(t, "a path like the service's", "GET /api/authors ", whole)
+			c.send(t, "GET", "/orders", sign(t, jwt.MapClaims{"sub": "7"}), "").
+				wantSeen(t, "a token with an id alone", "GET /orders ", map[string]string{"User": "7"})
+			long := strings.Repeat("é", 2500) // 5,000 bytes of a token, 15,000 of a header
+			c.send(t, "GET", "/orders", sign(t, jwt.MapClaims{"sub": "7", "username": long}), "").
+				wantSeen(t, "a long name", "GET /orders ", map[string]string{"User": "7", "Preferred-Username": strings.Repeat("%C3%A9", 2500)})
+
+			teapot := c.send(t, "GET", "/teapot?status=500", token, "")
+			teapot.want(t, "an error of the service behind", 500)
+			if !strings.Contains(teapot.body, "/teapot") {
+				t.Errorf("an error of the service behind lost its body: %s", teapot.body)
+			}
+			unauthorized := c.send(t, "GET", "/teapot?status=401", token, "")
+			unauthorized.want(t, "a 401 of the service behind", 401)
+			if !strings.Contains(unauthorized.body, "/teapot") {
+				t.Errorf("a 401 of the service behind lost its body: %s", unauthorized.body)
+			}
+
+			c.send(t, "GET", "/orders", "", "").wantRefused(t, "signed out", 401, p.signedOut, "")
+			c.send(t, "POST", "/orders", "", "a body").wantRefused(t, "signed out, with a body", 401, p.signedOut, "")
+			c.send(t, "GET", "/orders", token+"x", "").wantRefused(t, "a forged token", 401, p.signedOut, "")
+
+			c.send(t, "POST", "/api/auth/logout", token, "").want(t, "logout", 200)
+			c.send(t, "GET", "/orders", token, "").wantRefused(t, "revoked", 401, p.signedOut, cleared)
+			c.send(t, "GET", "/verify", "", "").want(t, "the proxy's own path", map[string]int{"nginx": 404, "caddy": 401}[name])
+
+			login = c.send(t, "POST", "/api/auth/login", "", zoe)
+			login.want(t, "login again", 200)
+			token, _, _ = strings.Cut(strings.TrimPrefix(login.header.Get("Set-Cookie"), "token="), ";")
+			redis.Kill()
+			c.send(t, "GET", "/orders", token, "").wantRefused(t, "Redis is down", 503, p.unavailable, "")
+			c.send(t, "GET", "/orders", "", "").wantRefused(t, "signed out, Redis is down", 401, p.signedOut, "")
+			s.Stop(t)
+			gone := c.send(t, "GET", "/orders", token, "")
+			gone.want(t, "the service is gone", map[string]int{"nginx": 503, "caddy": 502}[name])
+		})
+	}
+}
+
+// tell answers with what it was asked and by whom, with the status that it is asked for.
+func tell(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	status, _ := strconv.Atoi(r.URL.Query().Get("status"))
+	w.WriteHeader(max(status, http.StatusOK))
+	_ = json.NewEncoder(w).Encode(seen{r.Method + " " + r.RequestURI + " " + string(body), r.Header})
+}
+
+type seen struct {
+	Request string
+	Header  http.Header
+}
+
+// sign makes a token as another service that has the secret would.
+func sign(t *testing.T, claims jwt.MapClaims) string {
+	t.Helper()
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+type client struct {
+	*http.Client
+	url string
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send sends a request with all that a client may try to be somebody else by.
+func (c *client) send(t *testing.T, method, path, token, body string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, c.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{
+		"Content-Type":                      {"application/json"},
+		"X-Auth-Request-User":               {"root"},
+		"X-Auth-Request-Email":              {"root@example.com"},
+		"X-Auth-Request-Role":               {"admin", "root"},
+		"X-Auth-Request-Preferred-Username": {"root"},
+		"X-Auth-Request-Groups":             {"admin"},
+		"X-Auth-Request-Access-Token":       {"root"},
+		"x-auth-request-role":               {"admin"},
+		"X_Auth_Request_Role":               {"admin"},
+		"X-Auth_Request-User":               {"root"},
+		"X-Forwarded-For":                   {"203.0.113.7"},
+		"X-Forwarded-Host":                  {"root.example.com"},
+		"X-Real-Ip":                         {"203.0.113.7"},
+		"Forwarded":                         {"for=203.0.113.7"},
+	}
+	if token != "" {
+		request.Header.Set("Cookie", "token="+token)
+	}
+	response, err := c.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+func (a answer) want(t *testing.T, what string, status int) {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("%s: %d %s, want %d", what, a.status, a.body, status)
+	}
+}
+
+// wantRefused wants an answer of the proxy's own, and nothing in it of who asks.
+func (a answer) wantRefused(t *testing.T, what string, status int, body, cookie string) {
+	t.Helper()
+	a.want(t, what, status)
+	if a.body != body {
+		t.Errorf("%s: %s, want %s", what, a.body, body)
+	}
+	if got := strings.Join(a.header["Set-Cookie"], "; and "); got != cookie {
+		t.Errorf("%s: Set-Cookie is %q, want %q", what, got, cookie)
+	}
+	if got := a.header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("%s: Cache-Control is %q", what, got)
+	}
+	if a.header.Get("Location") != "" {
+		t.Errorf("%s: a redirect", what)
+	}
+}
+
+// wantSeen wants the service behind to have been told of this user, and of nothing that the client sent.
+func (a answer) wantSeen(t *testing.T, what, request string, user map[string]string) {
+	t.Helper()
+	a.want(t, what, 200)
+	var got seen
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+		t.Errorf("%s: %v: %s", what, err, a.body)
+		return
+	}
+	if got.Request != request {
+		t.Errorf("%s: the service got %q, want %q", what, got.Request, request)
+	}
+	for name, values := range got.Header {
+		plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		if !strings.HasPrefix(plain, "x-auth-request-") {
+			continue
+		}
+		short := strings.TrimPrefix(name, "X-Auth-Request-")
+		if value := strings.Join(values, ", "); value != user[short] {
+			t.Errorf("%s: %s is %.200q, want %.200q", what, name, value, user[short])
+		}
+	}
+	for name, value := range user {
+		if got.Header.Get("X-Auth-Request-"+name) != value {
+			t.Errorf("%s: the service isn't told X-Auth-Request-%s: %.200q", what, name, value)
+		}
+	}
+	if values := got.Header["X-Forwarded-For"]; len(values) != 1 || values[0] != "127.0.0.1" {
+		t.Errorf("%s: X-Forwarded-For is %q", what, values)
+	}
+	for _, values := range got.Header {
+		if text := strings.Join(values, ", "); strings.Contains(text, "203.0.113.7") || strings.Contains(text, "root.example.com") {
+			t.Errorf("%s: the service is told %q, which the client made up", what, text)
+		}
+	}
+}
+
+// startNginx runs deploy/nginx.conf with other addresses and another certificate.
+func startNginx(t *testing.T, auth, app string) (string, *http.Client) {
+	t.Helper()
+	dir := t.TempDir()
+	donor := httptest.NewTLSServer(http.NotFoundHandler()) // a certificate, and a client that trusts it
+	t.Cleanup(donor.Close)
+	certificate := donor.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "tls.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}))
+	write(t, filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+
+	plain, secure := harness.FreePort(t), harness.FreePort(t)
+	config := deployed(t, "nginx.conf")
+	for _, change := range [][2]string{
+		{"server gin-auth:3000;", "server " + auth + ";"},
+		{"server app:8000;", "server " + app + ";"},
+		{"listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", plain)},
+		{"listen 443 ssl;", fmt.Sprintf("listen 127.0.0.1:%d ssl;", secure)},
+		{"/etc/nginx/tls/tls.crt", dir + "/tls.crt"},
+		{"/etc/nginx/tls/tls.key", dir + "/tls.key"},
+	} {
+		if bytes.Count(config, []byte(change[0])) != 1 {
+			t.Fatalf("deploy/nginx.conf has not one %q", change[0])
+		}
+		config = bytes.Replace(config, []byte(change[0]), []byte(change[1]), 1)
+	}
+	around := "daemon off;\npid %[1]s/nginx.pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\nclient_body_temp_path %[1]s/body;\n" +
+		"proxy_temp_path %[1]s/proxy;\nfastcgi_temp_path %[1]s/fastcgi;\nuwsgi_temp_path %[1]s/uwsgi;\nscgi_temp_path %[1]s/scgi;\n%[2]s}\n"
+	path := filepath.Join(dir, "nginx.conf")
+	write(t, path, fmt.Appendf(nil, around, dir, config))
+	p := harness.Start(t, dir, nil, harness.Need(t, "nginx"), "-c", path, "-p", dir)
+	// Its workers end when the master is asked to; killed, it would leave them.
+	t.Cleanup(func() { p.Stop(t) })
+
+	client := donor.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	url := "https://127.0.0.1:" + strconv.Itoa(secure)
+	listens(t, client, url, p)
+	response, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/orders?x=1", plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if got := response.Header.Get("Location"); response.StatusCode != 308 || got != "https://127.0.0.1/orders?x=1" {
+		t.Errorf("plain http: %d to %q", response.StatusCode, got)
+	}
+	return url, client
+}
+
+// startCaddy runs deploy/Caddyfile as it is, on plain http.
+func startCaddy(t *testing.T, auth, app string) (string, *http.Client) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "Caddyfile")
+	write(t, path, deployed(t, "Caddyfile"))
+	url := fmt.Sprintf("http://127.0.0.1:%d", harness.FreePort(t))
+	p := harness.Start(t, dir, []string{
+		"SITE=" + url, "GIN_AUTH=" + auth, "APP=" + app, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir,
+		"CADDY_ADMIN=127.0.0.1:" + strconv.Itoa(harness.FreePort(t)),
+	}, harness.Need(t, "caddy"), "run", "--config", path)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	listens(t, client, url, p)
+	return url, client
+}
+
+func listens(t *testing.T, client *http.Client, url string, p *harness.Process) {
+	t.Helper()
+	harness.Eventually(t, filepath.Base(p.Path)+" listens", func() error {
+		response, err := client.Get(url)
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, p.Output())
+		}
+		return response.Body.Close()
+	})
+}
+
+func deployed(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(harness.Root(), "deploy", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func write(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,137 @@
+package service
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// TestCheck runs gin-auth check on one Redis after another: what it says, and that it leaves nothing behind.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	const (
+		user   = "auth on >hush ~blacklist:* ~user:* ~auth:epoch ~logout-all:* ~login-limit:* -@all +exists +get +set +eval +time +info +pttl +incr +decr +del"
+		fine   = "\nProduction can run on this.\n"
+		not    = "\nProduction should not run on this:\n"
+		lacks  = "  a right is missing: "
+		loses  = "  this Redis can lose logouts: "
+		noSafe = loses + "its append-only file is off: a restart forgets the logouts since its last snapshot; set appendonly yes\n"
+	)
+	for name, test := range map[string]struct {
+		redis  string   // its arguments
+		env    []string // more settings
+		status int
+		says   []string // in this order
+	}{
+		"safe": {
+			"--appendonly yes", nil, 0,
+			[]string{"JWT_SECRET                (secret, 38 bytes)\n", ", role master, replicas 0, append-only file on, maxmemory 0B, policy noeviction\n", fine},
+		},
+		"forgets and evicts": {
+			"--maxmemory 100mb --maxmemory-policy allkeys-lru", nil, 1,
+			[]string{"append-only file off, maxmemory 100.00M, policy allkeys-lru\n", not, loses + "it evicts keys", noSafe},
+		},
+		"just the rights that it needs": {
+			"--appendonly yes --user default off --user " + user, []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 0, []string{fine},
+		},
+		"waits without the right to": {
+			"--appendonly yes --user default off --user " + user, []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush", "REDIS_WAIT_REPLICAS=1"}, 1,
+			[]string{not, lacks + "WAIT is refused: NOPERM"},
+		},
+		"waits with it": {
+			"--appendonly yes --user default off --user " + user + " +wait", []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush", "REDIS_WAIT_REPLICAS=1"}, 0,
+			[]string{fine},
+		},
+		"few rights": {
+			"--appendonly yes --user default off --user auth on >hush ~blacklist:* %R~user:* ~auth:epoch -@all +exists +get +set",
+			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1,
+			[]string{
+				not, lacks + "TIME is refused: NOPERM", lacks + "INFO is refused: NOPERM", lacks + "EVAL blacklist:* is refused: NOPERM",
+				lacks + "EXISTS logout-all:* is refused: NOPERM", lacks + "GET logout-all:*", lacks + "EVAL logout-all:*", lacks + "SET logout-all:*",
+				lacks + "EVAL user:*", lacks + "SET user:* is refused: NOPERM", lacks + "EVAL auth:epoch", loses + "its INFO is refused",
+			},
+		},
+		"no right to count": {
+			"--appendonly yes --user default off --user " + strings.TrimSuffix(user, " +pttl +incr +decr +del"),
+			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1,
+			[]string{
+				not + lacks + "PTTL login-limit:* is refused: NOPERM", lacks + "DEL login-limit:* is refused: NOPERM",
+				lacks + "INCR login-limit:* is refused: ", lacks + "DECR login-limit:* is refused: ",
+			},
+		},
+		"auth:epoch only to read": {
+			"--appendonly yes --user default off --user " + strings.Replace(user, "~auth:epoch", "%R~auth:epoch", 1),
+			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1, []string{not + lacks + "EVAL auth:epoch is refused: NOPERM"},
+		},
+		"a wrong password": {
+			"--requirepass hush", []string{"REDIS_PASSWORD=rush"}, 1, []string{"nothing is known of it\n", not, "can't be used: trying TIME: WRONGPASS"},
+		},
+		"not for production": {
+			"--appendonly yes", []string{"NODE_ENV=", "TRUSTED_PROXIES=10.0.0.1"}, 1, []string{not + "  NODE_ENV is not production: its rules are off\n"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis := harness.StartRedis(t, strings.Fields(test.redis)...)
+			p := harness.Start(t, t.TempDir(), production(append(redis.Env(), test.env...)...), harness.Binary(t), "check")
+			status, said := p.Exit(t), p.Output()
+			if status != test.status {
+				t.Errorf("exit status %d, want %d", status, test.status)
+			}
+			for at, rest := 0, said; at < len(test.says); at++ {
+				_, after, found := strings.Cut(rest, test.says[at])
+				if !found {
+					t.Errorf("said\n%s\nwant %q there", said, test.says[at])
+					break
+				}
+				rest = after
+			}
+			for _, hidden := range []string{secret, "hush", "rush"} {
+				if strings.Contains(said, hidden) {
+					t.Errorf("said %q:\n%s", hidden, said)
+				}
+			}
+			if !strings.Contains(test.redis, "default off") && !strings.Contains(test.redis, "requirepass") {
+				keys, err := redis.Client(t).Keys(t.Context(), "*").Result()
+				if err != nil || !slices.Equal(keys, []string{}) {
+					t.Errorf("left %q, %v", keys, err)
+				}
+			}
+		})
+	}
+
+	t.Run("a replica, and nobody", func(t *testing.T) {
+		t.Parallel()
+		master := harness.StartRedis(t, "--appendonly", "yes")
+		replica := harness.StartRedis(t, "--appendonly", "yes", "--replicaof", "127.0.0.1", strings.TrimPrefix(master.Addr(), "127.0.0.1:"))
+		p := harness.Start(t, t.TempDir(), production(replica.Env()...), harness.Binary(t), "check")
+		if status, said := p.Exit(t), p.Output(); status != 1 || !strings.Contains(said, "role slave") || !strings.Contains(said, "it is a replica: logouts can't be stored") {
+			t.Errorf("exit status %d:\n%s", status, said)
+		}
+		replica.Kill()
+		p = harness.Start(t, t.TempDir(), production(replica.Env()...), harness.Binary(t), "check")
+		if status, said := p.Exit(t), p.Output(); status != 1 || !strings.Contains(said, "can't be used: trying TIME: connect: connection refused") {
+			t.Errorf("exit status %d:\n%s", status, said)
+		}
+	})
+}
+
+// TestHealthcheck asks a service that listens on another port than the default, and then nobody.
+func TestHealthcheck(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t)
+	port := strings.TrimPrefix(redis.Addr(), "127.0.0.1:")
+	s := harness.StartService(t, production(redis.Env()...)...)
+	for _, host := range []string{"", "127.0.0.1", "0.0.0.0"} {
+		env := production(append(redis.Env(), "HOST="+host, "PORT="+strings.TrimPrefix(s.URL, "http://localhost:"))...)
+		if p := harness.Start(t, t.TempDir(), env, harness.Binary(t), "healthcheck"); p.Exit(t) != 0 || p.Output() != "" {
+			t.Errorf("HOST=%s: %s", host, p.Output())
+		}
+	}
+	p := harness.Start(t, t.TempDir(), production(append(redis.Env(), "PORT="+port)...), harness.Binary(t), "healthcheck") // Redis speaks no HTTP
+	if status := p.Exit(t); status != 1 || !strings.Contains(p.Output(), "asking for the health") {
+		t.Errorf("exit status %d: %s", status, p.Output())
+	}
+}
