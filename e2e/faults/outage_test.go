@@ -2,7 +2,12 @@ package faults
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,16 +24,18 @@ type rig struct {
 	redis         *harness.Redis
 	proxy         *proxy
 	service       *harness.Service
+	metrics       string // where it shows them
 	live, revoked string
 }
 
 func newRig(t *testing.T, proxied bool) *rig {
 	t.Helper()
 	r := &rig{redis: harness.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")}
-	env := r.redis.Env()
+	r.metrics = fmt.Sprint("127.0.0.1:", harness.FreePort(t))
+	env := append(r.redis.Env(), "METRICS_ADDR="+r.metrics)
 	if proxied {
 		r.proxy = startProxy(t, r.redis.Addr())
-		env = []string{r.proxy.url()}
+		env = []string{r.proxy.url(), "METRICS_ADDR=" + r.metrics}
 	}
 	r.service = start(t, env...)
 	r.live, r.revoked = login(t, r.service, "ada"), login(t, r.service, "ada")
@@ -76,6 +83,7 @@ func TestOutages(t *testing.T) {
 		t.Run(outage.name, func(t *testing.T) {
 			r := newRig(t, outage.proxied)
 			r.burst(t, true, false) // opens every connection
+			before := r.footprintOf(t)
 			back := outage.take(t, r)
 			logTimes(t, "without", r.burst(t, outage.guardOnly, true), bar)
 			back()
@@ -89,6 +97,7 @@ func TestOutages(t *testing.T) {
 			logTime(t, "first good answer", time.Since(since), time.Second)
 			wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
 			leave(t, r.service, login(t, r.service, "ada"))
+			before.wantBack(t, r.footprintOf(t))
 		})
 	}
 }
@@ -183,5 +192,100 @@ func TestReadsOnly(t *testing.T) {
 			logTime(t, "recovered", time.Since(since), 2*time.Second)
 			wantRefused(t, "logged out after", send(t, r.service, "GET", me, r.live, ""))
 		})
+	}
+}
+
+// TestLoading: a Redis that is back, but still reads its data, is none yet.
+func TestLoading(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t, "--key-load-delay", "300", "--loading-process-events-interval-bytes", "1024")
+	c := connect(t, redis, "")
+	s := start(t, redis.Env()...)
+	live, revoked := login(t, s, "ada"), login(t, s, "ada")
+	leave(t, s, revoked)
+	pipeline := c.Pipeline()
+	for i := range 5000 {
+		pipeline.Set(t.Context(), fmt.Sprint("filler:", i), strings.Repeat("x", 64), 0)
+	}
+	if _, err := pipeline.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	command(t, c, "SAVE")
+	redis.Kill()
+	redis.Launch(t)
+	harness.Eventually(t, "it is loading", func() error {
+		if err := c.Get(t.Context(), "x").Err(); err == nil || !strings.HasPrefix(err.Error(), "LOADING") {
+			return fmt.Errorf("%w", err)
+		}
+		return nil
+	})
+	for range 20 {
+		if got := send(t, s, "GET", me, live, ""); !got.is(503, away) {
+			t.Fatalf("me while loading: %s", got)
+		}
+		if got := send(t, s, "POST", logout, live, ""); !got.is(500, broken) {
+			t.Fatalf("logout while loading: %s", got)
+		}
+	}
+	redis.WaitFor(t, "Ready to accept connections")
+	since := time.Now()
+	harness.Eventually(t, "the service answers again", func() error {
+		if got := send(t, s, "GET", me, live, ""); got.status != 200 {
+			return fmt.Errorf("%s", got)
+		}
+		return nil
+	})
+	logTime(t, "recovered", time.Since(since), 2*time.Second)
+	wantRefused(t, "logged out before", send(t, s, "GET", me, revoked, ""))
+	leave(t, s, live)
+}
+
+// footprint is what the service takes when nobody asks.
+type footprint struct{ goroutines, threads, files, megabytes int }
+
+// footprintOf waits for connections to close and returns the service's.
+func (r *rig) footprintOf(t *testing.T) (f footprint) {
+	t.Helper()
+	client.CloseIdleConnections()
+	harness.Eventually(t, "the clients' connections are closed", func() error {
+		f = footprint{}
+		response, err := http.Get("http://" + r.metrics + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		_, goroutines, _ := strings.Cut(string(text), "\ngo_goroutines ")
+		_, _ = fmt.Sscan(goroutines, &f.goroutines)
+		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", r.service.Process.Process.Pid))
+		f.files = len(files)
+		if f.files > 100 || f.goroutines > 40 {
+			return fmt.Errorf("%d files, %d goroutines", f.files, f.goroutines)
+		}
+		return err
+	})
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.service.Process.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if kb, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			_, _ = fmt.Sscan(kb, &f.megabytes)
+			f.megabytes /= 1024
+		}
+		if threads, ok := strings.CutPrefix(line, "Threads:"); ok {
+			_, _ = fmt.Sscan(threads, &f.threads)
+		}
+	}
+	return f
+}
+
+// wantBack fails the test unless the service takes about what it took before the outage.
+func (before footprint) wantBack(t *testing.T, after footprint) {
+	t.Helper()
+	t.Logf("before %+v, after %+v", before, after)
+	if after.goroutines > before.goroutines+30 || after.threads > before.threads+10 ||
+		after.files > before.files+30 || after.megabytes > before.megabytes+30 {
+		t.Errorf("the service took %+v before the outage and takes %+v after it", before, after)
 	}
 }

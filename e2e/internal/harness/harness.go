@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -209,12 +210,18 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 	return r
 }
 
-// Start starts the server again, on the same port and the same data.
+// Start starts the server again, on the same port and the same data, and waits until it has loaded them.
 func (r *Redis) Start(t testing.TB) {
+	t.Helper()
+	r.Launch(t)
+	r.WaitFor(t, "Ready to accept connections")
+}
+
+// Launch is Start without the wait.
+func (r *Redis) Launch(t testing.TB) {
 	t.Helper()
 	args := append([]string{"--port", strconv.Itoa(r.Port), "--bind", "127.0.0.1", "--save", "", "--dir", r.dir}, r.args...)
 	r.Process = Start(t, r.dir, nil, Need(t, "redis-server"), args...)
-	r.WaitFor(t, "Ready to accept connections")
 }
 
 // Addr returns the server's host:port.
@@ -256,7 +263,17 @@ func StartService(t testing.TB, env ...string) *Service {
 			t.Errorf("the service printed %s", secret)
 		}
 	})
-	s.WaitFor(t, "listening")
+	if !slices.ContainsFunc(env, func(setting string) bool { return strings.HasPrefix(setting, "LOG_LEVEL=") }) {
+		s.WaitFor(t, "listening")
+		return s
+	}
+	Eventually(t, "the service listens", func() error { // it may not say so
+		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
 	return s
 }
 

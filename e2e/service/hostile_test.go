@@ -1,0 +1,141 @@
+package service
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// TestHostileClients meets many that don't finish what they say, that say too much, or nonsense: none is held
+// on to, none costs a command to Redis, and the memory stays what it was.
+func TestHostileClients(t *testing.T) {
+	t.Parallel()
+	redis := harness.StartRedis(t)
+	s := harness.StartService(t, production(append(redis.Env(), "LOG_LEVEL=error")...)...)
+	before := memory(t, s)
+
+	t.Run("slow", func(t *testing.T) {
+		t.Parallel()
+		texts := []string{
+			"", "GET /api/auth/me HTTP/1.1\r\nHost: x\r\n",
+			"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+		}
+		const clients = 500
+		var late atomic.Int64
+		var all sync.WaitGroup
+		for i := range clients {
+			conn := dial(t, s, texts[i%len(texts)])
+			start := time.Now()
+			all.Go(func() {
+				if _, err := io.Copy(io.Discard, conn); err != nil {
+					t.Errorf("a connection is held: %v", err)
+				}
+				if time.Since(start) > 5500*time.Millisecond {
+					late.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		t.Logf("%d of %d connections were open after 5 s (bar 0)", late.Load(), clients)
+	})
+	t.Run("long", func(t *testing.T) {
+		t.Parallel()
+		for text, status := range map[string]string{
+			"GET /api/auth/me HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 1_000_000) + "\r\n\r\n":                                                        "431",
+			"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n" + strings.Repeat("x", 10_000_000): "413",
+		} {
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() {
+					conn := dial(t, s, "")
+					go func() { _, _ = io.WriteString(conn, text) }() // its end may meet a closed connection
+					line, err := bufio.NewReader(conn).ReadString('\n')
+					if !strings.Contains(line, " "+status+" ") {
+						t.Errorf("%.20s…: %s, %v; want %s", text, line, err, status)
+					}
+				})
+			}
+			all.Wait()
+		}
+	})
+	t.Run("garbage", func(t *testing.T) {
+		t.Parallel()
+		const clients, rounds, atOnce = 8, 125, 100
+		var all sync.WaitGroup
+		for client := range clients {
+			all.Go(func() {
+				conn := dial(t, s, "")
+				in := bufio.NewReader(conn)
+				for round := range rounds {
+					garbage(t, conn, in, client*rounds+round, atOnce)
+				}
+			})
+		}
+		all.Wait()
+		t.Logf("%d garbage cookies", clients*rounds*atOnce)
+	})
+	t.Cleanup(func() {
+		stats := redis.Client(t).Info(t.Context(), "commandstats").Val()
+		if strings.Contains(stats, "cmdstat_exists:") || strings.Contains(stats, "cmdstat_set:") {
+			t.Errorf("Redis was asked:\n%s", stats)
+		}
+		after := memory(t, s)
+		t.Logf("memory: %d MB before, %d MB at most (bar: 50 more)", before, after)
+		if after > before+150 {
+			t.Errorf("the memory went from %d to %d MB", before, after)
+		}
+	})
+}
+
+// garbage sends requests in one go, each with a cookie that is no token of the service's, and reads the answers.
+func garbage(t *testing.T, conn net.Conn, in *bufio.Reader, seed, n int) {
+	t.Helper()
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "GET /api/auth/me HTTP/1.1\r\nHost: x\r\nCookie: token=eyJhbGciOiJIUzI1NiJ9.e%dX%d.%043d\r\n\r\n", seed, i, seed*n+i)
+	}
+	if _, err := io.WriteString(conn, text.String()); err != nil {
+		t.Error(err)
+		return
+	}
+	for range n {
+		status, err := in.ReadString('\n')
+		if err != nil || !strings.HasPrefix(status, "HTTP/1.1 401 ") {
+			t.Errorf("garbage is answered %q, %v", status, err)
+			return
+		}
+		length := 0
+		for line := status; strings.TrimSpace(line) != ""; {
+			if line, err = in.ReadString('\n'); err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = fmt.Sscanf(line, "Content-Length: %d", &length)
+		}
+		if _, err := in.Discard(length); err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
+
+// memory returns the most memory that the service had, in MB.
+func memory(t *testing.T, s *harness.Service) (megabytes int) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Process.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, peak, _ := strings.Cut(string(text), "VmHWM:")
+	_, _ = fmt.Sscan(peak, &megabytes)
+	return megabytes / 1024
+}
