@@ -112,7 +112,7 @@ func TestCheck(t *testing.T) {
 		}
 		replica.Kill()
 		p = harness.Start(t, t.TempDir(), production(replica.Env()...), harness.Binary(t), "check")
-		if status, said := p.Exit(t), p.Output(); status != 1 || !strings.Contains(said, "can't be used: trying TIME: connect: connection refused") {
+		if status, said := p.Exit(t), p.Output(); status != 1 || !strings.Contains(said, "can't be used: trying TIME: dial tcp "+replica.Addr()+": connect: connection refused") {
 			t.Errorf("exit status %d:\n%s", status, said)
 		}
 	})
