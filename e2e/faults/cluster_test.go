@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,34 +14,6 @@ import (
 
 	"gin-auth/e2e/internal/harness"
 )
-
-// startCluster starts three masters with a replica each, which go on where a master is lost. The first
-// three are the masters.
-func startCluster(t *testing.T) (nodes []*harness.Redis) {
-	t.Helper()
-	var addrs []string
-	for range 6 {
-		node := harness.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(harness.FreePort(t)),
-			"--cluster-require-full-coverage", "no", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
-		nodes, addrs = append(nodes, node), append(addrs, node.Addr())
-	}
-	args := append([]string{"--cluster", "create", "--cluster-yes", "--cluster-replicas", "1"}, addrs...)
-	if out, err := exec.Command(harness.Need(t, "redis-cli"), args...).CombinedOutput(); err != nil {
-		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
-	}
-	for _, node := range nodes {
-		c := connect(t, node, "")
-		harness.Eventually(t, "the cluster is whole", func() error {
-			info, replication := command(t, c, "CLUSTER", "INFO").(string), command(t, c, "INFO", "replication").(string)
-			if !strings.Contains(info, "cluster_state:ok") || strings.Contains(replication, "master_link_status:down") ||
-				strings.Contains(replication, "role:master") && !strings.Contains(replication, "state=online") {
-				return errors.New(info + replication)
-			}
-			return nil
-		})
-	}
-	return nodes
-}
 
 // owner returns the address of the master that holds a key, "" if there is none.
 func owner(t *testing.T, c *redis.Client, key string) string {
@@ -74,7 +44,8 @@ func owner(t *testing.T, c *redis.Client, key string) string {
 // TestClusterLosesAMaster kills one of three under load: tokens whose keys are elsewhere are answered as ever,
 // the others refused until the replica has taken over, and no revoked one gets in.
 func TestClusterLosesAMaster(t *testing.T) {
-	nodes := startCluster(t)
+	nodes := harness.StartCluster(t, 1, "--cluster-require-full-coverage", "no",
+		"--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
 	c := connect(t, nodes[0], "")
 	s := start(t, "REDIS_CLUSTER_NODES="+nodes[1].Addr()+","+nodes[2].Addr())
 	s.WaitFor(t, "a lost blacklist goes unnoticed on a Redis Cluster")

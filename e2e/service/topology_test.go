@@ -7,12 +7,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -131,24 +129,7 @@ func TestSentinel(t *testing.T) {
 
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	var addrs []string
-	for range 3 {
-		bus := strconv.Itoa(harness.FreePort(t))
-		node := harness.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus)
-		addrs = append(addrs, node.Addr())
-	}
-	args := append([]string{"--cluster", "create", "--cluster-yes"}, addrs...)
-	if out, err := exec.Command(harness.Need(t, "redis-cli"), args...).CombinedOutput(); err != nil {
-		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
-	}
-	_, port, _ := strings.Cut(addrs[0], ":")
-	harness.Eventually(t, "the cluster is whole", func() error {
-		out, err := exec.Command("redis-cli", "-p", port, "cluster", "info").Output()
-		if err != nil || !strings.Contains(string(out), "cluster_state:ok") {
-			return errors.Join(err, errors.New(string(out)))
-		}
-		return nil
-	})
+	addrs := harness.Addrs(harness.StartCluster(t, 0))
 	s := harness.StartService(t, production("REDIS_CLUSTER_NODES="+addrs[0])...)
 	flow(t, s)
 	check := harness.Start(t, t.TempDir(), production("REDIS_CLUSTER_NODES="+addrs[0]), harness.Binary(t), "check")

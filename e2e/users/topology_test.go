@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,27 +47,8 @@ func keep(t *testing.T, env []string) {
 
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	var addrs []string
-	for range 3 {
-		bus := strconv.Itoa(harness.FreePort(t))
-		node := harness.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus)
-		addrs = append(addrs, node.Addr())
-	}
-	args := append([]string{"--cluster", "create", "--cluster-yes"}, addrs...)
-	if out, err := exec.Command(harness.Need(t, "redis-cli"), args...).CombinedOutput(); err != nil {
-		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
-	}
-	for _, addr := range addrs {
-		_, port, _ := strings.Cut(addr, ":")
-		harness.Eventually(t, "the cluster is whole", func() error {
-			out, err := exec.Command("redis-cli", "-p", port, "cluster", "info").Output()
-			if err != nil || !strings.Contains(string(out), "cluster_state:ok") {
-				return errors.Join(err, errors.New(string(out)))
-			}
-			return nil
-		})
-	}
-	keep(t, []string{"REDIS_CLUSTER_NODES=" + addrs[0]})
+	nodes := harness.StartCluster(t, 0)
+	keep(t, []string{"REDIS_CLUSTER_NODES=" + nodes[0].Addr()})
 }
 
 // TestACLUser has the service's rights, and the one more that a list takes.
