@@ -99,7 +99,7 @@ func do(client *http.Client, request *http.Request) (int, error) {
 // flood logs in from 32 clients, a second after it was told to come again, until stop is called.
 func (b *bench) flood(p *process) (stop func()) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
-	ctx, stop := context.WithCancel(b.ctx)
+	ctx, cancel := context.WithCancel(b.ctx)
 	var all sync.WaitGroup
 	for range 32 {
 		all.Go(func() {
@@ -115,5 +115,5 @@ func (b *bench) flood(p *process) (stop func()) {
 			}
 		})
 	}
-	return func() { stop(); all.Wait() }
+	return func() { cancel(); all.Wait() }
 }

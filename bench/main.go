@@ -35,6 +35,9 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&o.turn, "time", 3*time.Second, "how long a turn is")
 	flag.StringVar(&o.out, "out", "bench", "directory for RESULTS.md and the plots")
 	flag.Parse()
+	if err := os.MkdirAll(o.out, 0o750); err != nil {
+		return err
+	}
 	b, err := newBench(ctx, o)
 	if err != nil {
 		return err
