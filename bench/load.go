@@ -33,7 +33,7 @@ func (b *bench) load(p, redis *process, connections int) (sample, error) {
 		return sample{}, err
 	}
 	cpu, redisCPU := p.cpu(), redis.cpu()
-	out, err := exec.CommandContext(b.ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections),
+	out, err := exec.CommandContext(b.ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "--timeout", "10s",
 		fmt.Sprintf("-d%ds", max(1, int(b.turn.Seconds()))), "-s", script, "-H", "Cookie: token="+b.token, p.url()+"/api/auth/me").CombinedOutput()
 	if err != nil {
 		return sample{}, fmt.Errorf("wrk: %w\n%s", err, out)

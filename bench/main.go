@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -27,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if len(os.Args) > 1 && (os.Args[1] == serveWithout || os.Args[1] == servePlain || os.Args[1] == delayed) {
+	if len(os.Args) > 1 && slices.Contains([]string{serveWithout, servePlain, servePipelined, delayed}, os.Args[1]) {
 		return child(ctx, os.Args[1:])
 	}
 	var o options

@@ -20,12 +20,13 @@ const (
 
 // The variants.
 const (
-	express1 = "Express, one process"
-	express2 = "Express, two processes"
-	ours     = "gin-auth"
-	without  = "gin-auth without its look-up"
-	plain    = "gin-auth with a plain GET"
-	logging  = "gin-auth, a log line a request"
+	express1  = "Express, one process"
+	express2  = "Express, two processes"
+	ours      = "gin-auth"
+	without   = "gin-auth without its look-up"
+	plain     = "gin-auth with a plain GET"
+	pipelined = "gin-auth with AutoPipeline's GET"
+	logging   = "gin-auth, a log line a request"
 )
 
 type bench struct {
@@ -77,6 +78,7 @@ func (b *bench) setUp() (err error) {
 		{logging, b.binary(), []string{"LOG_LEVEL=info"}, nil},
 		{without, self, nil, []string{serveWithout}},
 		{plain, self, nil, []string{servePlain}},
+		{pipelined, self, nil, []string{servePipelined}},
 	} {
 		if b.variants[v.name], err = b.start(append(env, v.env...), v.program, v.args...); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
@@ -168,12 +170,12 @@ func (b *bench) inTurns(names []string, connections int) (map[string][]sample, e
 }
 
 func (b *bench) measureMain(r *results) (err error) {
-	r.main, err = b.inTurns([]string{express1, express2, ours, without, plain, logging}, 64)
+	r.main, err = b.inTurns([]string{express1, express2, ours, without, plain, pipelined, logging}, 64)
 	return err
 }
 
 func (b *bench) measureAlone(r *results) (err error) {
-	r.alone, err = b.inTurns([]string{ours, plain, without}, 1)
+	r.alone, err = b.inTurns([]string{ours, plain, pipelined, without}, 1)
 	return err
 }
 

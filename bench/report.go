@@ -71,7 +71,7 @@ func (r *results) report() string {
 	line("\n## 64 connections\n")
 	line("| | requests/s | p50 ms | p99 ms | p99.9 ms | CPU µs a request | of Redis | of gin-auth's requests/s |")
 	line("|---|--:|--:|--:|--:|--:|--:|--:|")
-	for _, name := range []string{express1, express2, plain, ours, logging, without} {
+	for _, name := range []string{express1, express2, plain, pipelined, ours, logging, without} {
 		s := r.main[name]
 		ratio := ratios(s, r.main[ours], perSecond)
 		line("| %s | %.0f | %.2f | %.2f | %.2f | %.0f | %.1f | %.2f (%.2f to %.2f) |", name, median(of(s, perSecond)), median(of(s, p50)),

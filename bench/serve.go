@@ -22,9 +22,10 @@ import (
 
 // The bench starts itself with one of these for a process of its own.
 const (
-	serveWithout = "serve-without-lookup"
-	servePlain   = "serve-with-plain-get"
-	delayed      = "delayed"
+	serveWithout   = "serve-without-lookup"
+	servePlain     = "serve-with-plain-get"
+	servePipelined = "serve-with-autopipeline"
+	delayed        = "delayed"
 )
 
 func child(ctx context.Context, args []string) error {
@@ -32,8 +33,13 @@ func child(ctx context.Context, args []string) error {
 	case serveWithout:
 		return serve(ctx, nothingRevoked{})
 	case servePlain:
-		client := redis.NewClient(&redis.Options{Addr: os.Getenv("REDIS_HOST") + ":" + os.Getenv("REDIS_PORT")})
-		return serve(ctx, plainGet{client})
+		return serve(ctx, oneGet{redis.NewClient(redisOptions())})
+	case servePipelined:
+		pipeline, err := redis.NewClient(redisOptions()).AutoPipeline()
+		if err != nil {
+			return err
+		}
+		return serve(ctx, oneGet{pipeline})
 	default:
 		delay, err := time.ParseDuration(os.Getenv("DELAY"))
 		if err != nil {
@@ -50,11 +56,19 @@ func (nothingRevoked) Revoked(context.Context, string, string) (bool, int64, err
 	return false, 0, nil
 }
 
-// plainGet is what people write: one GET a request, on a client as it comes.
-type plainGet struct{ client *redis.Client }
+func redisOptions() *redis.Options {
+	return &redis.Options{Addr: os.Getenv("REDIS_HOST") + ":" + os.Getenv("REDIS_PORT")}
+}
 
-func (p plainGet) Revoked(ctx context.Context, token, _ string) (bool, int64, error) {
-	err := p.client.Get(ctx, "blacklist:"+token).Err()
+// oneGet is what people write: one GET a request, on a client as it comes.
+type oneGet struct {
+	client interface {
+		Get(ctx context.Context, key string) *redis.StringCmd
+	}
+}
+
+func (g oneGet) Revoked(ctx context.Context, token, _ string) (bool, int64, error) {
+	err := g.client.Get(ctx, "blacklist:"+token).Err()
 	if errors.Is(err, redis.Nil) {
 		return false, 0, nil
 	}

@@ -17,9 +17,11 @@ import (
 // arrived. docs/performance.md has what that is worth, and the figures behind these numbers.
 const (
 	// maxFlights is how many round trips are under way at once.
-	maxFlights = 2
+	maxFlights = 4
 	// maxOnFlight is how many look-ups one of them carries.
 	maxOnFlight = 256
+	// worthAnother is how many have to wait for another flight to start while one is under way.
+	worthAnother = 64
 	// maxWaiting is how many look-ups wait for a flight. The next one is refused at once.
 	maxWaiting = 4096
 )
@@ -71,11 +73,15 @@ func (l *lane) add(q *lookup) (start bool) {
 		return false
 	}
 	l.waiting = append(l.waiting, q)
-	start = l.flights < maxFlights
-	if start {
+	if start = l.flights < maxFlights && l.due(l.flights); start {
 		l.flights++
 	}
 	return start
+}
+
+// due says whether a flight should start while so many others are under way.
+func (l *lane) due(others int) bool {
+	return len(l.waiting) >= worthAnother || others == 0 && len(l.waiting) > 0
 }
 
 // run flies until nobody waits.
@@ -87,15 +93,15 @@ func (l *lane) run(batch []*lookup) {
 	}
 }
 
-// board takes those along that wait. If nobody does, the flight ends.
+// board takes those along that wait. If nobody does, or too few and another will, the flight ends.
 func (l *lane) board() []*lookup {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := min(len(l.waiting), maxOnFlight)
-	if n == 0 {
+	if !l.due(l.flights - 1) {
 		l.flights--
 		return nil
 	}
+	n := min(len(l.waiting), maxOnFlight)
 	batch := l.waiting[:n:n]
 	if l.waiting = l.waiting[n:]; len(l.waiting) == 0 {
 		l.waiting = nil
@@ -186,9 +192,38 @@ func (d *DB) lookUp(ctx context.Context, l *lane, entry, userCut string) (revoke
 	return q.revoked, q.cut, nil
 }
 
-// fly is one round trip. A command that Redis refuses, such as the GET of a user's cut that is no text,
-// fails its own look-up; all else fails all.
+// fly asks for all of a batch at once whether any of it is there, the epoch last. Nothing is, as a rule. Else
+// it asks anew, one by one: what was answered is not enough to tell whose it is, and the epoch has to be read
+// behind what tells.
 func (d *DB) fly(ctx context.Context, batch []*lookup) error {
+	if d.cluster() { // where a command has keys of one slot only
+		return d.flyOneByOne(ctx, batch)
+	}
+	keys := make([]string, 0, 2*len(batch))
+	for _, q := range batch {
+		if keys = append(keys, q.entry); q.userCut != "" {
+			keys = append(keys, q.userCut)
+		}
+	}
+	pipeline := d.client.Pipeline()
+	there := pipeline.Exists(ctx, keys...)
+	epoch := pipeline.Get(ctx, epochKey)
+	if err := exec(ctx, pipeline); err != nil {
+		return err
+	}
+	if there.Err() != nil || there.Val() > 0 {
+		return d.flyOneByOne(ctx, batch)
+	}
+	cut, err := d.epochCut(ctx, epoch)
+	for _, q := range batch {
+		q.cut = cut
+	}
+	return err
+}
+
+// flyOneByOne is one round trip. A command that Redis refuses, such as the GET of a user's cut that is no
+// text, fails its own look-up; all else fails all.
+func (d *DB) flyOneByOne(ctx context.Context, batch []*lookup) error {
 	pipeline := d.client.Pipeline()
 	entries := make([]*redis.IntCmd, len(batch))
 	userCuts := make([]*redis.StringCmd, len(batch))
