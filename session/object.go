@@ -63,7 +63,7 @@ func (o object) text(name string) string {
 
 // json writes the object as the original's JSON.stringify does, but that numbers keep their digits.
 func (o object) json() json.RawMessage {
-	out := []byte{'{'}
+	out := append(make([]byte, 0, 256), '{')
 	for i, m := range o {
 		if i > 0 {
 			out = append(out, ',')
@@ -121,13 +121,16 @@ const jsonSpace = " \t\r\n"
 
 // members takes apart a valid JSON object.
 func members(text []byte) object {
-	var o object
+	o := make(object, 0, 8) // more than our own tokens have
 	for rest := skip(text[1:]); rest[0] != '}'; {
 		key, after := next(rest)
 		raw, after := next(skip(after))
 		rest = skip(after)
 
-		m := member{name: unquote(key), key: string(key), raw: raw}
+		m := member{key: string(key), raw: raw}
+		if m.name = m.key[1 : len(m.key)-1]; strings.Contains(m.name, `\`) {
+			m.name = unquote(key)
+		}
 		if strings.Contains(m.name, "\ufffd") {
 			m.name = m.key // lone surrogates, which Go can't tell apart once decoded
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/text/encoding/unicode"
@@ -96,6 +97,9 @@ func decodeSegment(segment string) ([]byte, error) {
 // toUTF8 replaces what is not UTF-8 by U+FFFD as Node does: one for each longest part of a character,
 // where Go's own functions make one for each byte.
 func toUTF8(text []byte) []byte {
+	if utf8.Valid(text) {
+		return text
+	}
 	valid, err := unicode.UTF8.NewDecoder().Bytes(text)
 	if err != nil {
 		return text // can't happen: this decoder replaces everything it doesn't know
