@@ -58,7 +58,7 @@ func AccessLog(log *slog.Logger) gin.HandlerFunc {
 		if s := session.FromContext(ctx); s != nil {
 			attrs = append(attrs, slog.String("user_id", s.UserID()))
 		}
-		if err := lastError(c); err != nil && level == slog.LevelError {
+		if err := lastError(c); err != nil && level >= slog.LevelWarn {
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
 		log.LogAttrs(ctx, level, "request", attrs...)
@@ -72,7 +72,8 @@ func lastError(c *gin.Context) error {
 	return nil
 }
 
-// levelOf is error for what went wrong here and debug for probes that found all well.
+// levelOf is error for what went wrong here, a warning for who was told to come again, and debug for probes
+// that found all well.
 func levelOf(c *gin.Context) slog.Level {
 	status := c.Writer.Status()
 	switch route := c.FullPath(); {
@@ -80,6 +81,8 @@ func levelOf(c *gin.Context) slog.Level {
 		if status == http.StatusOK {
 			return slog.LevelDebug
 		}
+		return slog.LevelWarn
+	case status == http.StatusServiceUnavailable && c.Writer.Header().Get("Retry-After") != "":
 		return slog.LevelWarn
 	case status >= http.StatusInternalServerError && c.Request.Context().Err() == nil:
 		return slog.LevelError

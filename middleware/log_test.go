@@ -108,11 +108,15 @@ func TestLevels(t *testing.T) {
 		{"/users/1", 401, "INFO", nil},
 		{"/users/1", 500, "ERROR", "what went wrong"},
 		{"/users/1", 503, "ERROR", "what went wrong"},
+		{"/users/busy", 503, "WARN", "what went wrong"},
 		{"/healthz", 200, nil, nil},
-		{"/healthz", 503, "WARN", nil},
+		{"/healthz", 503, "WARN", "what went wrong"},
 	} {
 		line, _ := logged(t, httptest.NewRequest(http.MethodGet, test.path, nil), func(c *gin.Context) {
 			_ = c.Error(internal)
+			if test.path == "/users/busy" {
+				c.Header("Retry-After", "1")
+			}
 			c.Status(test.status)
 		})
 		if line["level"] != test.level || line["error"] != test.text {
