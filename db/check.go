@@ -113,6 +113,10 @@ func (d *DB) try(ctx context.Context, node redis.Cmdable, command redis.Cmder, n
 
 // says puts INFO into words.
 func says(info string) []string {
+	fields := infoFields(info)
+	if on, ok := map[string]string{"0": "off", "1": "on"}[fields["aof_enabled"]]; ok {
+		fields["aof_enabled"] = on
+	}
 	var words []string
 	for _, known := range []struct{ field, format string }{
 		{"redis_version", "version %s"},
@@ -122,14 +126,7 @@ func says(info string) []string {
 		{"maxmemory_human", "maxmemory %s"},
 		{"maxmemory_policy", "policy %s"},
 	} {
-		for line := range strings.Lines(info) {
-			name, value, ok := strings.Cut(strings.TrimSpace(line), ":")
-			if !ok || name != known.field {
-				continue
-			}
-			if name == "aof_enabled" {
-				value = map[string]string{"0": "off", "1": "on"}[value]
-			}
+		if value, ok := fields[known.field]; ok {
 			words = append(words, fmt.Sprintf(known.format, value))
 		}
 	}

@@ -40,13 +40,19 @@ func (d *DB) Risks(ctx context.Context) ([]string, error) {
 	return risks, nil
 }
 
-func risksIn(info string) []string {
+// infoFields takes INFO apart.
+func infoFields(info string) map[string]string {
 	fields := map[string]string{}
 	for line := range strings.Lines(info) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			fields[name] = value
 		}
 	}
+	return fields
+}
+
+func risksIn(info string) []string {
+	fields := infoFields(info)
 	is := func(name string, values ...string) bool { return slices.Contains(values, fields[name]) }
 	var risks []string
 	risk := func(when bool, format string, args ...any) {
