@@ -55,7 +55,7 @@ var outages = []struct {
 	{"black hole", true, false, through(fault{swallow: true})},
 	{"slow by 2 s", true, false, through(fault{delay: 2 * time.Second})},
 	{"reset in the first reply", true, false, through(fault{cut: 3})},
-	{"reset in the last reply", true, true, through(fault{cut: 12})}, // ":0", "$-1" and half of the epoch
+	{"reset in the last reply", true, true, through(fault{cut: 12})}, // ":0" and part of the epoch
 }
 
 func kill(t *testing.T, r *rig) (back func()) {
