@@ -198,7 +198,7 @@ func TestReadsOnly(t *testing.T) {
 // TestLoading: a Redis that is back, but still reads its data, is none yet.
 func TestLoading(t *testing.T) {
 	t.Parallel()
-	redis := harness.StartRedis(t, "--key-load-delay", "300", "--loading-process-events-interval-bytes", "1024")
+	redis := harness.StartRedis(t, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
 	c := connect(t, redis, "")
 	s := start(t, redis.Env()...)
 	live, revoked := login(t, s, "ada"), login(t, s, "ada")
@@ -219,7 +219,7 @@ func TestLoading(t *testing.T) {
 		}
 		return nil
 	})
-	for range 20 {
+	for range 5 {
 		if got := send(t, s, "GET", me, live, ""); !got.is(503, away) {
 			t.Fatalf("me while loading: %s", got)
 		}
