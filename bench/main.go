@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 )
@@ -28,8 +27,8 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if len(os.Args) > 1 && slices.Contains([]string{serveWithout, servePlain, servePipelined, delayed}, os.Args[1]) {
-		return child(ctx, os.Args[1:])
+	if len(os.Args) > 1 && os.Args[1] == delayed {
+		return delayProxy(ctx)
 	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 10, "how often each variant has its turn")

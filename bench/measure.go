@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -36,6 +37,7 @@ type bench struct {
 	token     string
 	processes []*process
 	redis     *process
+	binaries  map[string]string
 	variants  map[string]*process
 }
 
@@ -44,7 +46,7 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, ctx: ctx, dir: dir, variants: map[string]*process{}}
+	b := &bench{options: o, ctx: ctx, dir: dir, binaries: map[string]string{}, variants: map[string]*process{}}
 	if err := b.setUp(); err != nil {
 		b.close()
 		return nil, err
@@ -53,19 +55,17 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 }
 
 func (b *bench) setUp() (err error) {
-	if err := b.build(b.ctx); err != nil {
-		return err
-	}
 	if b.redis, err = b.startRedis(); err != nil {
-		return err
-	}
-	self, err := os.Executable()
-	if err != nil {
 		return err
 	}
 	app, err := filepath.Abs("e2e/parity/express/server.js")
 	if err != nil {
 		return err
+	}
+	for _, name := range []string{ours, without, plain, pipelined} {
+		if b.binaries[name], err = b.build(b.ctx, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	env := b.env(b.redis)
 	for _, v := range []struct {
@@ -74,11 +74,11 @@ func (b *bench) setUp() (err error) {
 	}{
 		{express1, "node", []string{"EXPRESS=5"}, []string{app}},
 		{express2, "node", []string{"EXPRESS=5", "CLUSTER=2"}, []string{app}},
-		{ours, b.binary(), nil, nil},
-		{logging, b.binary(), []string{"LOG_LEVEL=info"}, nil},
-		{without, self, nil, []string{serveWithout}},
-		{plain, self, nil, []string{servePlain}},
-		{pipelined, self, nil, []string{servePipelined}},
+		{ours, b.binaries[ours], nil, nil},
+		{logging, b.binaries[ours], []string{"LOG_LEVEL=info"}, nil},
+		{without, b.binaries[without], nil, nil},
+		{plain, b.binaries[plain], nil, nil},
+		{pipelined, b.binaries[pipelined], nil, nil},
 	} {
 		if b.variants[v.name], err = b.start(append(env, v.env...), v.program, v.args...); err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
@@ -86,8 +86,6 @@ func (b *bench) setUp() (err error) {
 	}
 	return b.logIn()
 }
-
-func (b *bench) binary() string { return filepath.Join(b.dir, "gin-auth") }
 
 func (b *bench) env(redis *process) []string {
 	return []string{
@@ -154,11 +152,13 @@ func (b *bench) measure() (*results, error) {
 	return r, nil
 }
 
-// inTurns gives each variant its turn, round by round, so that all meet the same noise.
+// inTurns gives each variant its turn, round by round, so that all meet the same noise, and each in another order,
+// so that none always follows the same.
 func (b *bench) inTurns(names []string, connections int) (map[string][]sample, error) {
 	samples := map[string][]sample{}
 	for range b.rounds {
-		for _, name := range names {
+		for _, i := range rand.Perm(len(names)) {
+			name := names[i]
 			s, err := b.load(b.variants[name], b.redis, connections)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
@@ -211,7 +211,7 @@ func (b *bench) measureRevoked(r *results) error {
 		if err := b.revoke(r, server, size); err != nil {
 			return err
 		}
-		service, err := b.start(b.env(server), b.binary())
+		service, err := b.start(b.env(server), b.binaries[ours])
 		if err != nil {
 			return err
 		}
@@ -269,7 +269,7 @@ func (b *bench) measureDelays(r *results) error {
 		if err != nil {
 			return err
 		}
-		if services[delay], err = b.start(b.env(proxy), b.binary()); err != nil {
+		if services[delay], err = b.start(b.env(proxy), b.binaries[ours]); err != nil {
 			return err
 		}
 	}
@@ -306,7 +306,7 @@ func (b *bench) measureFlood(r *results) error {
 
 func (b *bench) measureStarts(r *results) error {
 	for range max(3, b.rounds) {
-		p, err := b.start(b.env(b.redis), b.binary())
+		p, err := b.start(b.env(b.redis), b.binaries[ours])
 		if err != nil {
 			return err
 		}

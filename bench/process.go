@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -105,13 +104,4 @@ func (b *bench) close() {
 		_ = p.Wait()
 	}
 	_ = os.RemoveAll(b.dir)
-}
-
-// build builds the service into the bench's directory.
-func (b *bench) build(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(b.dir, "gin-auth"), ".").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("go build, in the repository's directory: %w\n%s", err, out)
-	}
-	return nil
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// lookups are what stands in the place of db's own look-up in a variant of the service, which is the same program
+// otherwise. No such program can be built without the bench: the code is in none of the service's files.
+var lookups = map[string]string{
+	without: `package db
+
+import "context"
+
+func (d *DB) Revoked(context.Context, string, string) (bool, int64, error) { return false, 0, nil }
+`,
+	plain:     fmt.Sprintf(oneGet, `var client = redis.NewClient(options)`),
+	pipelined: fmt.Sprintf(oneGet, `var client, _ = redis.NewClient(options).AutoPipeline()`),
+}
+
+// oneGet is what people write: one GET a request, on a client as it comes.
+const oneGet = `package db
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var options = &redis.Options{Addr: os.Getenv("REDIS_HOST") + ":" + os.Getenv("REDIS_PORT")}
+
+%s
+
+func (d *DB) Revoked(ctx context.Context, token, _ string) (bool, int64, error) {
+	err := client.Get(ctx, blacklistKey(token)).Err()
+	if errors.Is(err, redis.Nil) {
+		return false, 0, nil
+	}
+	return err == nil, 0, err
+}
+`
+
+// build builds a variant of the service and returns its path.
+func (b *bench) build(ctx context.Context, variant string) (binary string, err error) {
+	dir, err := os.MkdirTemp(b.dir, "build-")
+	if err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "gin-auth")
+	args := []string{"build", "-o", binary}
+	if lookup, ok := lookups[variant]; ok {
+		overlay, err := overlay(dir, lookup)
+		if err != nil {
+			return "", err
+		}
+		args = append(args, "-overlay", overlay)
+	}
+	if out, err := exec.CommandContext(ctx, "go", append(args, ".")...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build, in the repository's directory: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// overlay writes what go build takes in the place of db's files, and returns the path of the list.
+func overlay(dir, lookup string) (list string, err error) {
+	original, err := filepath.Abs("db/lookup.go")
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	const method = "func (d *DB) Revoked("
+	if strings.Count(string(text), method) != 1 {
+		return "", fmt.Errorf("%s has no %s", original, method)
+	}
+	files := map[string]string{
+		original: strings.Replace(string(text), method, "func (d *DB) notRevoked(", 1),
+		filepath.Join(filepath.Dir(original), "lookup_of_the_bench.go"): lookup,
+	}
+	replace := map[string]string{}
+	for path, text := range files {
+		replace[path] = filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(replace[path], []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	encoded, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	list = filepath.Join(dir, "overlay.json")
+	return list, os.WriteFile(list, encoded, 0o600)
+}
