@@ -78,6 +78,10 @@ func (r *results) report() string {
 			median(of(s, p99)), median(of(s, func(s sample) float64 { return ms(s.p999) })), median(of(s, cpu)),
 			median(of(s, func(s sample) float64 { return s.redisCPU })), median(ratio), slices.Min(ratio), slices.Max(ratio))
 	}
+	line("\n## One connection\n\n| | p50 ms | CPU µs a request |\n|---|--:|--:|")
+	for _, name := range []string{plain, pipelined, ours, without} {
+		line("| %s | %.3f | %.0f |", name, median(of(r.alone[name], p50)), median(of(r.alone[name], cpu)))
+	}
 	line("\n## By connections: requests/s, and p99 in ms\n")
 	line("| connections | %s |", strings.Join([]string{express1, express2, plain, ours, without}, " | "))
 	line("|---|--:|--:|--:|--:|--:|")
