@@ -111,12 +111,12 @@ type limiter struct {
 	limit db.LoginLimit
 }
 
-func (l limiter) TakeLogin(ctx context.Context, account, address string) (time.Duration, error) {
+func (l limiter) TakeLogin(ctx context.Context, account, address string) (wait time.Duration, busy bool, err error) {
 	return l.db.TakeLogin(ctx, l.limit, account, address)
 }
 
-func (l limiter) GiveLoginBack(ctx context.Context, account, address string, good bool) error {
-	return l.db.GiveLoginBack(ctx, l.limit, account, address, good)
+func (l limiter) EndLogin(ctx context.Context, account, address string, tried, good bool) error {
+	return l.db.EndLogin(ctx, l.limit, account, address, tried, good)
 }
 
 func newLog(cfg *config.Config, out io.Writer) *slog.Logger {

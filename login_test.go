@@ -90,7 +90,7 @@ func TestGoodLoginsAreNotLimited(t *testing.T) {
 		s.send(t, client, "POST", loginPath, wrongLogin)
 		if got := s.send(t, client, "POST", loginPath, adaLogin); got.status == 200 {
 			continue
-		} else if n, _ := s.redis.Get("login-limit:address:127.0.0.1"); n != "2" { // the address's failures stay
+		} else if n, _ := s.redis.Get("login-limit:address:127.0.0.1"); n != "2 0" { // the address's failures stay
 			t.Fatalf("%d %s after %s failures", got.status, got.body, n)
 		}
 	}
@@ -98,6 +98,36 @@ func TestGoodLoginsAreNotLimited(t *testing.T) {
 	for i := range 20 {
 		if got := s.send(t, client, "POST", loginPath, adaLogin); got.status != 200 {
 			t.Fatalf("good login %d: %d %s", i, got.status, got.body)
+		}
+	}
+}
+
+// TestGoodLoginsAtOnce: many people behind one address are told to come again in a second at most.
+func TestGoodLoginsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newService(t, "LOGIN_LIMIT=2/1m")
+	client := s.tls.Client()
+	s.send(t, client, "POST", "/api/auth/register", ada)
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() {
+			for range 1000 {
+				got := s.send(t, client, "POST", loginPath, adaLogin)
+				if got.status == 200 {
+					return
+				}
+				if got.status != 503 || got.header.Get("Retry-After") != "1" {
+					t.Errorf("%d %s, Retry-After %q", got.status, got.body, got.header.Get("Retry-After"))
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			t.Error("never got in")
+		})
+	}
+	all.Wait()
+	for _, key := range s.redis.Keys() {
+		if strings.HasPrefix(key, "login-limit:") {
+			t.Errorf("%s is left", key)
 		}
 	}
 }

@@ -15,11 +15,11 @@ import (
 
 // Limiter counts failed logins. An error means that it can't tell now.
 type Limiter interface {
-	// TakeLogin counts a try as a failure beforehand. A wait over 0 says that the limit is reached, and for
-	// how long; nothing is counted then.
-	TakeLogin(ctx context.Context, account, address string) (wait time.Duration, err error)
-	// GiveLoginBack takes it back where the try was good, or was none.
-	GiveLoginBack(ctx context.Context, account, address string, good bool) error
+	// TakeLogin counts a try before it is known whether it fails. A wait over 0 says that the limit is reached,
+	// and for how long; busy that it would be, should all that are under way fail. Nothing is counted then.
+	TakeLogin(ctx context.Context, account, address string) (wait time.Duration, busy bool, err error)
+	// EndLogin says how it ended: whether the password was looked at, and whether it was right.
+	EndLogin(ctx context.Context, account, address string, tried, good bool) error
 }
 
 // Login starts a session. An unknown email, a wrong password and a disabled user are told apart by
@@ -132,19 +132,22 @@ func (a *Auth) replacePassword(ctx context.Context, s *session.Session, user Use
 // limit, which is asked before anything is looked up or hashed.
 func (a *Auth) checkPassword(c *gin.Context, email, password string, also func(User) bool) (User, error) {
 	ctx, address := c.Request.Context(), c.ClientIP()
-	wait, err := a.Limiter.TakeLogin(ctx, email, address)
-	if err != nil {
+	wait, busy, err := a.Limiter.TakeLogin(ctx, email, address)
+	switch {
+	case err != nil:
 		return User{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	if wait > 0 {
+	case wait > 0:
 		return User{}, &RetryError{ErrLimited, wait}
+	case busy:
+		return User{}, &RetryError{ErrBusy, time.Second}
 	}
 	user, right, err := a.userWith(ctx, email, password)
-	if err == nil && (!right || also != nil && !also(user)) {
-		return user, ErrCredentials
+	right = right && (also == nil || also(user))
+	if err := a.Limiter.EndLogin(ctx, email, address, err == nil, right); err != nil {
+		a.Log.WarnContext(ctx, "a login stays counted as under way", slog.String("error", err.Error()))
 	}
-	if err := a.Limiter.GiveLoginBack(ctx, email, address, err == nil); err != nil {
-		a.Log.WarnContext(ctx, "a login that did not fail stays counted", slog.String("error", err.Error()))
+	if err == nil && !right {
+		err = ErrCredentials
 	}
 	return user, err
 }

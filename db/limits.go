@@ -24,24 +24,36 @@ const (
 	accountPer    = time.Hour
 )
 
-// takeTry counts a try unless as many as the limit are counted already: then it returns the milliseconds
-// until they are forgotten, else 0. They are forgotten together, Per after the first of them.
-// ARGV: the limit, the milliseconds after which the first is forgotten.
-const takeTry = `
-local n = tonumber(redis.call('GET', KEYS[1]) or 0)
+// What is counted by one key is "<failed> <under way>", two numbers that are forgotten together, Per after the
+// first of them. ARGV: Per in milliseconds.
+const readTries = `
 local left = redis.call('PTTL', KEYS[1])
-if left < 0 or n <= 0 then
-  n = 0
-  left = tonumber(ARGV[2])
-  redis.call('SET', KEYS[1], 0, 'PX', left)
+local failed, trying = 0, 0
+if left > 0 then
+  local f, t = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
+  failed, trying = tonumber(f or 0), tonumber(t or 0)
 end
-if n >= tonumber(ARGV[1]) then return math.max(1, left) end
-redis.call('INCR', KEYS[1])
+if failed + trying == 0 then left = tonumber(ARGV[1]) end
+`
+
+// takeTry counts a try as under way and returns 0. If as many as the limit have failed already it returns the
+// milliseconds until they are forgotten, and -1 if as many would have, should those under way fail.
+// ARGV: Per, the limit.
+const takeTry = readTries + `
+local limit = tonumber(ARGV[2])
+if failed >= limit then return left end
+if failed + trying >= limit then return -1 end
+redis.call('SET', KEYS[1], failed .. ' ' .. trying + 1, 'PX', left)
 return 0`
 
-// giveTryBack takes back one try, and lets the rest expire when it would.
-const giveTryBack = `
-if tonumber(redis.call('GET', KEYS[1]) or 0) > 0 then redis.call('DECR', KEYS[1]) end
+// endTry ends one that is under way. ARGV: Per, 1 if it has failed, else 0.
+const endTry = readTries + `
+failed, trying = failed + tonumber(ARGV[2]), math.max(trying - 1, 0)
+if failed + trying > 0 then
+  redis.call('SET', KEYS[1], failed .. ' ' .. trying, 'PX', left)
+else
+  redis.call('DEL', KEYS[1])
+end
 return 0`
 
 // limitKey is one thing that tries are counted for.
@@ -81,69 +93,76 @@ func network(address string) string {
 	return netip.PrefixFrom(ip, 64).Masked().String()
 }
 
-// TakeLogin counts a try to log in to account from address, an IP address, as a failure, before it is known
-// to be one: so of many at once no more than the limit get to try. A wait over 0 says that the limit is
-// reached, and for how long; nothing is counted then.
+// TakeLogin counts a try to log in to account from address, an IP address, before it is known whether it fails:
+// so of many at once no more than the limit get to try. A wait over 0 says that the limit is reached, and for
+// how long; busy that it would be, should all that are under way fail. Nothing is counted in either case. Else
+// EndLogin has to be called.
 //
 // Each of the three counters is exact by itself. They are at different nodes of a cluster, so where one is
 // full, the other two count the try for a moment.
-func (d *DB) TakeLogin(ctx context.Context, l LoginLimit, account, address string) (wait time.Duration, err error) {
+func (d *DB) TakeLogin(ctx context.Context, l LoginLimit, account, address string) (wait time.Duration, busy bool, err error) {
 	if l.Failures == 0 {
-		return 0, nil
+		return 0, false, nil
 	}
 	limits := l.limits(account, address)
 	err = d.call(ctx, "counting a login", func(ctx context.Context) error {
 		pipeline := d.client.Pipeline()
 		var answers [len(limits)]*redis.Cmd
 		for i, limit := range limits {
-			answers[i] = pipeline.Eval(ctx, takeTry, []string{limit.key}, limit.limit, limit.per.Milliseconds())
+			answers[i] = pipeline.Eval(ctx, takeTry, []string{limit.key}, limit.per.Milliseconds(), limit.limit)
 		}
 		if err := execAll(ctx, pipeline); err != nil {
 			return err
 		}
-		var taken []string
+		var taken []limitKey
 		for i, answer := range answers {
 			left, err := answer.Int64()
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case left == 0:
+				taken = append(taken, limits[i])
+			case left < 0:
+				busy = true
+			default:
+				wait = max(wait, time.Duration(left)*time.Millisecond)
 			}
-			if left == 0 {
-				taken = append(taken, limits[i].key)
-			}
-			wait = max(wait, time.Duration(left)*time.Millisecond)
 		}
-		if wait == 0 {
+		if len(taken) == len(limits) {
 			return nil
 		}
-		return d.giveBack(ctx, taken)
+		return d.endTries(ctx, taken, false)
 	})
-	return wait, err
+	return wait, busy && wait == 0, err
 }
 
-// GiveLoginBack takes back what TakeLogin counted, for a login that was none: it was not tried, or good.
-// A good one forgets what failed for that account from that address, but not the failures of either with
+// EndLogin says how a try ended that TakeLogin counted: whether the password was looked at, and whether it was
+// right. A good login forgets what failed for that account from that address, but not the failures of either with
 // others: nobody clears his address with an account of his own.
-func (d *DB) GiveLoginBack(ctx context.Context, l LoginLimit, account, address string, good bool) error {
+func (d *DB) EndLogin(ctx context.Context, l LoginLimit, account, address string, tried, good bool) error {
 	if l.Failures == 0 {
 		return nil
 	}
 	limits := l.limits(account, address)
-	keys := []string{limits[1].key, limits[2].key}
 	return d.call(context.WithoutCancel(ctx), "counting a login", func(ctx context.Context) error {
-		if !good {
-			return d.giveBack(ctx, append(keys, limits[0].key))
+		if tried && good {
+			return errors.Join(d.client.Del(ctx, limits[0].key).Err(), d.endTries(ctx, limits[1:], false))
 		}
-		return errors.Join(d.client.Del(ctx, limits[0].key).Err(), d.giveBack(ctx, keys))
+		return d.endTries(ctx, limits[:], tried)
 	})
 }
 
-func (d *DB) giveBack(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
+func (d *DB) endTries(ctx context.Context, limits []limitKey, failed bool) error {
+	if len(limits) == 0 {
 		return nil
 	}
+	outcome := 0
+	if failed {
+		outcome = 1
+	}
 	pipeline := d.client.Pipeline()
-	for _, key := range keys {
-		pipeline.Eval(ctx, giveTryBack, []string{key})
+	for _, limit := range limits {
+		pipeline.Eval(ctx, endTry, []string{limit.key}, limit.per.Milliseconds(), outcome)
 	}
 	return execAll(ctx, pipeline)
 }

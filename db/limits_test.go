@@ -1,7 +1,6 @@
 package db
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -13,20 +12,24 @@ import (
 
 var tenAMinute = LoginLimit{Failures: 10, Per: time.Minute}
 
-// take takes n tries and returns how many were let pass.
-func take(t *testing.T, d *DB, n int, account, address func(i int) string) int {
+// fail has n tries fail, one by one, and returns how many were let pass.
+func fail(t *testing.T, d *DB, n int, account, address func(i int) string) int {
 	t.Helper()
 	passed := 0
 	for i := range n {
-		wait, err := d.TakeLogin(t.Context(), tenAMinute, account(i), address(i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if wait == 0 {
-			passed++
+		wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, account(i), address(i))
+		if err != nil || busy {
+			t.Fatal(busy, err)
 		}
 		if wait < 0 || wait > time.Hour {
 			t.Errorf("wait is %s", wait)
+		}
+		if wait > 0 {
+			continue
+		}
+		passed++
+		if err := d.EndLogin(t.Context(), tenAMinute, account(i), address(i), true, false); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return passed
@@ -58,7 +61,7 @@ func TestLoginLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d, redis, _ := open(t)
-			if passed := take(t, d, test.tries, test.account, test.address); passed != test.passed {
+			if passed := fail(t, d, test.tries, test.account, test.address); passed != test.passed {
 				t.Errorf("%d of %d tries passed, want %d", passed, test.tries, test.passed)
 			} else {
 				t.Logf("%d of %d tries passed", passed, test.tries)
@@ -79,32 +82,39 @@ func TestLoginLimit(t *testing.T) {
 func TestRefusedTriesAreNotCounted(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
-	take(t, d, 50, always("a"), always("192.0.2.1"))
+	fail(t, d, 50, always("a"), always("192.0.2.1"))
 	for _, limit := range tenAMinute.limits("a", "192.0.2.1") {
-		if got, err := redis.Get(limit.key); got != "10" || err != nil {
+		if got, err := redis.Get(limit.key); got != "10 0" || err != nil {
 			t.Errorf("%s is %s, %v", limit.key, got, err)
 		}
 	}
-	if passed := take(t, d, 50, always("b"), always("192.0.2.1")); passed != 0 {
+	if passed := fail(t, d, 50, always("b"), always("192.0.2.1")); passed != 0 {
 		t.Errorf("%d of the address's tries at another account passed", passed)
 	}
-	if _, err := redis.Get(tenAMinute.limits("b", "192.0.2.1")[2].key); err == nil {
-		if got, _ := redis.Get(tenAMinute.limits("b", "192.0.2.1")[2].key); got != "0" {
-			t.Errorf("the other account's counter is %s", got)
-		}
+	if key := tenAMinute.limits("b", "192.0.2.1")[2].key; redis.Exists(key) {
+		got, _ := redis.Get(key)
+		t.Errorf("the other account's counter is %s", got)
 	}
 	redis.FastForward(time.Minute)
-	if passed := take(t, d, 50, always("a"), always("192.0.2.1")); passed != 10 {
+	if passed := fail(t, d, 50, always("a"), always("192.0.2.1")); passed != 10 {
 		t.Errorf("%d tries passed after a minute", passed)
 	}
 }
 
-// TestGoodLogins: a good login forgets what failed for its account and address together, and nothing else.
-func TestGoodLogins(t *testing.T) {
+// TestEndedLogins: a good login forgets what failed for its account and address together, and nothing else; one
+// that was none leaves no trace.
+func TestEndedLogins(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
-	give := func(account string, good bool) {
-		if err := d.GiveLoginBack(t.Context(), tenAMinute, account, "192.0.2.1", good); err != nil {
+	take := func(account string) {
+		t.Helper()
+		if wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, account, "192.0.2.1"); wait != 0 || busy || err != nil {
+			t.Fatal(wait, busy, err)
+		}
+	}
+	end := func(account string, tried, good bool) {
+		t.Helper()
+		if err := d.EndLogin(t.Context(), tenAMinute, account, "192.0.2.1", tried, good); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,22 +126,67 @@ func TestGoodLogins(t *testing.T) {
 			}
 		}
 	}
-	take(t, d, 4, always("ada"), always("192.0.2.1"))
-	take(t, d, 3, always("eve"), always("192.0.2.1"))
-	count("ada", "4", "7", "4")
-	give("eve", true)
-	count("eve", "", "6", "2")
-	count("ada", "4", "6", "4")
-	give("ada", false)
-	count("ada", "3", "5", "3")
+	fail(t, d, 4, always("ada"), always("192.0.2.1"))
+	fail(t, d, 3, always("eve"), always("192.0.2.1"))
+	count("ada", "4 0", "7 0", "4 0")
+	take("eve")
+	count("eve", "3 1", "7 1", "3 1")
+	end("eve", true, true)
+	count("eve", "", "7 0", "3 0")
+	take("ada")
+	end("ada", false, false)
+	count("ada", "4 0", "7 0", "4 0")
 	for range 100 {
-		take(t, d, 1, always("ada"), always("192.0.2.1"))
-		give("ada", true)
+		take("ada")
+		end("ada", true, true)
 	}
-	count("ada", "", "5", "3")
-	give("nobody", false)
-	give("nobody", true)
-	count("nobody", "", "3", "")
+	count("ada", "", "7 0", "4 0")
+	end("nobody", false, false)
+	end("nobody", true, true)
+	count("nobody", "", "7 0", "")
+	redis.FastForward(time.Minute)
+	end("late", true, false) // what failed after its minute was over begins another
+	count("late", "1 0", "1 0", "1 0")
+}
+
+// TestBusy: who is one of many at once waits for those under way, not for those that failed to be forgotten.
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	d, _, _ := open(t)
+	take := func() (time.Duration, bool) {
+		t.Helper()
+		wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, "ada", "192.0.2.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wait, busy
+	}
+	end := func(good bool) {
+		t.Helper()
+		if err := d.EndLogin(t.Context(), tenAMinute, "ada", "192.0.2.1", true, good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		if wait, busy := take(); wait != 0 || busy {
+			t.Fatal(wait, busy)
+		}
+	}
+	if wait, busy := take(); wait != 0 || !busy {
+		t.Errorf("the eleventh at once: %s, %t", wait, busy)
+	}
+	for i := range 10 {
+		end(i < 3)
+	}
+	for range 3 {
+		if wait, busy := take(); wait != 0 || busy {
+			t.Fatalf("after three were good: %s, %t", wait, busy)
+		}
+		end(false)
+	}
+	if wait, busy := take(); wait <= 0 || busy {
+		t.Errorf("after ten have failed: %s, %t", wait, busy)
+	}
 }
 
 // TestGuessesAtOnce: of many at once no more pass than of many one by one.
@@ -149,11 +204,14 @@ func TestGuessesAtOnce(t *testing.T) {
 	for range 50 {
 		all.Go(func() {
 			for range guesses / 50 {
-				wait, err := d.TakeLogin(t.Context(), tenAMinute, "ada", "192.0.2.1")
+				wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, "ada", "192.0.2.1")
 				if err != nil {
 					t.Error(err)
-				} else if wait == 0 {
+				} else if wait == 0 && !busy {
 					passed.Add(1)
+					if err := d.EndLogin(t.Context(), tenAMinute, "ada", "192.0.2.1", true, false); err != nil {
+						t.Error(err)
+					}
 				}
 			}
 		})
@@ -169,25 +227,25 @@ func TestLoginLimitOffAndAway(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
 	redis.SetError("ERR no")
-	if _, err := d.TakeLogin(t.Context(), tenAMinute, "a", "192.0.2.1"); err == nil {
+	if _, _, err := d.TakeLogin(t.Context(), tenAMinute, "a", "192.0.2.1"); err == nil {
 		t.Error("a try that could not be counted passed")
 	}
-	if err := d.GiveLoginBack(t.Context(), tenAMinute, "a", "192.0.2.1", true); err == nil {
-		t.Error("nothing was taken back")
+	if err := d.EndLogin(t.Context(), tenAMinute, "a", "192.0.2.1", true, true); err == nil {
+		t.Error("a try that could not be counted ended")
 	}
-	if wait, err := d.TakeLogin(t.Context(), LoginLimit{}, "a", "192.0.2.1"); wait != 0 || err != nil {
-		t.Errorf("without a limit: %s, %v", wait, err)
+	if wait, busy, err := d.TakeLogin(t.Context(), LoginLimit{}, "a", "192.0.2.1"); wait != 0 || busy || err != nil {
+		t.Errorf("without a limit: %s, %t, %v", wait, busy, err)
 	}
-	if err := d.GiveLoginBack(t.Context(), LoginLimit{}, "a", "192.0.2.1", true); err != nil {
+	if err := d.EndLogin(t.Context(), LoginLimit{}, "a", "192.0.2.1", true, true); err != nil {
 		t.Errorf("without a limit: %v", err)
 	}
 	redis.SetError("")
 	key := tenAMinute.limits("a", "192.0.2.1")[0].key
-	if err := redis.Set(key, "10"); err != nil { // without an expiry, by whatever mishap
+	if err := redis.Set(key, "10 0"); err != nil { // without an expiry, by whatever mishap
 		t.Fatal(err)
 	}
-	if wait, err := d.TakeLogin(context.Background(), tenAMinute, "a", "192.0.2.1"); wait != 0 || err != nil || redis.TTL(key) <= 0 {
-		t.Errorf("a counter without an expiry: %s, %v, lives %s", wait, err, redis.TTL(key))
+	if wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, "a", "192.0.2.1"); wait != 0 || busy || err != nil || redis.TTL(key) <= 0 {
+		t.Errorf("a counter without an expiry: %s, %t, %v, lives %s", wait, busy, err, redis.TTL(key))
 	}
 }
 
