@@ -57,26 +57,27 @@ type lane struct {
 
 var errCrowded = errors.New("too many look-ups are waiting for Redis")
 
-// add puts a look-up among those that wait, and returns whether the caller has to start a flight because
-// none would take it along soon.
-func (l *lane) add(q *lookup) (start bool) {
+// add puts a look-up among those that wait. It returns who is on the flight that the caller has to start because
+// none under way would take them along soon, or nobody.
+func (l *lane) add(q *lookup) (batch []*lookup) {
 	q.done = make(chan struct{})
 	if _, err := l.enter(); err != nil {
 		q.answer(err)
-		return false
+		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.waiting) >= maxWaiting {
 		l.metrics.crowded.Inc()
 		q.answer(errCrowded)
-		return false
+		return nil
 	}
 	l.waiting = append(l.waiting, q)
-	if start = l.flights < maxFlights && l.due(l.flights); start {
-		l.flights++
+	if l.flights == maxFlights || !l.due(l.flights) {
+		return nil
 	}
-	return start
+	l.flights++
+	return l.take()
 }
 
 // due says whether a flight should start while so many others are under way.
@@ -93,16 +94,21 @@ func (l *lane) run(batch []*lookup) {
 	}
 }
 
-// board takes those along that wait. If nobody does, or too few and another will, the flight ends.
-func (l *lane) board() []*lookup {
+// board returns who is on the next flight of one that has landed. If nobody waits, or too few and another will take
+// them, the flight ends.
+func (l *lane) board() (batch []*lookup) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.due(l.flights - 1) {
 		l.flights--
 		return nil
 	}
+	return l.take()
+}
+
+func (l *lane) take() (batch []*lookup) {
 	n := min(len(l.waiting), maxOnFlight)
-	batch := l.waiting[:n:n]
+	batch = l.waiting[:n:n]
 	if l.waiting = l.waiting[n:]; len(l.waiting) == 0 {
 		l.waiting = nil
 	}
@@ -118,8 +124,8 @@ func (l *lane) ask(ctx context.Context, q *lookup) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if l.add(q) {
-		l.carry(l.board())
+	if batch := l.add(q); batch != nil {
+		l.carry(batch)
 		if next := l.board(); next != nil {
 			go l.run(next)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"slices"
@@ -166,6 +167,44 @@ func TestLookupsShareFlights(t *testing.T) {
 		t.Errorf("%d flights for %d look-ups, want %d at most", flights.Load(), n, most)
 	}
 	t.Logf("%d look-ups in %d flights", n, flights.Load())
+}
+
+// TestFlightsAreCounted: however many come and go at once, no flight is empty, no more are under way than may be,
+// and none is when all have landed.
+func TestFlightsAreCounted(t *testing.T) {
+	t.Parallel()
+	d, _ := openSpy(t, 20*time.Second)
+	var under, most, empty atomic.Int64
+	d.lane.fly = func(_ context.Context, batch []*lookup) error {
+		if len(batch) == 0 {
+			empty.Add(1)
+		}
+		now := under.Add(1)
+		defer under.Add(-1)
+		for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+		}
+		time.Sleep(time.Duration(rand.IntN(200)) * time.Microsecond)
+		return nil
+	}
+	var all sync.WaitGroup
+	for range 400 {
+		all.Go(func() {
+			for range 100 {
+				if _, _, err := d.Revoked(t.Context(), "token", "user"); err != nil {
+					t.Error(err)
+				}
+				if rand.IntN(4) == 0 {
+					time.Sleep(time.Duration(rand.IntN(500)) * time.Microsecond)
+				}
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "no flight is under way", func() bool { d.lane.mu.Lock(); defer d.lane.mu.Unlock(); return d.lane.flights == 0 })
+	if empty.Load() > 0 || most.Load() > maxFlights {
+		t.Errorf("%d flights were empty, %d at once", empty.Load(), most.Load())
+	}
+	t.Logf("%d flights at once", most.Load())
 }
 
 // TestAnswersAreNew: an answer comes from a command that was sent after its request arrived.
