@@ -57,9 +57,6 @@ func serve(ctx context.Context) error {
 			log.Error(err.Error())
 		}
 	}()
-	if err := store.CheckSafe(ctx); db.IsUnsafe(err) {
-		return err
-	}
 	app, err := newApp(cfg, store, log)
 	if err != nil {
 		return err
@@ -148,6 +145,10 @@ func listen(cfg *config.Config) (net.Listener, error) {
 
 // openDB opens the DB that cfg names; one that serves watches Redis.
 func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
+	advice := ""
+	if !cfg.Production() && cfg.RedisHost != "" {
+		advice = "start Redis, or remove REDIS_HOST to use the embedded one"
+	}
 	return db.Open(db.Options{
 		Addrs:            cfg.Redis.Addrs,
 		Cluster:          cfg.Redis.Cluster,
@@ -159,9 +160,9 @@ func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
 		TLS:              cfg.Redis.TLS,
 		Timeout:          cfg.RedisTimeout,
 		WaitReplicas:     cfg.RedisWaitReplicas,
-		RequireSafe:      cfg.RedisRequireSafe,
 		ExpectEpoch:      cfg.RevocationEpoch == "expect",
 		Watch:            watch,
+		Advice:           advice,
 		Log:              log,
 	})
 }

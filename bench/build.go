@@ -15,9 +15,12 @@ import (
 var lookups = map[string]string{
 	without: `package db
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
-func (d *DB) Revoked(context.Context, string, string) (bool, int64, error) { return false, 0, nil }
+func (d *DB) Revoked(context.Context, string, string, int64) (bool, time.Time, error) { return false, time.Now(), nil }
 `,
 	plain:     fmt.Sprintf(oneGet, `var client = redis.NewClient(options)`),
 	pipelined: fmt.Sprintf(oneGet, `var client, _ = redis.NewClient(options).AutoPipeline()`),
@@ -30,6 +33,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -38,12 +42,12 @@ var options = &redis.Options{Addr: os.Getenv("REDIS_HOST") + ":" + os.Getenv("RE
 
 %s
 
-func (d *DB) Revoked(ctx context.Context, token, _ string) (bool, int64, error) {
+func (d *DB) Revoked(ctx context.Context, token, _ string, _ int64) (bool, time.Time, error) {
 	err := client.Get(ctx, blacklistKey(token)).Err()
 	if errors.Is(err, redis.Nil) {
-		return false, 0, nil
+		return false, time.Now(), nil
 	}
-	return err == nil, 0, err
+	return err == nil, time.Now(), err
 }
 `
 

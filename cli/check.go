@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +49,11 @@ func (o Options) check(cmd *cobra.Command, cfg *config.Config) error {
 	line("\nRedis")
 	nodes, found := o.checkRedis(cmd.Context(), cfg)
 	for _, node := range nodes {
-		line("  ", strings.Join(append([]string{node.Addr}, node.Says...), ", "))
+		says := append([]string{node.Addr}, node.Says...)
+		if node.RoundTrip > 0 {
+			says = append(says, "round trip "+node.RoundTrip.Round(time.Millisecond/10).String(), "clock "+skew(node.Skew))
+		}
+		line("  ", strings.Join(says, ", "))
 	}
 	if len(nodes) == 0 {
 		line("  nothing is known of it")
@@ -87,6 +92,15 @@ func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db
 	if err != nil {
 		risks = append(risks, err.Error())
 	}
+	for _, node := range nodes {
+		if wanted := db.WantedTimeout(node.RoundTrip); wanted > cfg.RedisTimeout {
+			against = append(against, fmt.Sprintf("a round trip to %s takes %s: set REDIS_TIMEOUT=%s",
+				node.Addr, node.RoundTrip.Round(time.Millisecond), wanted))
+		}
+		if node.Skew.Abs() > db.MaxSkew {
+			against = append(against, fmt.Sprintf("the clock of %s is %s: synchronize both (NTP)", node.Addr, skew(node.Skew)))
+		}
+	}
 	for _, lack := range lacks {
 		against = append(against, "a right is missing: "+lack)
 	}
@@ -94,4 +108,16 @@ func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db
 		against = append(against, "this Redis can lose logouts: "+risk)
 	}
 	return nodes, against
+}
+
+// skew puts into words how far this machine's clock is ahead of a node's.
+func skew(ahead time.Duration) string {
+	switch ahead = ahead.Round(time.Second); {
+	case ahead > 0:
+		return ahead.String() + " behind this machine's"
+	case ahead < 0:
+		return (-ahead).String() + " ahead of this machine's"
+	default:
+		return "in step"
+	}
 }

@@ -50,7 +50,6 @@ type Config struct {
 	RedisSentinelPassword Secret        `env:"REDIS_SENTINEL_PASSWORD" want:"the password of the sentinels, with REDIS_SENTINELS"`
 	RedisTimeout          time.Duration `env:"REDIS_TIMEOUT" envDefault:"300ms" want:"a duration from 10ms to 1m, such as 300ms"`
 	RedisWaitReplicas     int           `env:"REDIS_WAIT_REPLICAS" envDefault:"0" want:"a number of replicas, 0 or more"`
-	RedisRequireSafe      bool          `env:"REDIS_REQUIRE_SAFE" envDefault:"false" want:"true or false"`
 	RevocationEpoch       Word          `env:"REVOCATION_EPOCH" envDefault:"adopt" want:"adopt or expect"`
 
 	CookieName     string `env:"COOKIE_NAME" envDefault:"token" want:"a cookie name: letters, digits and any of !#$%&'*+-.^_|~"`

@@ -45,7 +45,6 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "REDIS_SENTINEL_PASSWORD"},
 	{name: "REDIS_TIMEOUT", about: "the whole budget of one answer from Redis: dial, queue, retry and all"},
 	{name: "REDIS_WAIT_REPLICAS", about: "replicas that must hold a revocation before logout says 200; where they do not within half of `REDIS_TIMEOUT`, it says 500"},
-	{name: "REDIS_REQUIRE_SAFE", about: "refuse to start on a Redis that can lose revocations (eviction, no persistence) instead of warning"},
 	{name: "REVOCATION_EPOCH", about: "`expect`: an instance that finds no blacklist at its start takes it for lost, and refuses every token issued before ([why](revocation.md))"},
 	{section: "HTTP"},
 	{name: "CORS_ORIGINS", about: "other origins whose pages may use the service, such as `https://app.example.com`, separated by commas: they get their CORS headers, and their POSTs are not refused as forged"},

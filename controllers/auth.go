@@ -16,7 +16,7 @@ import (
 
 // Revoker takes tokens back.
 type Revoker interface {
-	// Revoke returns nil once it is stored that token is revoked until the given time, for ever if
+	// Revoke returns nil once it is stored that token is revoked until the given time by Redis's clock, forever if
 	// that is the zero time.
 	Revoke(ctx context.Context, token string, until time.Time) error
 	// LogoutAll returns nil once it is stored that every token which the user was issued here until now
@@ -112,11 +112,7 @@ func (a *Auth) LogoutAll(c *gin.Context) error {
 }
 
 func (a *Auth) revoke(ctx context.Context, s *session.Session) error {
-	until, alive := s.RevocableUntil()
-	if !alive {
-		return nil
-	}
-	return a.Revoker.Revoke(ctx, s.Token, until)
+	return a.Revoker.Revoke(ctx, s.Token, s.RevocableUntil())
 }
 
 // Me returns every claim of the session's token.

@@ -58,7 +58,7 @@ func (b *breaker) leave(ctx context.Context, began *phase, err error) {
 
 func (b *breaker) probeUntilBack() {
 	for b.life.Err() == nil {
-		if err := b.probe(b.life); !unanswered(err) {
+		if err := b.probe(b.life); !unanswered(err) && !errors.Is(err, redis.ErrPoolTimeout) {
 			b.phase.Store(&phase{})
 			b.changed(err)
 			return
@@ -70,10 +70,12 @@ func (b *breaker) probeUntilBack() {
 	}
 }
 
-// unanswered tells whether an error means that Redis gave no answer, not even a refusal. To have waited
-// too long for a free connection says nothing of Redis.
+// unanswered reports whether an error means that no master answered, not even with a refusal. To have waited too
+// long for a free connection says nothing about Redis.
 func unanswered(err error) bool {
 	var network net.Error // context.DeadlineExceeded is one
+	var connect *connectError
 	return !errors.Is(err, redis.ErrPoolTimeout) &&
-		(errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed))
+		(errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, errNotMaster) ||
+			errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -15,6 +16,10 @@ import (
 type Finding struct {
 	Addr string
 	Says []string
+	// RoundTrip is how long one command took, 0 if it was refused.
+	RoundTrip time.Duration
+	// Skew is how far this machine's clock is ahead of the node's.
+	Skew time.Duration
 }
 
 // Check returns what each node that has keys says of itself, and the rights that this user lacks, one
@@ -25,23 +30,25 @@ func (d *DB) Check(ctx context.Context) (nodes []Finding, lacks []string, err er
 		return nil, nil, err
 	}
 	for _, node := range masters {
-		var info *redis.StringCmd
-		commands := []redis.Cmder{redis.NewTimeCmd(ctx, "TIME")}
+		clock, info := redis.NewTimeCmd(ctx, "TIME"), redis.NewStringCmd(ctx, "INFO")
+		commands := []redis.Cmder{clock, info}
 		if d.waitReplicas > 0 {
 			commands = append(commands, redis.NewIntCmd(ctx, "WAIT", 0, 0)) // of no replicas: it answers at once
 		}
-		info = redis.NewStringCmd(ctx, "INFO")
-		for _, command := range append(commands, info) {
+		finding := Finding{Addr: node.Options().Addr}
+		for _, command := range commands {
+			sent := time.Now()
 			lack, err := d.try(ctx, node, command, strings.ToUpper(command.Name()))
 			if err != nil {
 				return nil, nil, err
 			}
+			if command == clock && len(lack) == 0 {
+				finding.RoundTrip = time.Since(sent)
+				finding.Skew = sent.Add(finding.RoundTrip / 2).Sub(clock.Val())
+			}
 			lacks = append(lacks, lack...)
 		}
-		finding := Finding{Says: says(info.Val())}
-		if single, ok := node.(*redis.Client); ok {
-			finding.Addr = single.Options().Addr
-		}
+		finding.Says = says(info.Val())
 		nodes = append(nodes, finding)
 	}
 	missing, err := d.checkKeys(ctx)
@@ -49,8 +56,8 @@ func (d *DB) Check(ctx context.Context) (nodes []Finding, lacks []string, err er
 }
 
 // checkKeys tries the commands on a key of every kind. None of these keys exists, so that SET XX and DEL
-// write nothing; but the right to write is asked for. auth:epoch, which does exist, is only read and named to a
-// script, which asks for the right to write, too.
+// write nothing; but the right to write is asked for. auth:epoch and auth:clock, which may exist, are only read and
+// named to a script, which asks for the right to write, too.
 func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 	nobody := "gin-auth-check-" + rand.Text()
 	kinds := []struct{ key, name string }{
@@ -62,6 +69,7 @@ func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 	if !d.cluster() {
 		kinds = append(kinds, struct{ key, name string }{epochKey, epochKey})
 	}
+	kinds = append(kinds, struct{ key, name string }{clockKey, clockKey})
 	for _, kind := range kinds {
 		try := func(command redis.Cmder, name string) {
 			lack, failed := d.try(ctx, d.client, command, name+" "+kind.name)
@@ -70,7 +78,11 @@ func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 		try(redis.NewIntCmd(ctx, "EXISTS", kind.key), "EXISTS")
 		try(redis.NewStringCmd(ctx, "GET", kind.key), "GET")
 		try(redis.NewCmd(ctx, "EVAL", "return 1", 1, kind.key), "EVAL")
-		if kind.key != epochKey {
+		switch kind.name {
+		case epochKey, clockKey:
+		case "blacklist:*":
+			try(redis.NewStatusCmd(ctx, "SET", kind.key, "", "XX", "EXAT", 1<<33), "SET with EXAT (Redis 6.2)")
+		default:
 			try(redis.NewStatusCmd(ctx, "SET", kind.key, "", "XX"), "SET")
 		}
 		if kind.name == "login-limit:*" {

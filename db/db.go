@@ -3,12 +3,14 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -34,12 +36,12 @@ type Options struct {
 	Timeout time.Duration
 	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
 	WaitReplicas int
-	// RequireSafe says that a Redis which can lose revocations will not do: it counts as not ready.
-	RequireSafe bool
 	// ExpectEpoch says that there has been a blacklist, so that none to be found is a lost one.
 	ExpectEpoch bool
 	// Watch says to ask Redis every second: whether it is there, and whether the blacklist still is.
 	Watch bool
+	// Advice follows the error where nothing listens at the address. It may be empty.
+	Advice string
 	// Log gets a line on each change between connected and not, and on a lost blacklist. Never nil.
 	Log *slog.Logger
 }
@@ -47,10 +49,13 @@ type Options struct {
 // DB is the one Redis client. It is safe for concurrent use.
 type DB struct {
 	client   redis.UniversalClient
+	dialer   *dialer
+	role     role
 	timeout  time.Duration
 	embedded *miniredis.Miniredis
 	state    state
 	epoch    epoch
+	clock    clock
 	lane     *lane
 	lanes    sync.Map // of a cluster: address → *lane
 	metrics  *metrics
@@ -60,7 +65,6 @@ type DB struct {
 	background sync.WaitGroup
 
 	waitReplicas int
-	requireSafe  bool
 }
 
 // Open returns a DB without waiting for Redis, which need not be there yet: until it is, every call
@@ -70,26 +74,27 @@ func Open(o Options) (*DB, error) {
 	d := &DB{
 		timeout:      o.Timeout,
 		waitReplicas: o.WaitReplicas,
-		requireSafe:  o.RequireSafe,
 		state:        state{log: o.Log},
+		clock:        clock{log: o.Log},
 		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch},
 		metrics:      newMetrics(),
 	}
-	d.epoch.install = d.installEpoch
+	d.epoch.installFirst, d.epoch.installLost = d.installFirstEpoch, d.installLostEpoch
 	d.life, d.end = context.WithCancel(context.Background())
-	d.lane = d.newLane(d.probe, d.state.set)
+	d.lane = d.newLane(d.probe, func(err error) { d.setState(d.explain(err)) })
 	if len(o.Addrs) == 0 {
 		if err := d.embed(&o); err != nil {
 			return nil, err
 		}
 	}
-	d.client = redis.NewUniversalClient(clientOptions(o))
+	d.dialer = newDialer(o)
+	d.client = redis.NewUniversalClient(clientOptions(o, d.dialer))
 	if d.cluster() {
 		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would speak for its own node alone")
 	}
 
 	if o.Watch {
-		d.background.Go(func() { d.watch(d.life) })
+		d.background.Go(func() { d.watch(d.life, watchEvery) })
 	}
 	return d, nil
 }
@@ -108,10 +113,35 @@ func (d *DB) Close() error {
 	return nil
 }
 
-// clientOptions divides the timeout among what a call may wait for. go-redis minds a context's
-// deadline only where ContextTimeoutEnabled says so, and its own timeouts, seconds by default, apply
-// besides: dialling retried five times, a second and third attempt at the whole.
-func clientOptions(o Options) *redis.UniversalOptions {
+// newDialer returns what makes the connections to the Redis that the options name.
+func newDialer(o Options) *dialer {
+	d := &dialer{
+		greeting: newGreeting(o.Username, o.Password, o.DB),
+		advice:   cmp.Or(o.Advice, "is Redis running there?"),
+		open:     map[*conn]bool{},
+	}
+	if o.TLS {
+		d.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if o.SentinelMaster != "" {
+		d.plain = o.Addrs
+	}
+	return d
+}
+
+const (
+	// connLifetime and its jitter keep connections younger than a minute, so that none stays at a Redis whose
+	// host name leads elsewhere by now. The watch closes those that are idle.
+	connLifetime       = 40 * time.Second
+	connLifetimeJitter = 10 * time.Second
+	// minIdleConns are kept ready by an instance that serves. Connecting takes several round trips.
+	minIdleConns = 2 * maxFlights
+	poolSize     = 32
+)
+
+// clientOptions divides the timeout among what a call may wait for. go-redis honors a context's deadline only if
+// ContextTimeoutEnabled is set, and its own timeouts, seconds by default, apply besides.
+func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
 	options := &redis.UniversalOptions{
 		Addrs:            o.Addrs,
 		IsClusterMode:    o.Cluster,
@@ -120,55 +150,31 @@ func clientOptions(o Options) *redis.UniversalOptions {
 		Username:         o.Username,
 		Password:         o.Password,
 		DB:               o.DB,
+		Dialer:           d.dial,
 
 		ContextTimeoutEnabled: true,
-		DialTimeout:           o.Timeout * 2 / 3,
+		DialTimeout:           connectTimeout,
 		DialerRetries:         1,
-		ReadTimeout:           o.Timeout / 2,
-		WriteTimeout:          o.Timeout / 2,
+		ReadTimeout:           o.Timeout,
+		WriteTimeout:          o.Timeout,
 		PoolTimeout:           o.Timeout / 3,
 		MaxRetries:            1,
 		MaxRetryBackoff:       o.Timeout / 20,
+
+		PoolSize:              max(poolSize, 10*runtime.GOMAXPROCS(0)),
+		PoolFIFO:              true, // so that the watch gets to every connection
+		ConnMaxLifetime:       connLifetime,
+		ConnMaxLifetimeJitter: connLifetimeJitter,
+		ConnMaxIdleTime:       -1,
 
 		// Neither is needed, and an ACL user may not have the right to them.
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	if o.TLS {
-		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.Watch {
+		options.MinIdleConns = minIdleConns
 	}
-	options.Dialer = dialer(options.DialTimeout, options.TLSConfig)
 	return options
-}
-
-// exec runs a pipeline. Its error is that of the whole: a command that Redis refused has its own. The error
-// that Exec returns has to be looked at besides: where no connection could be had, with a wrong password say,
-// go-redis leaves the commands without one, and an EXISTS that was never sent reads 0.
-func exec(ctx context.Context, pipeline redis.Pipeliner) error {
-	commands, err := pipeline.Exec(ctx)
-	if err == nil || errors.Is(err, redis.Nil) {
-		return nil
-	}
-	var refusal redis.Error
-	if errors.As(err, &refusal) && slices.ContainsFunc(commands, func(c redis.Cmder) bool { return c.Err() != nil }) {
-		return nil
-	}
-	return err
-}
-
-// execAll runs a pipeline and returns the first error, be it of the whole or of a command, that isn't
-// redis.Nil.
-func execAll(ctx context.Context, pipeline redis.Pipeliner) error {
-	commands, err := pipeline.Exec(ctx)
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return err
-	}
-	for _, command := range commands {
-		if err := command.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return err
-		}
-	}
-	return nil
 }
 
 // call runs one exchange with Redis within the timeout, unless Redis is known to be away. The error says
@@ -182,9 +188,41 @@ func (d *DB) call(ctx context.Context, doing string, exchange func(context.Conte
 		}
 	}
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("%s: %w", doing, err)
+		return fmt.Errorf("%s: %w", doing, d.explain(err))
 	}
 	return nil
+}
+
+// explain adds to an error of a call what is known of its cause: why no connection can be made, or that Redis is
+// too far away for the timeout.
+func (d *DB) explain(err error) error {
+	var explained *connectError
+	if !unanswered(err) || errors.As(err, &explained) {
+		return err
+	}
+	if failed := d.dialer.failed.Load(); failed != nil {
+		return &connectError{err, failed.Error()}
+	}
+	if wanted := WantedTimeout(d.RoundTrip()); wanted > d.timeout && isTimeout(err) {
+		return &connectError{err, fmt.Sprintf("a round trip to Redis takes %s: set REDIS_TIMEOUT=%s", d.RoundTrip(), wanted)}
+	}
+	return err
+}
+
+// RoundTrip returns how long the latest measured round trip to Redis took, 0 if none was.
+func (d *DB) RoundTrip() time.Duration {
+	return time.Duration(d.dialer.roundTrip.Load()).Round(time.Millisecond)
+}
+
+// WantedTimeout returns the Options.Timeout that fits a round trip: enough for two, and for what Redis needs.
+func WantedTimeout(roundTrip time.Duration) time.Duration {
+	const step = 100 * time.Millisecond
+	return (roundTrip*5/2 + step - 1).Truncate(step)
+}
+
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
 }
 
 func (d *DB) callAnyway(ctx context.Context, exchange func(context.Context) error) error {

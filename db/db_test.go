@@ -59,6 +59,12 @@ func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
 	return d, log
 }
 
+// lookUpCut is lookUp without the time.
+func (d *DB) lookUpCut(ctx context.Context, token, userID string) (revoked bool, cut int64, err error) {
+	revoked, cut, _, err = d.lookUp(ctx, token, userID)
+	return revoked, cut, err
+}
+
 // eventually waits until ok says so.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -75,28 +81,35 @@ func TestRevoke(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		until time.Time
-		ttl   time.Duration // 0 for none
+		ttl   time.Duration // 0 for none, -1 if nothing is stored
 	}{
 		{"for an hour", time.Now().Add(time.Hour), time.Hour},
-		{"for ever", time.Time{}, 0},
-		{"until now", time.Now(), time.Second},
-		{"until long ago", time.Unix(0, 0), time.Second},
+		{"forever", time.Time{}, 0},
+		{"until now", time.Now(), -1},
+		{"until long ago", time.Unix(0, 0), -1},
+		{"until before 1970", time.Unix(-1, 0), -1},
 		{"until the end of time", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), 1<<63 - 1},
 	} {
-		if revoked, _, err := d.Revoked(t.Context(), test.name, ""); revoked || err != nil {
+		if revoked, _, err := d.lookUpCut(t.Context(), test.name, ""); revoked || err != nil {
 			t.Fatalf("%s: revoked before: %v, %v", test.name, revoked, err)
 		}
 		if err := d.Revoke(t.Context(), test.name, test.until); err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
 		key := "blacklist:" + test.name
+		if test.ttl == -1 {
+			if revoked, _, err := d.lookUpCut(t.Context(), test.name, ""); redis.Exists(key) || revoked || err != nil {
+				t.Errorf("%s: stored: %v; revoked: %v, %v", test.name, redis.Exists(key), revoked, err)
+			}
+			continue
+		}
 		if value, err := redis.Get(key); value != "true" || err != nil {
 			t.Errorf("%s: stored %q, %v", test.name, value, err)
 		}
 		if ttl := redis.TTL(key); ttl > test.ttl || ttl < test.ttl-2*time.Second {
 			t.Errorf("%s: lives %s, want %s", test.name, ttl, test.ttl)
 		}
-		if revoked, _, err := d.Revoked(t.Context(), test.name, ""); err != nil || !revoked && test.ttl != time.Second {
+		if revoked, _, err := d.lookUpCut(t.Context(), test.name, ""); err != nil || !revoked {
 			t.Errorf("%s: revoked after: %v, %v", test.name, revoked, err)
 		}
 	}
@@ -116,7 +129,7 @@ func TestAnyEntryIsARevocation(t *testing.T) {
 		if err := store("blacklist:" + token); err != nil {
 			t.Fatal(err)
 		}
-		if revoked, _, err := d.Revoked(t.Context(), token, ""); !revoked || err != nil {
+		if revoked, _, err := d.lookUpCut(t.Context(), token, ""); !revoked || err != nil {
 			t.Errorf("an entry of type %s: revoked %v, %v", token, revoked, err)
 		}
 		if err := d.Revoke(t.Context(), token, time.Time{}); err != nil {
@@ -136,7 +149,7 @@ func TestRevokeOutlivesItsClient(t *testing.T) {
 	if !redis.Exists("blacklist:token") {
 		t.Error("nothing is stored")
 	}
-	if _, _, err := d.Revoked(gone, "token", ""); err == nil {
+	if _, _, err := d.lookUpCut(gone, "token", ""); err == nil {
 		t.Error("a lookup whose client has gone is answered")
 	}
 }
@@ -220,11 +233,11 @@ func TestEmbedded(t *testing.T) {
 	if err := d.Revoke(t.Context(), "token", time.Now().Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if revoked, _, err := d.Revoked(t.Context(), "token", ""); !revoked || err != nil {
+	if revoked, _, err := d.lookUpCut(t.Context(), "token", ""); !revoked || err != nil {
 		t.Errorf("revoked %v, %v", revoked, err)
 	}
 	eventually(t, "the entry expires", func() bool {
-		revoked, _, err := d.Revoked(t.Context(), "token", "")
+		revoked, _, err := d.lookUpCut(t.Context(), "token", "")
 		return !revoked && err == nil
 	})
 	stranger, _ := openAt(t, d.embedded.Addr())
@@ -250,7 +263,7 @@ func TestAwayAndBack(t *testing.T) {
 	d, log := openAt(t, addr)
 	eventually(t, "Redis is missed", func() bool { return log.count("Redis connection failed: ") == 1 })
 	for range 5 {
-		if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil {
+		if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil {
 			t.Error("a lookup without Redis is answered")
 		}
 		if err := d.Revoke(t.Context(), "token", time.Time{}); err == nil {
@@ -264,7 +277,7 @@ func TestAwayAndBack(t *testing.T) {
 		if err := redis.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "Redis is back", func() bool { _, _, err := d.Revoked(t.Context(), "token", ""); return err == nil })
+		eventually(t, "Redis is back", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
 		eventually(t, "its return is noticed", func() bool { return d.Ready(t.Context()) == nil })
 		redis.Close()
 		eventually(t, "its loss is noticed", func() bool { return d.Ready(t.Context()) != nil })
@@ -290,8 +303,8 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = d.Close() })
 		for what, ask := range map[string]func(context.Context) error{
-			"Revoked":             func(ctx context.Context) error { _, _, err := d.Revoked(ctx, "token", "user"); return err },
-			"Revoked, for nobody": func(ctx context.Context) error { _, _, err := d.Revoked(ctx, "token", ""); return err },
+			"Revoked":             func(ctx context.Context) error { _, _, err := d.lookUpCut(ctx, "token", "user"); return err },
+			"Revoked, for nobody": func(ctx context.Context) error { _, _, err := d.lookUpCut(ctx, "token", ""); return err },
 			"Revoke":              func(ctx context.Context) error { return d.Revoke(ctx, "token", time.Time{}) },
 			"LogoutAll":           func(ctx context.Context) error { return d.LogoutAll(ctx, "user") },
 			"RevokeAll":           func(ctx context.Context) error { _, err := d.RevokeAll(ctx); return err },

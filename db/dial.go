@@ -3,38 +3,191 @@ package db
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// dialer returns how connections are made. One that can't be made fails when it is first used, not before:
-// go-redis counts failed dials and, after as many as its pool is large, dials no more than once a second, so
-// that a Redis that is back would be noticed a second late. How often a Redis that is away is dialled is up to
-// the breaker.
-func dialer(timeout time.Duration, config *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	plain := &net.Dialer{Timeout: timeout}
-	dial := plain.DialContext
-	if config != nil {
-		dial = (&tls.Dialer{NetDialer: plain, Config: config}).DialContext
+// connectTimeout bounds connecting: TCP, TLS, HELLO and SELECT. It is a budget of its own, because a Redis that is
+// far away needs several round trips for it. A caller waits for its own timeout only; the connection is then
+// finished in the background and used by a later call.
+const connectTimeout = 2 * time.Second
+
+// dialer makes the connections to Redis, and keeps them to be able to close them all.
+type dialer struct {
+	tls      *tls.Config // nil for none
+	greeting []exchange
+	// plain are addresses that get no greeting: sentinels, which have passwords of their own.
+	plain []string
+	// advice follows the error where nobody listens at the address.
+	advice string
+
+	mu   sync.Mutex
+	open map[*conn]bool
+
+	failed    atomic.Pointer[connectError] // why the latest attempt failed, nil if it did not
+	roundTrip atomic.Int64                 // the latest that was measured, in nanoseconds
+}
+
+// connectError is why no connection to Redis could be made.
+type connectError struct {
+	err    error
+	advice string
+}
+
+func (e *connectError) Error() string {
+	if e.advice == "" {
+		return e.err.Error()
 	}
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		if err != nil {
-			return failedConn{fmt.Errorf("%w", err)}, nil // go-redis unwraps it once, and the address would be gone
+	return e.err.Error() + ": " + e.advice
+}
+
+func (e *connectError) Unwrap() error { return e.err }
+
+// dial connects. A connection that cannot be made fails when it is first used, not before: go-redis counts failed
+// dials and, after as many as its pool is large, dials only once a second, so that it would find a Redis that is
+// back a second late. The breaker limits how often a Redis that is away is dialed.
+func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	c, err := d.connect(ctx, network, addr)
+	if err != nil {
+		d.failed.Store(err)
+		return failedConn{fmt.Errorf("%w", err)}, nil // go-redis unwraps it once
+	}
+	d.failed.Store(nil)
+	return c, nil
+}
+
+func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *connectError) {
+	tcp, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, &connectError{err, d.advice}
+	}
+	if err != nil {
+		return nil, &connectError{err, "is the address right, and does a firewall let it through?"}
+	}
+	c := &conn{Conn: tcp, dialer: d}
+	if d.tls != nil {
+		if err := c.startTLS(ctx, d.tls, addr); err != nil {
+			_ = tcp.Close()
+			return nil, err
 		}
-		return conn, nil
+	}
+	for _, addr2 := range d.plain {
+		if addr == addr2 {
+			return d.keep(c), nil
+		}
+	}
+	if err := c.greet(ctx, d.greeting); err != nil {
+		_ = tcp.Close()
+		return nil, &connectError{fmt.Errorf("%s: %w", addr, err), adviceOnGreeting(err, d.tls != nil)}
+	}
+	return d.keep(c), nil
+}
+
+func (c *conn) startTLS(ctx context.Context, config *tls.Config, addr string) *connectError {
+	config = config.Clone()
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	client := tls.Client(c.Conn, config)
+	if err := client.HandshakeContext(ctx); err != nil {
+		advice := ""
+		var noTLS tls.RecordHeaderError
+		if errors.As(err, &noTLS) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) ||
+			errors.Is(err, syscall.ECONNRESET) {
+			advice = "if this port does not speak TLS, set REDIS_TLS=false, or redis:// in REDIS_URL"
+		}
+		return &connectError{fmt.Errorf("TLS with %s: %w", addr, err), advice}
+	}
+	c.Conn = client
+	return nil
+}
+
+func adviceOnGreeting(err error, encrypted bool) string {
+	var refused *refusedError
+	switch {
+	case errors.As(err, &refused):
+		return "raise maxclients in Redis, or look for clients that keep connections (CLIENT LIST)"
+	case encrypted:
+		return "is this a Redis?"
+	case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
+		return "it closed the connection without an answer: if this port speaks TLS, set REDIS_TLS=true"
+	default:
+		return "it accepts connections but does not answer: does it hang, or is this not a Redis, or a TLS port (REDIS_TLS=true)?"
 	}
 }
+
+// keep remembers a connection until it is closed.
+func (d *dialer) keep(c *conn) *conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.open[c] = true
+	return c
+}
+
+// closeAll closes every connection. Commands under way fail, and go-redis discards the connections that are idle.
+func (d *dialer) closeAll() {
+	d.mu.Lock()
+	all := d.open
+	d.open = map[*conn]bool{}
+	d.mu.Unlock()
+	for c := range all {
+		_ = c.Close()
+	}
+}
+
+// conn is a connection to Redis that has been greeted.
+type conn struct {
+	net.Conn
+	dialer  *dialer
+	closed  atomic.Bool
+	done    []exchange // done in advance, and not asked for yet
+	replies []byte     // to be read
+}
+
+// Close closes the connection.
+func (c *conn) Close() error {
+	c.closed.Store(true)
+	c.dialer.mu.Lock()
+	delete(c.dialer.open, c)
+	c.dialer.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// SyscallConn lets go-redis see whether the connection is still open before it is used.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if c.closed.Load() {
+		return nil, net.ErrClosed
+	}
+	if plain, ok := c.Conn.(syscall.Conn); ok {
+		return plain.SyscallConn()
+	}
+	return uncheckedConn{}, nil // with TLS, what can be read is not for go-redis
+}
+
+// uncheckedConn is a connection that cannot be looked at from outside.
+type uncheckedConn struct{}
+
+func (uncheckedConn) Control(func(uintptr)) error    { return nil }
+func (uncheckedConn) Read(func(uintptr) bool) error  { return nil }
+func (uncheckedConn) Write(func(uintptr) bool) error { return nil }
 
 // failedConn is a connection that could not be made.
 type failedConn struct{ err error }
 
-func (c failedConn) Read([]byte) (int, error)         { return 0, c.err }
-func (c failedConn) Write([]byte) (int, error)        { return 0, c.err }
-func (c failedConn) Close() error                     { return nil }
-func (c failedConn) LocalAddr() net.Addr              { return nil }
-func (c failedConn) RemoteAddr() net.Addr             { return nil }
-func (c failedConn) SetDeadline(time.Time) error      { return nil }
-func (c failedConn) SetReadDeadline(time.Time) error  { return nil }
-func (c failedConn) SetWriteDeadline(time.Time) error { return nil }
+func (c failedConn) Read([]byte) (int, error)              { return 0, c.err }
+func (c failedConn) Write([]byte) (int, error)             { return 0, c.err }
+func (c failedConn) Close() error                          { return nil }
+func (c failedConn) LocalAddr() net.Addr                   { return nil }
+func (c failedConn) RemoteAddr() net.Addr                  { return nil }
+func (c failedConn) SetDeadline(time.Time) error           { return nil }
+func (c failedConn) SetReadDeadline(time.Time) error       { return nil }
+func (c failedConn) SetWriteDeadline(time.Time) error      { return nil }
+func (c failedConn) SyscallConn() (syscall.RawConn, error) { return nil, c.err }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -19,14 +20,12 @@ import (
 
 // installEpoch replaces the epoch if it still is what the caller saw, and returns the one that is there
 // then. So neither a reply that is late nor a second instance that saw the same loss does harm.
-// ARGV: what was seen ("" for none), the id of the new one, its least cut, and "lost" if all tokens
-// issued until now are to be refused: those of the next second among them, for a token may be issued that far
-// ahead (maxAhead).
+// All tokens issued until now are rejected by it, those of the next second among them, because a token may be issued
+// that far ahead (maxAhead). ARGV: what was seen ("" for none), the id of the new one, and its least cut.
 const installEpoch = `
 local there = redis.call('GET', KEYS[1]) or ''
 if there ~= ARGV[1] then return there end
-local cut = 0
-if ARGV[4] == 'lost' then cut = math.max(tonumber(redis.call('TIME')[1]) + 1, tonumber(ARGV[3])) end
+local cut = math.max(tonumber(redis.call('TIME')[1]) + 1, tonumber(ARGV[3]))
 there = ARGV[2] .. ':' .. string.format('%.0f', cut)
 redis.call('SET', KEYS[1], there)
 return there`
@@ -36,12 +35,16 @@ type epoch struct {
 	log *slog.Logger
 	// expect says that a blacklist has been there, so that none to be found is a lost one.
 	expect bool
-	// install runs installEpoch.
-	install func(ctx context.Context, seen string, least int64, lost bool) (string, error)
+	// installFirst stores a first epoch unless there is one, and returns the one that is stored then.
+	installFirst func(ctx context.Context) (string, error)
+	// installLost runs installEpoch.
+	installLost func(ctx context.Context, seen string, least int64) (string, error)
 
-	mu   sync.Mutex
-	seen string // "" before the first
-	cut  int64
+	mu     sync.Mutex
+	seen   string // "" before the first
+	cut    int64
+	failed error     // why the first could not be stored, nil if it could
+	tried  time.Time // when it was tried
 }
 
 // maxInstalls bounds how often one answer starts anew because the epoch changes under it.
@@ -56,16 +59,55 @@ func (e *epoch) judge(ctx context.Context, answered string) (int64, error) {
 		if what == known {
 			return cut, nil
 		}
-		installed, err := e.install(ctx, answered, least, what == lost)
-		if err != nil && what == first {
-			return 0, nil // nothing was lost that anybody knew of; the next one tries again
-		}
-		if err != nil {
+		var installed string
+		var err error
+		if what == first {
+			if !e.mayTry() {
+				return 0, nil
+			}
+			if installed, err = e.installFirst(ctx); e.setFailed(err) {
+				return 0, nil // nothing was lost that anybody knew of; the next one tries again
+			}
+		} else if installed, err = e.installLost(ctx, answered, least); err != nil {
 			return 0, fmt.Errorf("raising the epoch after a lost blacklist: %w", err)
 		}
 		answered = installed
 	}
 	return 0, errors.New("raising the epoch: it changes all the time")
+}
+
+// firstEvery is the least time between two tries to store a first epoch.
+const firstEvery = time.Second
+
+// mayTry reports whether to try to store a first epoch now.
+func (e *epoch) mayTry() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed != nil && time.Since(e.tried) < firstEvery {
+		return false
+	}
+	e.tried = time.Now()
+	return true
+}
+
+// setFailed takes note of why the first epoch could not be stored, and reports whether that failed. Until it is
+// stored, a lost blacklist goes unnoticed.
+func (e *epoch) setFailed(err error) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil && e.failed == nil {
+		e.log.Error("a lost blacklist would go unnoticed: its mark (auth:epoch) could not be stored", "error", err.Error())
+	}
+	e.failed = err
+	return err != nil
+}
+
+// protection returns why a lost blacklist would go unnoticed, nil if it would not, and the cut, false if it is not
+// known yet.
+func (e *epoch) protection() (failed error, cut int64, known bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failed, e.cut, e.seen != ""
 }
 
 // finding is what an answered epoch means to an instance that saw another before, or none.
@@ -120,12 +162,21 @@ func parseEpoch(value string) (cut int64, err error) {
 	return cut, nil
 }
 
-func (d *DB) installEpoch(ctx context.Context, seen string, least int64, lost bool) (string, error) {
-	mode := ""
-	if lost {
-		mode = "lost"
+// installFirstEpoch needs no script, so that it works where scripts are denied.
+func (d *DB) installFirstEpoch(ctx context.Context) (string, error) {
+	var stored *redis.StringCmd
+	err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
+		p.SetArgs(ctx, epochKey, rand.Text()+":0", redis.SetArgs{Mode: "NX"})
+		stored = p.Get(ctx, epochKey)
+	})
+	if err != nil {
+		return "", err
 	}
-	return d.client.Eval(ctx, installEpoch, []string{epochKey}, seen, rand.Text(), least, mode).Text()
+	return stored.Val(), nil
+}
+
+func (d *DB) installLostEpoch(ctx context.Context, seen string, least int64) (string, error) {
+	return d.client.Eval(ctx, installEpoch, []string{epochKey}, seen, rand.Text(), least).Text()
 }
 
 // RevokeAll refuses every token issued until now, at every instance, and returns the cut.
@@ -140,7 +191,7 @@ func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 				return err
 			}
 			before, _ := parseEpoch(there)
-			installed, err := d.installEpoch(ctx, there, before+1, true)
+			installed, err := d.installLostEpoch(ctx, there, before+1)
 			if err != nil {
 				return err
 			}

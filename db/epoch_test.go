@@ -56,12 +56,12 @@ func TestEpochInRedis(t *testing.T) {
 	if err != nil || !strings.HasSuffix(value, ":0") {
 		t.Errorf("the first epoch is %q, %v", value, err)
 	}
-	if _, cut, err := d.Revoked(t.Context(), "token", "user"); cut != 0 || err != nil {
+	if _, cut, err := d.lookUpCut(t.Context(), "token", "user"); cut != 0 || err != nil {
 		t.Errorf("cut %d, %v", cut, err)
 	}
 	redis.FlushAll()
 	before := time.Now().Unix()
-	_, cut, err := d.Revoked(t.Context(), "token", "user")
+	_, cut, err := d.lookUpCut(t.Context(), "token", "user")
 	if cut < before+1 || cut > time.Now().Unix()+1 || err != nil {
 		t.Errorf("after a loss: cut %d at %d, %v", cut, before, err)
 	}
@@ -73,7 +73,7 @@ func TestEpochInRedis(t *testing.T) {
 	if err != nil || all <= cut {
 		t.Errorf("revoking all: cut %d, %v; it was %d", all, err, cut)
 	}
-	if _, cut, err := d.Revoked(t.Context(), "token", ""); cut != all || err != nil {
+	if _, cut, err := d.lookUpCut(t.Context(), "token", ""); cut != all || err != nil {
 		t.Errorf("after revoking all: cut %d, %v; want %d", cut, err, all)
 	}
 	if n := log.count("the blacklist was lost"); n != 2 {
@@ -86,7 +86,7 @@ func TestEpochInRedis(t *testing.T) {
 		if err := store(); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := d.Revoked(t.Context(), "token", "user"); err == nil {
+		if _, _, err := d.lookUpCut(t.Context(), "token", "user"); err == nil {
 			t.Errorf("a broken %s is taken for an answer", key)
 		}
 	}
@@ -100,7 +100,7 @@ func TestExpectedEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	if _, cut, err := d.Revoked(t.Context(), "token", ""); cut < time.Now().Unix()-1 || err != nil {
+	if _, cut, err := d.lookUpCut(t.Context(), "token", ""); cut < time.Now().Unix()-1 || err != nil {
 		t.Errorf("cut %d, %v; want that of a lost blacklist", cut, err)
 	}
 }
@@ -145,7 +145,7 @@ func TestLogoutAll(t *testing.T) {
 			t.Errorf("%s: the cut is %s, %v; want %d", test.name, got, err, start+test.want)
 		}
 	}
-	if _, cut, err := d.Revoked(t.Context(), "token", "another"); cut > start+12 || err != nil {
+	if _, cut, err := d.lookUpCut(t.Context(), "token", "another"); cut > start+12 || err != nil {
 		t.Errorf("another user's cut is %d, %v", cut, err)
 	}
 }
@@ -272,7 +272,7 @@ func (w *world) step() {
 }
 
 func (w *world) start() {
-	e := &epoch{log: slog.New(slog.DiscardHandler), install: w.db.installEpoch}
+	e := &epoch{log: slog.New(slog.DiscardHandler), installFirst: w.db.installFirstEpoch, installLost: w.db.installLostEpoch}
 	w.instances = append(w.instances, &instance{epoch: e, since: -1})
 }
 

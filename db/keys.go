@@ -12,5 +12,8 @@ func logoutAllKey(userID string) string { return "logout-all:" + userID }
 
 const epochKey = "auth:epoch"
 
+// clockKey records that Redis's clock was set back.
+const clockKey = "auth:clock"
+
 // loginLimitKey counts tries to log in; kind says for what.
 func loginLimitKey(kind, of string) string { return "login-limit:" + kind + ":" + of }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"net/netip"
 	"time"
 
@@ -105,34 +104,33 @@ func (d *DB) TakeLogin(ctx context.Context, l LoginLimit, account, address strin
 		return 0, false, nil
 	}
 	limits := l.limits(account, address)
-	err = d.call(ctx, "counting a login", func(ctx context.Context) error {
-		pipeline := d.client.Pipeline()
-		var answers [len(limits)]*redis.Cmd
-		for i, limit := range limits {
-			answers[i] = pipeline.Eval(ctx, takeTry, []string{limit.key}, limit.per.Milliseconds(), limit.limit)
-		}
-		if err := execAll(ctx, pipeline); err != nil {
-			return err
-		}
-		var taken []limitKey
-		for i, answer := range answers {
-			left, err := answer.Int64()
-			switch {
-			case err != nil:
-				return err
-			case left == 0:
-				taken = append(taken, limits[i])
-			case left < 0:
-				busy = true
-			default:
-				wait = max(wait, time.Duration(left)*time.Millisecond)
+	var answers [len(limits)]*redis.Cmd
+	if err := d.call(ctx, "counting a login", func(ctx context.Context) error {
+		return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
+			for i, limit := range limits {
+				answers[i] = p.Eval(ctx, takeTry, []string{limit.key}, limit.per.Milliseconds(), limit.limit)
 			}
+		})
+	}); err != nil {
+		return 0, false, err
+	}
+	var taken []limitKey
+	for i, answer := range answers {
+		left, err := answer.Int64()
+		switch {
+		case err != nil:
+			return 0, false, err
+		case left == 0:
+			taken = append(taken, limits[i])
+		case left < 0:
+			busy = true
+		default:
+			wait = max(wait, time.Duration(left)*time.Millisecond)
 		}
-		if len(taken) == len(limits) {
-			return nil
-		}
-		return d.endTries(ctx, taken, false)
-	})
+	}
+	if len(taken) < len(limits) {
+		err = d.endTries(ctx, taken, false)
+	}
 	return wait, busy && wait == 0, err
 }
 
@@ -144,15 +142,14 @@ func (d *DB) EndLogin(ctx context.Context, l LoginLimit, account, address string
 		return nil
 	}
 	limits := l.limits(account, address)
-	return d.call(context.WithoutCancel(ctx), "counting a login", func(ctx context.Context) error {
-		if tried && good {
-			return errors.Join(d.client.Del(ctx, limits[0].key).Err(), d.endTries(ctx, limits[1:], false))
-		}
-		return d.endTries(ctx, limits[:], tried)
-	})
+	if tried && good {
+		return d.endTries(ctx, limits[1:], false, limits[0].key)
+	}
+	return d.endTries(ctx, limits[:], tried)
 }
 
-func (d *DB) endTries(ctx context.Context, limits []limitKey, failed bool) error {
+// endTries ends a try at each of the limits, and forgets all that the other keys count.
+func (d *DB) endTries(ctx context.Context, limits []limitKey, failed bool, forget ...string) error {
 	if len(limits) == 0 {
 		return nil
 	}
@@ -160,9 +157,14 @@ func (d *DB) endTries(ctx context.Context, limits []limitKey, failed bool) error
 	if failed {
 		outcome = 1
 	}
-	pipeline := d.client.Pipeline()
-	for _, limit := range limits {
-		pipeline.Eval(ctx, endTry, []string{limit.key}, limit.per.Milliseconds(), outcome)
-	}
-	return execAll(ctx, pipeline)
+	return d.call(context.WithoutCancel(ctx), "counting a login", func(ctx context.Context) error {
+		return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
+			for _, key := range forget {
+				p.Del(ctx, key)
+			}
+			for _, limit := range limits {
+				p.Eval(ctx, endTry, []string{limit.key}, limit.per.Milliseconds(), outcome)
+			}
+		})
+	})
 }

@@ -33,8 +33,9 @@ type lookup struct {
 
 	revoked bool
 	cut     int64
+	now     time.Time // of the node that answered
 	err     error
-	done    chan struct{} // closed when the three above are set
+	done    chan struct{} // closed when the four above are set
 }
 
 func (q *lookup) answer(err error) {
@@ -53,6 +54,8 @@ type lane struct {
 	mu      sync.Mutex
 	waiting []*lookup
 	flights int
+
+	highest highestTime // of the node
 }
 
 var errCrowded = errors.New("too many look-ups are waiting for Redis")
@@ -167,43 +170,56 @@ func (l *lane) carry(batch []*lookup) {
 	}
 }
 
-// Revoked asks all that may make a token dead besides its own age, in one round trip: whether it is on
-// the blacklist, and the cut at or before which tokens of that user were revoked, in seconds of Redis's
-// clock, 0 if none were. userID is "" for a token that names no user.
+// Revoked asks in one round trip for everything that may revoke a token: an entry on the blacklist, and the cuts at
+// or before which the tokens of its user, or of all users, were revoked. issuedAt is when the token was issued, in
+// seconds of Redis's clock, 0 if it does not say. userID is "" for a token that names no user.
 //
-// The epoch is asked for last, on the same connection: a blacklist that is lost between the questions is
-// noticed. Any entry on the blacklist counts, whatever its type or value: EXISTS sees what GET and MGET
-// would not.
-func (d *DB) Revoked(ctx context.Context, token, userID string) (revoked bool, cut int64, err error) {
+// now is the time by which the token's expiry has to be judged. It is the time of the node that holds the entry,
+// read after it, so a token expires before its entry does; and if that clock was set back since the token was
+// issued, it is the highest time that the clock has shown.
+//
+// The epoch is read after the keys, on the same connection, so that a blacklist that is lost in between is noticed.
+// Last comes the proof that a master answered. Any entry on the blacklist counts, whatever its type or value:
+// EXISTS sees what GET and MGET would not.
+func (d *DB) Revoked(ctx context.Context, token, userID string, issuedAt int64) (revoked bool, now time.Time, err error) {
+	revoked, cut, now, err := d.lookUp(ctx, token, userID)
+	if err != nil {
+		return false, time.Time{}, fmt.Errorf("asking whether a token is revoked: %w", d.explain(err))
+	}
+	return revoked || cut > 0 && issuedAt <= cut, d.clock.judge(now, issuedAt), nil
+}
+
+// lookUp returns whether a token is on the blacklist, the later of the cuts, 0 for none, and the time.
+func (d *DB) lookUp(ctx context.Context, token, userID string) (revoked bool, cut int64, now time.Time, err error) {
+	if err := d.loadClock(ctx); err != nil {
+		return false, 0, time.Time{}, err
+	}
 	entry, userCut := blacklistKey(token), ""
 	if userID != "" {
 		userCut = logoutAllKey(userID)
 	}
 	if d.cluster() {
-		revoked, cut, err = d.revokedInCluster(ctx, entry, userCut)
-	} else {
-		revoked, cut, err = d.lookUp(ctx, d.lane, entry, userCut)
+		return d.lookUpInCluster(ctx, entry, userCut)
 	}
-	if err != nil {
-		return false, 0, fmt.Errorf("asking whether a token is revoked: %w", err)
-	}
-	return revoked, cut, nil
+	return d.lookUpKeys(ctx, d.lane, entry, userCut)
 }
 
-func (d *DB) lookUp(ctx context.Context, l *lane, entry, userCut string) (revoked bool, cut int64, err error) {
+func (d *DB) lookUpKeys(
+	ctx context.Context, l *lane, entry, userCut string,
+) (revoked bool, cut int64, now time.Time, err error) {
 	q := &lookup{entry: entry, userCut: userCut}
 	if err := l.ask(ctx, q); err != nil {
-		return false, 0, err
+		return false, 0, time.Time{}, err
 	}
-	return q.revoked, q.cut, nil
+	return q.revoked, q.cut, q.now, nil
 }
 
-// fly asks for all of a batch at once whether any of it is there, the epoch last. Nothing is, as a rule. Else
-// it asks anew, one by one: what was answered is not enough to tell whose it is, and the epoch has to be read
-// behind what tells.
+// fly asks whether any key of a batch exists. Usually none does, and every token in the batch is valid. If one
+// does, the batch is sent again with a command for each key, because EXISTS returns only a count. The epoch is
+// again read after them.
 func (d *DB) fly(ctx context.Context, batch []*lookup) error {
 	if d.cluster() { // where a command has keys of one slot only
-		return d.flyOneByOne(ctx, batch)
+		return d.flyAtNode(ctx, batch)
 	}
 	keys := make([]string, 0, 2*len(batch))
 	for _, q := range batch {
@@ -211,109 +227,192 @@ func (d *DB) fly(ctx context.Context, batch []*lookup) error {
 			keys = append(keys, q.userCut)
 		}
 	}
-	pipeline := d.client.Pipeline()
-	there := pipeline.Exists(ctx, keys...)
-	epoch := pipeline.Get(ctx, epochKey)
-	if err := exec(ctx, pipeline); err != nil {
+	var existing *redis.IntCmd
+	var epoch *redis.StringCmd
+	var clock *redis.TimeCmd
+	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
+		existing, epoch, clock = p.Exists(ctx, keys...), p.Get(ctx, epochKey), p.Time(ctx)
+	}); err != nil {
 		return err
 	}
-	if there.Err() != nil || there.Val() > 0 {
+	if existing.Err() != nil || existing.Val() > 0 {
 		return d.flyOneByOne(ctx, batch)
 	}
-	cut, err := d.epochCut(ctx, epoch)
-	for _, q := range batch {
-		q.cut = cut
-	}
-	return err
+	return d.landed(ctx, batch, epoch, clock)
 }
 
 // flyOneByOne is one round trip. A command that Redis refuses, such as the GET of a user's cut that is no
-// text, fails its own look-up; all else fails all.
+// string, fails its own lookup; anything else fails all.
 func (d *DB) flyOneByOne(ctx context.Context, batch []*lookup) error {
-	pipeline := d.client.Pipeline()
-	entries := make([]*redis.IntCmd, len(batch))
-	userCuts := make([]*redis.StringCmd, len(batch))
-	for i, q := range batch {
-		if q.entry != "" {
-			entries[i] = pipeline.Exists(ctx, q.entry)
-		}
-		if q.userCut != "" {
-			userCuts[i] = pipeline.Get(ctx, q.userCut)
-		}
-	}
-	epoch := noReply
-	if !d.cluster() {
-		epoch = pipeline.Get(ctx, epochKey)
-	}
-	if err := exec(ctx, pipeline); err != nil {
+	var replies []keyReplies
+	var epoch *redis.StringCmd
+	var clock *redis.TimeCmd
+	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
+		replies = askKeys(ctx, p, batch)
+		epoch, clock = p.Get(ctx, epochKey), p.Time(ctx)
+	}); err != nil {
 		return err
 	}
-	epochCut, err := d.epochCut(ctx, epoch)
-	if err != nil {
+	if err := d.landed(ctx, batch, epoch, clock); err != nil {
 		return err
 	}
 	for i, q := range batch {
-		q.cut = epochCut
-		if entries[i] != nil {
-			q.revoked, q.err = entries[i].Val() > 0, entries[i].Err()
-		}
-		if userCuts[i] != nil && q.err == nil {
-			var cut int64
-			cut, q.err = parseUserCut(userCuts[i])
-			q.cut = max(cut, epochCut)
-		}
+		replies[i].answer(q)
 	}
 	return nil
 }
 
-// revokedInCluster asks for either key at its own node, so that it is held up by no other.
-func (d *DB) revokedInCluster(ctx context.Context, entry, userCut string) (revoked bool, cut int64, err error) {
+// landed takes over what all lookups of a batch share: the cut of the epoch, and the time.
+func (d *DB) landed(ctx context.Context, batch []*lookup, epoch *redis.StringCmd, clock *redis.TimeCmd) error {
+	now, err := clock.Result()
+	if err != nil {
+		return fmt.Errorf("the time: %w", err)
+	}
+	d.clock.observe(&d.lane.highest, now)
+	cut, err := d.epochCut(ctx, epoch)
+	for _, q := range batch {
+		q.cut, q.now = cut, now
+	}
+	return err
+}
+
+// keyReplies are the replies to the questions of one lookup, nil where it asks none.
+type keyReplies struct {
+	entry   *redis.IntCmd
+	userCut *redis.StringCmd
+}
+
+func askKeys(ctx context.Context, p redis.Pipeliner, batch []*lookup) []keyReplies {
+	replies := make([]keyReplies, len(batch))
+	for i, q := range batch {
+		if q.entry != "" {
+			replies[i].entry = p.Exists(ctx, q.entry)
+		}
+		if q.userCut != "" {
+			replies[i].userCut = p.Get(ctx, q.userCut)
+		}
+	}
+	return replies
+}
+
+func (r keyReplies) answer(q *lookup) {
+	if r.entry != nil {
+		q.revoked, q.err = r.entry.Val() > 0, r.entry.Err()
+	}
+	if r.userCut != nil && q.err == nil {
+		var cut int64
+		cut, q.err = parseUserCut(r.userCut)
+		q.cut = max(cut, q.cut)
+	}
+}
+
+// moved reports whether the node redirected a command, because the key is not, or no longer, its own.
+func (r keyReplies) moved() bool {
+	var err error
+	if r.entry != nil {
+		err = r.entry.Err()
+	}
+	if r.userCut != nil {
+		err = cmp.Or(err, r.userCut.Err())
+	}
+	return redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK") || redis.HasErrorPrefix(err, "TRYAGAIN")
+}
+
+// flyAtNode asks one node of a cluster, and for the time of the same node. Lookups that it redirects are sent again
+// through the client, which follows.
+func (d *DB) flyAtNode(ctx context.Context, batch []*lookup) error {
+	key := cmp.Or(batch[0].entry, batch[0].userCut)
+	node, err := d.nodeOf(ctx, key)
+	if err != nil {
+		return err
+	}
+	var replies []keyReplies
+	var clock *redis.TimeCmd
+	if _, err := d.pipeline(ctx, node, func(p redis.Pipeliner) {
+		replies, clock = askKeys(ctx, p, batch), p.Time(ctx)
+	}); err != nil {
+		return err
+	}
+	now, err := clock.Result()
+	if err != nil {
+		return fmt.Errorf("the time: %w", err)
+	}
+	d.clock.observe(&d.laneAt(node.Options().Addr, key).highest, now)
+	var redirected []*lookup
+	for i, q := range batch {
+		q.now = now
+		if replies[i].moved() {
+			redirected = append(redirected, q)
+		} else {
+			replies[i].answer(q)
+		}
+	}
+	if len(redirected) == 0 {
+		return nil
+	}
+	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) { replies = askKeys(ctx, p, redirected) }); err != nil {
+		return err
+	}
+	for i, q := range redirected {
+		replies[i].answer(q)
+	}
+	return nil
+}
+
+// lookUpInCluster asks for either key at its own node, so that it is held up by no other.
+func (d *DB) lookUpInCluster(
+	ctx context.Context, entry, userCut string,
+) (revoked bool, cut int64, now time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	l, err := d.laneOf(ctx, entry)
 	if err != nil {
-		return false, 0, err
+		return false, 0, time.Time{}, err
 	}
 	if userCut == "" {
-		return d.lookUp(ctx, l, entry, "")
+		return d.lookUpKeys(ctx, l, entry, "")
 	}
 	other, err := d.laneOf(ctx, userCut)
 	if err != nil {
-		return false, 0, err
+		return false, 0, time.Time{}, err
 	}
 	var failed error
 	var both sync.WaitGroup
-	both.Go(func() { _, cut, failed = d.lookUp(ctx, other, "", userCut) })
-	revoked, _, err = d.lookUp(ctx, l, entry, "")
+	both.Go(func() { _, cut, _, failed = d.lookUpKeys(ctx, other, "", userCut) })
+	revoked, _, now, err = d.lookUpKeys(ctx, l, entry, "")
 	both.Wait()
-	return revoked, cut, cmp.Or(err, failed)
+	return revoked, cut, now, cmp.Or(err, failed)
 }
 
 // laneOf returns the lane to the node of a cluster that holds a key.
 func (d *DB) laneOf(ctx context.Context, key string) (*lane, error) {
-	cluster := d.client.(*redis.ClusterClient)
-	node, err := cluster.MasterForKey(ctx, key)
+	node, err := d.nodeOf(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	address := node.Options().Addr
+	return d.laneAt(node.Options().Addr, key), nil
+}
+
+// laneAt returns the lane to the node of a cluster with that address, which holds a key.
+func (d *DB) laneAt(address, key string) *lane {
 	if l, ok := d.lanes.Load(address); ok {
-		return l.(*lane), nil
+		return l.(*lane)
 	}
 	// Another node may hold the key by now. The client would notice within ten seconds.
+	cluster := d.client.(*redis.ClusterClient)
 	probe := func(ctx context.Context) error {
 		cluster.ReloadState(ctx)
 		return d.callAnyway(ctx, func(ctx context.Context) error { return cluster.Exists(ctx, key).Err() })
 	}
 	changed := func(err error) {
 		if err != nil {
-			d.state.log.Error("Redis connection failed: "+err.Error(), "node", address)
+			d.state.log.Error("Redis connection failed: "+d.explain(err).Error(), "node", address)
 		} else {
 			d.state.log.Info("connected to redis", "node", address)
 		}
 	}
 	l, _ := d.lanes.LoadOrStore(address, d.newLane(probe, changed))
-	return l.(*lane), nil
+	return l.(*lane)
 }
 
 func (d *DB) newLane(probe func(context.Context) error, changed func(error)) *lane {

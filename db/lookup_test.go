@@ -80,7 +80,7 @@ func openSpy(t *testing.T, timeout time.Duration) (*DB, *spy) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	if _, _, err := d.Revoked(t.Context(), "first", ""); err != nil { // installs the epoch
+	if _, _, err := d.lookUpCut(t.Context(), "first", ""); err != nil { // installs the epoch
 		t.Fatal(err)
 	}
 	s.sent()
@@ -92,18 +92,18 @@ func openSpy(t *testing.T, timeout time.Duration) (*DB, *spy) {
 func TestLookupsShareFlights(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 20*time.Second)
-	if _, _, err := d.Revoked(t.Context(), "lone", "ada"); err != nil {
+	if _, _, err := d.lookUpCut(t.Context(), "lone", "ada"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:lone logout-all:ada, GET auth:epoch"; got != want {
+	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:lone logout-all:ada, GET auth:epoch, TIME, WAIT 0 0"; got != want {
 		t.Errorf("for one look-up: %s; want %s", got, want)
 	}
 	_ = s.Set("blacklist:revoked", "true")
-	if revoked, _, err := d.Revoked(t.Context(), "revoked", "ada"); !revoked || err != nil {
+	if revoked, _, err := d.lookUpCut(t.Context(), "revoked", "ada"); !revoked || err != nil {
 		t.Fatalf("a revoked token: %v, %v", revoked, err)
 	}
-	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:revoked logout-all:ada, GET auth:epoch, "+
-		"EXISTS blacklist:revoked, GET logout-all:ada, GET auth:epoch"; got != want {
+	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:revoked logout-all:ada, GET auth:epoch, TIME, WAIT 0 0, "+
+		"EXISTS blacklist:revoked, GET logout-all:ada, GET auth:epoch, TIME, WAIT 0 0"; got != want {
 		t.Errorf("for one that is revoked: %s; want %s", got, want)
 	}
 
@@ -128,7 +128,7 @@ func TestLookupsShareFlights(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			revoked, cut, err := d.Revoked(t.Context(), fmt.Sprint("t", i), fmt.Sprint("u", i))
+			revoked, cut, err := d.lookUpCut(t.Context(), fmt.Sprint("t", i), fmt.Sprint("u", i))
 			wantCut := int64(0)
 			if i%5 == 0 {
 				wantCut = int64(1000 + i)
@@ -149,19 +149,26 @@ func TestLookupsShareFlights(t *testing.T) {
 	})
 	close(gate)
 	all.Wait()
-	since := 0
+	// On every connection: questions, and then the epoch, the time and the proof that a master answered.
+	questions, after := 0, []string{"GET auth:epoch", "TIME", "WAIT 0 0"}
 	for _, command := range s.sent() {
-		if command != "GET auth:epoch" {
-			since++
-			continue
+		at := slices.Index(after, command)
+		switch {
+		case at < 0 && questions >= 0:
+			questions++
+		case at == 0 && questions > 0:
+			questions = -1
+		case at > 0 && questions == -at:
+			questions = -at - 1
+		default:
+			t.Fatalf("%s was sent after %d", command, questions)
 		}
-		if since == 0 {
-			t.Error("an epoch without a question before it")
+		if questions == -len(after) {
+			questions = 0
 		}
-		since = 0
 	}
-	if since != 0 {
-		t.Errorf("%d questions behind the last epoch", since)
+	if questions != 0 {
+		t.Errorf("%d questions without an epoch after them", questions)
 	}
 	if most := int64(maxFlights + n/maxOnFlight + 1); flights.Load() > most {
 		t.Errorf("%d flights for %d look-ups, want %d at most", flights.Load(), n, most)
@@ -190,7 +197,7 @@ func TestFlightsAreCounted(t *testing.T) {
 	for range 400 {
 		all.Go(func() {
 			for range 100 {
-				if _, _, err := d.Revoked(t.Context(), "token", "user"); err != nil {
+				if _, _, err := d.lookUpCut(t.Context(), "token", "user"); err != nil {
 					t.Error(err)
 				}
 				if rand.IntN(4) == 0 {
@@ -215,11 +222,11 @@ func TestAnswersAreNew(t *testing.T) {
 	var all sync.WaitGroup
 	const early = 1 + (maxFlights-1)*worthAnother
 	for i := range early {
-		all.Go(func() { _, _, _ = d.Revoked(t.Context(), fmt.Sprint("early ", i), "") })
+		all.Go(func() { _, _, _ = d.lookUpCut(t.Context(), fmt.Sprint("early ", i), "") })
 	}
 	eventually(t, "every flight has left", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.commands) >= maxFlights })
 	all.Go(func() {
-		if revoked, _, err := d.Revoked(t.Context(), "late", ""); !revoked || err != nil {
+		if revoked, _, err := d.lookUpCut(t.Context(), "late", ""); !revoked || err != nil {
 			t.Errorf("revoked after the flights left, before the request: %v, %v", revoked, err)
 		}
 	})
@@ -240,7 +247,7 @@ func TestCallersLeave(t *testing.T) {
 	const n = maxFlights*maxOnFlight + maxWaiting + 100
 	for range n {
 		all.Go(func() {
-			switch _, _, err := d.Revoked(ctx, "token", ""); {
+			switch _, _, err := d.lookUpCut(ctx, "token", ""); {
 			case errors.Is(err, context.Canceled):
 				gone.Add(1)
 			case errors.Is(err, errCrowded):
@@ -255,7 +262,7 @@ func TestCallersLeave(t *testing.T) {
 	eventually(t, "too many wait", func() bool { return crowded.Load() >= 100 })
 	leave()
 	eventually(t, "they have left", func() bool { return gone.Load()+crowded.Load() >= n-maxFlights })
-	if _, _, err := d.Revoked(t.Context(), "one more", ""); !errors.Is(err, errCrowded) {
+	if _, _, err := d.lookUpCut(t.Context(), "one more", ""); !errors.Is(err, errCrowded) {
 		t.Errorf("one more: %v, want %v", err, errCrowded)
 	}
 	release()
@@ -263,7 +270,7 @@ func TestCallersLeave(t *testing.T) {
 	if flew.Load() > maxFlights || crowded.Load() > maxFlights*maxOnFlight+100 {
 		t.Errorf("%d left, %d were refused, %d flew", gone.Load(), crowded.Load(), flew.Load())
 	}
-	eventually(t, "there is room again", func() bool { _, _, err := d.Revoked(t.Context(), "token", ""); return err == nil })
+	eventually(t, "there is room again", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
 	eventually(t, "no flight is under way", func() bool { d.lane.mu.Lock(); defer d.lane.mu.Unlock(); return d.lane.flights == 0 })
 }
 
@@ -274,14 +281,14 @@ func TestBreaker(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	d, s := openSpy(t, timeout)
 	release := s.hold()
-	if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil {
+	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil {
 		t.Fatal("an answer from a Redis that hangs")
 	}
 	eventually(t, "the breaker has noticed", func() bool { _, err := d.lane.enter(); return err != nil })
 	s.sent()
 	since := time.Now()
 	for range 10_000 {
-		if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil {
+		if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil {
 			t.Fatal("an answer from a Redis that hangs")
 		}
 		if err := d.Revoke(t.Context(), "token", time.Time{}); err == nil {
@@ -296,16 +303,16 @@ func TestBreaker(t *testing.T) {
 	}
 	t.Logf("20,000 refusals in %s", took)
 	release()
-	eventually(t, "calls go on", func() bool { _, _, err := d.Revoked(t.Context(), "token", ""); return err == nil })
+	eventually(t, "calls go on", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
 
 	s.SetError("OOM command not allowed")
 	for range 3 {
-		if _, _, err := d.Revoked(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "OOM") {
+		if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "OOM") {
 			t.Errorf("a refusal: %v", err)
 		}
 	}
 	s.SetError("")
-	if _, _, err := d.Revoked(t.Context(), "token", ""); err != nil {
+	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err != nil {
 		t.Errorf("right after a refusal: %v", err)
 	}
 	gone, leave := context.WithCancel(t.Context())
@@ -313,7 +320,7 @@ func TestBreaker(t *testing.T) {
 	if _, _, err := d.UserByEmail(gone, "ada@example.com"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a client that has gone: %v", err)
 	}
-	if _, _, err := d.Revoked(t.Context(), "token", ""); err != nil {
+	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err != nil {
 		t.Errorf("after a client has gone: %v", err)
 	}
 }
@@ -351,7 +358,7 @@ func TestClusterAway(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	for _, user := range []string{"", "ada"} {
-		if _, _, err := d.Revoked(t.Context(), "token", user); err == nil {
+		if _, _, err := d.lookUpCut(t.Context(), "token", user); err == nil {
 			t.Errorf("an answer about a token of %q", user)
 		}
 	}

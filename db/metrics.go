@@ -15,7 +15,15 @@ type metrics struct {
 	onFlight    prometheus.Histogram
 	crowded     prometheus.Counter
 	revocations *prometheus.CounterVec
+	outages     *prometheus.CounterVec
 }
+
+// Why Redis was unavailable.
+const (
+	outageUnreachable = "unreachable"
+	outageRefused     = "refused"
+	outageNotMaster   = "not_master"
+)
 
 // How an exchange with Redis ends.
 const (
@@ -44,6 +52,13 @@ func newMetrics() *metrics {
 			Name: "gin_auth_revocations_total",
 			Help: "Revocations of a token (logout) or of all tokens of a user (logout-all), by whether they were stored.",
 		}, []string{"of", "outcome"}),
+		outages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gin_auth_redis_outages_total",
+			Help: "How often Redis became unavailable, by the reason: unreachable, refused (an error), not_master.",
+		}, []string{"reason"}),
+	}
+	for _, reason := range []string{outageUnreachable, outageRefused, outageNotMaster} {
+		m.outages.WithLabelValues(reason)
 	}
 	// Counters that exist from the start show their first increase.
 	for _, outcome := range []string{outcomeAnswered, outcomeRefused, outcomeUnanswered} {
@@ -62,7 +77,7 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	for _, collector := range []prometheus.Collector{
-		d.metrics.exchanges, d.metrics.onFlight, d.metrics.crowded, d.metrics.revocations,
+		d.metrics.exchanges, d.metrics.onFlight, d.metrics.crowded, d.metrics.revocations, d.metrics.outages,
 		gauge("gin_auth_redis_up", "1 while Redis answers, as far as is known, else 0.", func() float64 {
 			d.state.mu.Lock()
 			defer d.state.mu.Unlock()
@@ -76,15 +91,22 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 			})
 			return open
 		}),
-		gauge("gin_auth_redis_risks", "Ways in which this Redis can lose logouts, as it says itself: see the log.", func() float64 {
+		gauge("gin_auth_redis_risks", "Reasons why this Redis can lose logouts or lacks rights: see the log.", func() float64 {
 			d.state.mu.Lock()
 			defer d.state.mu.Unlock()
 			return float64(len(d.state.risks))
 		}),
-		gauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are refused: when the blacklist was last lost, or revoke-all run; 0 for never.", func() float64 {
-			d.epoch.mu.Lock()
-			defer d.epoch.mu.Unlock()
-			return float64(d.epoch.cut)
+		gauge("gin_auth_epoch_unprotected", "1 while a lost blacklist would go unnoticed, else 0.", func() float64 {
+			failed, _, _ := d.epoch.protection()
+			return number(failed != nil || d.cluster())
+		}),
+		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are rejected: when the blacklist was last lost, or revoke-all run; 0 for never. Absent until it is known.", func() (float64, bool) {
+			_, cut, known := d.epoch.protection()
+			return float64(cut), known
+		}),
+		knownGauge("gin_auth_clock_skew_seconds", "How far this instance's clock is ahead of Redis's. Absent until it is known.", func() (float64, bool) {
+			skew, known := d.Skew()
+			return skew.Seconds(), known
 		}),
 	} {
 		if err := registry.Register(collector); err != nil {
@@ -92,6 +114,24 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 		}
 	}
 	return nil
+}
+
+// knownGauge is a gauge that is exported only while its value is known.
+func knownGauge(name, help string, value func() (float64, bool)) prometheus.Collector {
+	return optionalGauge{prometheus.NewDesc(name, help, nil, nil), value}
+}
+
+type optionalGauge struct {
+	desc  *prometheus.Desc
+	value func() (float64, bool)
+}
+
+func (g optionalGauge) Describe(descs chan<- *prometheus.Desc) { descs <- g.desc }
+
+func (g optionalGauge) Collect(metrics chan<- prometheus.Metric) {
+	if value, known := g.value(); known {
+		metrics <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, value)
+	}
 }
 
 func number(b bool) float64 {

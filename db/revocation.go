@@ -95,17 +95,21 @@ func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
 // issueTime returns the time after every cut, and Redis's own.
 func (d *DB) issueTime(ctx context.Context, userID string) (at, now time.Time, err error) {
 	err = d.call(ctx, "asking for the time", func(ctx context.Context) error {
-		pipeline := d.client.Pipeline()
-		userCut := pipeline.Get(ctx, logoutAllKey(userID))
-		clock := pipeline.Time(ctx)
-		epoch := noReply
-		if !d.cluster() {
-			epoch = pipeline.Get(ctx, epochKey)
-		}
-		if err := execAll(ctx, pipeline); err != nil {
+		var userCut, epoch *redis.StringCmd
+		var clock *redis.TimeCmd
+		if err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
+			userCut, epoch = p.Get(ctx, logoutAllKey(userID)), noReply
+			if !d.cluster() {
+				epoch = p.Get(ctx, epochKey)
+			}
+			clock = p.Time(ctx)
+		}); err != nil {
 			return err
 		}
 		now = clock.Val()
+		if !d.cluster() {
+			d.clock.observe(&d.lane.highest, now)
+		}
 		ofUser, err := parseUserCut(userCut)
 		if err != nil {
 			return err
@@ -128,15 +132,14 @@ func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)
 		return err
 	}
 	if d.waitReplicas == 0 {
-		pipeline := node.Pipeline()
-		write(pipeline)
-		return execAll(ctx, pipeline)
+		return d.pipelineAll(ctx, node, write)
 	}
 	// Redis looks at who waits ten times a second: a WAIT of half the timeout may take a tenth of a second more.
-	pipeline := node.WithTimeout(d.timeout).Pipeline()
-	write(pipeline)
-	replicas := pipeline.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 2).Milliseconds())
-	if err := execAll(ctx, pipeline); err != nil {
+	var replicas *redis.Cmd
+	if err := d.pipelineAll(ctx, node, func(p redis.Pipeliner) {
+		write(p)
+		replicas = p.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 2).Milliseconds())
+	}); err != nil {
 		return err
 	}
 	n, err := replicas.Int()

@@ -10,34 +10,92 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Risks returns by what Redis can lose revocations, one sentence each, as far as its INFO tells: managed
-// ones often forbid CONFIG. What INFO leaves out counts as fine.
+// Risks returns the ways in which Redis can lose revocations without anybody noticing, one sentence each. What
+// cannot be determined is a risk and is named as one.
 func (d *DB) Risks(ctx context.Context) ([]string, error) {
 	nodes, err := d.masters(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var risks []string
-	for _, node := range nodes {
-		var info string
-		err := d.call(ctx, "asking Redis for its INFO", func(ctx context.Context) (err error) {
-			info, err = node.Info(ctx).Result()
-			return err
-		})
-		found := risksIn(info)
-		if redis.HasErrorPrefix(err, "NOPERM") {
-			found, err = []string{"its INFO is refused to this user, so nothing is known of it: grant +info"}, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+	add := func(found ...string) {
 		for _, risk := range found {
 			if !slices.Contains(risks, risk) {
 				risks = append(risks, risk)
 			}
 		}
 	}
+	for _, node := range nodes {
+		found, err := d.risksOf(ctx, node)
+		if err != nil {
+			return nil, err
+		}
+		add(found...)
+	}
+	if d.cluster() {
+		add("it is a Redis Cluster, where a lost blacklist goes unnoticed: see docs/revocation.md")
+	} else if failed, _, _ := d.epoch.protection(); failed != nil {
+		add("a lost blacklist would go unnoticed, because auth:epoch cannot be stored: " + failed.Error())
+	}
+	if err := d.clock.whyDenied(); err != nil {
+		add("if its clock is set back, instances that start later do not know, because auth:clock cannot be used: " + err.Error())
+	}
 	return risks, nil
+}
+
+func (d *DB) risksOf(ctx context.Context, node *redis.Client) ([]string, error) {
+	var info string
+	err := d.call(ctx, "asking Redis for its INFO", func(ctx context.Context) (err error) {
+		info, err = node.Info(ctx).Result()
+		return err
+	})
+	var refusal redis.Error
+	var risks []string
+	switch {
+	case errors.As(err, &refusal):
+		risks = append(risks, "whether it evicts keys, persists them, or is a replica is unknown, because INFO is refused ("+
+			refusal.Error()+"): grant +info")
+	case err != nil:
+		return nil, err
+	default:
+		risks = append(risks, risksIn(info)...)
+	}
+	if d.cluster() {
+		return risks, nil
+	}
+	proof, err := d.findProof(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	if proof == proofNone {
+		risks = append(risks, "whether it was demoted to a replica cannot be recognized, because WAIT and ROLE are both refused: "+
+			"grant +wait")
+	}
+	return risks, nil
+}
+
+// findProof tries which proof that a master answered is permitted now, and has every pipeline use it.
+func (d *DB) findProof(ctx context.Context, node *redis.Client) (roleProof, error) {
+	for proof := proofWait; ; proof++ {
+		command := proof.command(ctx)
+		if command == nil {
+			d.role.set(proof)
+			return proof, nil
+		}
+		err := d.callAnyway(ctx, func(ctx context.Context) error {
+			_ = node.Process(ctx, command)
+			return command.Err()
+		})
+		if isDenied(err) {
+			continue
+		}
+		var refusal redis.Error
+		if err == nil || errors.As(err, &refusal) {
+			d.role.set(proof)
+			return proof, nil
+		}
+		return proof, fmt.Errorf("asking for the role: %w", err)
+	}
 }
 
 // infoFields takes INFO apart.
@@ -51,6 +109,7 @@ func infoFields(info string) map[string]string {
 	return fields
 }
 
+// risksIn returns the risks that INFO shows, and one for each field that it lacks.
 func risksIn(info string) []string {
 	fields := infoFields(info)
 	is := func(name string, values ...string) bool { return slices.Contains(values, fields[name]) }
@@ -60,22 +119,24 @@ func risksIn(info string) []string {
 			risks = append(risks, fmt.Sprintf(format, args...))
 		}
 	}
+	risk(!is("role", "master", "slave"), "whether it is a master is unknown: its INFO does not say")
 	risk(is("role", "slave"), "it is a replica: logouts can't be stored; name the master")
+	risk(is("maxmemory", "") || is("maxmemory_policy", ""), "whether it evicts keys is unknown: its INFO does not say")
 	risk(!is("maxmemory", "", "0") && !is("maxmemory_policy", "", "noeviction"),
 		"it evicts keys when its memory is full, logouts among them: set maxmemory-policy noeviction, not %s", fields["maxmemory_policy"])
-	risk(!is("evicted_keys", "", "0"), "it has evicted %s keys since its start: logouts may be among them", fields["evicted_keys"])
+	risk(is("evicted_keys", ""), "whether it has evicted keys is unknown: its INFO does not say")
+	risk(!is("evicted_keys", "", "0"), "it has evicted %s keys since its start: logouts may be among them; "+
+		"once the policy is noeviction, CONFIG RESETSTAT clears this count", fields["evicted_keys"])
+	risk(!is("aof_enabled", "0", "1"), "whether it has an append-only file is unknown: its INFO does not say")
 	risk(is("aof_enabled", "0"), "its append-only file is off: a restart forgets the logouts since its last snapshot; set appendonly yes")
 	risk(is("aof_last_write_status", "err"), "it could not write its append-only file the last time: look at its disk and its log")
 	risk(is("aof_enabled", "0") && is("rdb_last_bgsave_status", "err"), "it could not save its last snapshot: look at its disk and its log")
 	return risks
 }
 
-// errUnsafe says that Redis has Risks where Options.RequireSafe wants none.
-var errUnsafe = errors.New("this Redis can lose logouts (REDIS_REQUIRE_SAFE)")
-
-// CheckSafe looks for risks and logs those that it hasn't logged before. The error is that of asking, or
-// with Options.RequireSafe that there are any.
-func (d *DB) CheckSafe(ctx context.Context) error {
+// logRisks examines Redis for risks and missing rights, and logs them if they are not those that it logged before.
+// The error is that of asking.
+func (d *DB) logRisks(ctx context.Context) error {
 	if d.embedded != nil {
 		return nil
 	}
@@ -83,20 +144,23 @@ func (d *DB) CheckSafe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_, lacks, err := d.Check(ctx)
+	if err != nil {
+		return err
+	}
 	d.state.mu.Lock()
-	news := !slices.Equal(risks, d.state.risks)
-	d.state.risks = risks
+	before := d.state.risks
+	d.state.risks = append(slices.Clone(risks), lacks...)
 	d.state.mu.Unlock()
-	if news {
-		for _, risk := range risks {
+	for _, risk := range risks {
+		if !slices.Contains(before, risk) {
 			d.state.log.Warn("this Redis can lose logouts: " + risk)
 		}
 	}
-	if d.requireSafe && len(risks) > 0 {
-		return fmt.Errorf("%w: %s", errUnsafe, strings.Join(risks, "; "))
+	for _, lack := range lacks {
+		if !slices.Contains(before, lack) {
+			d.state.log.Warn("a right is missing: " + lack)
+		}
 	}
 	return nil
 }
-
-// IsUnsafe tells whether err says that Redis can lose revocations, rather than that it can't be asked.
-func IsUnsafe(err error) bool { return errors.Is(err, errUnsafe) }

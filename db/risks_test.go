@@ -34,7 +34,13 @@ func TestRisksIn(t *testing.T) {
 		"says nothing": {map[string]string{
 			"role": "", "maxmemory": "", "maxmemory_policy": "", "evicted_keys": "", "aof_enabled": "",
 			"aof_last_write_status": "", "rdb_last_bgsave_status": "",
-		}, nil},
+		}, []string{
+			"whether it is a master is unknown", "whether it evicts keys is unknown", "whether it has evicted keys is unknown",
+			"whether it has an append-only file is unknown",
+		}},
+		"does not say its policy": {map[string]string{"maxmemory_policy": ""}, []string{"whether it evicts keys is unknown"}},
+		"does not say its limit":  {map[string]string{"maxmemory": ""}, []string{"whether it evicts keys is unknown"}},
+		"another role":            {map[string]string{"role": "sentinel"}, []string{"whether it is a master is unknown"}},
 	} {
 		info := "# Server\r\n"
 		for field, value := range safe {

@@ -109,12 +109,12 @@ func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.
 		return replies, nil
 	}
 	err := d.call(ctx, doing, func(ctx context.Context) error {
-		pipeline := d.client.Pipeline()
-		for i, key := range keys {
-			replies[i] = pipeline.Get(ctx, key)
-		}
 		// Its own error comes first: where no connection could be had, the replies may have none.
-		if _, err := pipeline.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+		if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
+			for i, key := range keys {
+				replies[i] = p.Get(ctx, key)
+			}
+		}); err != nil {
 			return err
 		}
 		for _, reply := range replies {
@@ -128,13 +128,13 @@ func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.
 }
 
 // masters lists the nodes that share the keys.
-func (d *DB) masters(ctx context.Context) ([]redis.Cmdable, error) {
+func (d *DB) masters(ctx context.Context) ([]*redis.Client, error) {
 	cluster, ok := d.client.(*redis.ClusterClient)
 	if !ok {
-		return []redis.Cmdable{d.client}, nil
+		return []*redis.Client{d.client.(*redis.Client)}, nil
 	}
 	var mu sync.Mutex
-	var nodes []redis.Cmdable
+	var nodes []*redis.Client
 	err := d.call(ctx, "asking for the cluster's masters", func(ctx context.Context) error {
 		return cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
 			mu.Lock()

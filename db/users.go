@@ -29,14 +29,13 @@ func (d *DB) CreateUser(ctx context.Context, user User) (bool, error) {
 	}
 	var created bool
 	err = d.call(ctx, "storing a user", func(ctx context.Context) error {
-		err := d.client.SetArgs(ctx, userKey(user.Email), record, redis.SetArgs{Mode: "NX"}).Err()
-		if !errors.Is(err, redis.Nil) {
-			created = err == nil
-			return err
-		}
 		// What is in the way may be this very record: the reply was lost, and the client tried again.
-		there, err := d.client.Get(ctx, userKey(user.Email)).Result()
-		created = there == string(record)
+		var stored *redis.StringCmd
+		err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
+			p.SetArgs(ctx, userKey(user.Email), record, redis.SetArgs{Mode: "NX"})
+			stored = p.Get(ctx, userKey(user.Email))
+		})
+		created = err == nil && stored.Val() == string(record)
 		return err
 	})
 	return created, err
@@ -44,14 +43,14 @@ func (d *DB) CreateUser(ctx context.Context, user User) (bool, error) {
 
 // UserByEmail returns the user with that email, in any case; false if there is none.
 func (d *DB) UserByEmail(ctx context.Context, email string) (User, bool, error) {
-	var record string
-	err := d.call(ctx, "reading a user", func(ctx context.Context) (err error) {
-		record, err = d.client.Get(ctx, userKey(email)).Result()
-		return err
+	var reply *redis.StringCmd
+	err := d.call(ctx, "reading a user", func(ctx context.Context) error {
+		return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { reply = p.Get(ctx, userKey(email)) })
 	})
-	if err != nil || record == "" {
+	if err != nil || errors.Is(reply.Err(), redis.Nil) {
 		return User{}, false, err
 	}
+	record := reply.Val()
 	var user User
 	if err := json.Unmarshal([]byte(record), &user); err != nil {
 		return User{}, false, fmt.Errorf("reading a user: its record is broken: %w", err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -20,11 +21,12 @@ var (
 	ErrUnavailable = errors.New("revocations can't be asked for")
 )
 
-// Revocations tells what was revoked. An error means that it can't tell now.
+// Revocations knows what was revoked. An error means that it cannot tell now.
 type Revocations interface {
-	// Revoked tells whether token is revoked by itself, and the cut, in seconds, at or before which
-	// every token issued to that user is, 0 for none. userID is "" for a token that names no user.
-	Revoked(ctx context.Context, token, userID string) (revoked bool, cut int64, err error)
+	// Revoked reports whether a token is revoked: by itself, or with all tokens of its user, or of all users, that
+	// were issued at or before some time. userID is "" for a token that names no user; issuedAt is in seconds of
+	// Redis's clock, 0 if the token does not say. now is the time to judge the token's expiry by.
+	Revoked(ctx context.Context, token, userID string, issuedAt int64) (revoked bool, now time.Time, err error)
 }
 
 // Auth guards a route: only a request with a session that holds gets through, and the handlers behind
@@ -47,15 +49,15 @@ func Auth(sessions *session.Sessions, revocations Revocations) gin.HandlerFunc {
 		ctx := session.NewContext(c.Request.Context(), s)
 		c.Request = c.Request.WithContext(ctx)
 
-		revoked, cut, err := revocations.Revoked(ctx, s.Token, s.UserID())
+		revoked, now, err := revocations.Revoked(ctx, s.Token, s.UserID(), s.IssuedAt())
 		switch {
 		case err != nil:
 			refuse(c, fmt.Errorf("%w: %w", ErrUnavailable, err))
-		case revoked || s.IssuedBy(cut):
+		case revoked:
 			sessions.Clear(c.Writer.Header())
 			refuse(c, ErrRevoked)
 		default:
-			if err := s.Current(); err != nil {
+			if err := s.Current(now); err != nil {
 				refuse(c, fmt.Errorf("%w: %w", ErrRefused, err))
 			}
 		}

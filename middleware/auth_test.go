@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,23 +25,22 @@ func TestMain(m *testing.M) {
 // revocations answers every question alike and counts them.
 type revocations struct {
 	revoked bool
-	cut     int64
+	now     time.Time
 	err     error
 	asked   []string
 }
 
-func (r *revocations) Revoked(_ context.Context, token, userID string) (bool, int64, error) {
-	r.asked = append(r.asked, token+" "+userID)
-	return r.revoked, r.cut, r.err
+func (r *revocations) Revoked(_ context.Context, token, userID string, issuedAt int64) (bool, time.Time, error) {
+	r.asked = append(r.asked, fmt.Sprint(token, " ", userID, " ", issuedAt))
+	return r.revoked, r.now, r.err
 }
 
-func newSessions(t *testing.T, secret string, now time.Time) *session.Sessions {
+func newSessions(t *testing.T, secret string) *session.Sessions {
 	t.Helper()
 	sessions, err := session.New(session.Options{
 		Secrets:  []string{secret},
 		Lifetime: time.Hour,
 		Cookie:   session.Cookie{Name: "token"},
-		Now:      func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func newSessions(t *testing.T, secret string, now time.Time) *session.Sessions {
 
 func issue(t *testing.T, secret string, at time.Time) string {
 	t.Helper()
-	s, err := newSessions(t, secret, at).Issue(session.User{ID: "7"}, at)
+	s, err := newSessions(t, secret).Issue(session.User{ID: "7"}, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,9 +59,10 @@ func issue(t *testing.T, secret string, at time.Time) string {
 
 func TestAuth(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
+	now := time.Unix(1_800_000_000, 0) // of Redis: this machine's clock does not matter
 	good := issue(t, "secret", now)
-	expired := issue(t, "secret", now.Add(-2*time.Hour))
+	expired := issue(t, "secret", now.Add(-time.Hour))
+	early := issue(t, "secret", now.Add(time.Hour))
 	forged := issue(t, "another", now)
 	broken := errors.New("Redis is away")
 
@@ -79,8 +80,9 @@ func TestAuth(t *testing.T) {
 		{name: "revoked", cookie: "token=" + good, redis: revocations{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
 		{name: "no answer", cookie: "token=" + good, redis: revocations{err: broken}, want: middleware.ErrUnavailable, asked: true},
 		{name: "revoked, no answer", cookie: "token=" + good, redis: revocations{revoked: true, err: broken}, want: middleware.ErrUnavailable, asked: true},
-		{name: "issued before the cut", cookie: "token=" + good, redis: revocations{cut: now.Unix()}, want: middleware.ErrRevoked, asked: true, cleared: true},
-		{name: "issued after the cut", cookie: "token=" + good, redis: revocations{cut: now.Unix() - 1}, asked: true},
+		{name: "of a moment ago, by a clock that is ahead", cookie: "token=" + early, asked: true},
+		{name: "in its last second", cookie: "token=" + good, redis: revocations{now: now.Add(time.Hour - 1)}, asked: true},
+		{name: "when it expires", cookie: "token=" + good, redis: revocations{now: now.Add(time.Hour)}, want: middleware.ErrRefused, asked: true},
 		{name: "expired", cookie: "token=" + expired, want: middleware.ErrRefused, asked: true},
 		{name: "expired and revoked", cookie: "token=" + expired, redis: revocations{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
 		{name: "expired, no answer", cookie: "token=" + expired, redis: revocations{err: broken}, want: middleware.ErrUnavailable, asked: true},
@@ -92,6 +94,9 @@ func TestAuth(t *testing.T) {
 			t.Parallel()
 			var ran bool
 			var got error
+			if test.redis.now.IsZero() {
+				test.redis.now = now
+			}
 			r := gin.New()
 			r.Use(func(c *gin.Context) {
 				c.Next()
@@ -99,7 +104,7 @@ func TestAuth(t *testing.T) {
 					got = last.Err
 				}
 			})
-			r.GET("/", middleware.Auth(newSessions(t, "secret", now), &test.redis), func(c *gin.Context) {
+			r.GET("/", middleware.Auth(newSessions(t, "secret"), &test.redis), func(c *gin.Context) {
 				ran = session.FromContext(c.Request.Context()).UserID() == "7"
 			})
 			request := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -112,6 +117,9 @@ func TestAuth(t *testing.T) {
 			}
 			if asked := len(test.redis.asked) > 0; asked != test.asked {
 				t.Errorf("Redis was asked: %v", asked)
+			}
+			if test.cookie == "token="+good && test.redis.asked[0] != fmt.Sprint(good, " 7 ", now.Unix()) {
+				t.Errorf("Redis was asked about %q", test.redis.asked)
 			}
 			if cleared := strings.HasPrefix(answer.Header().Get("Set-Cookie"), "token=;"); cleared != test.cleared {
 				t.Errorf("Set-Cookie is %q", answer.Header().Get("Set-Cookie"))

@@ -14,11 +14,11 @@ import (
 
 type nothingRevoked struct{}
 
-func (nothingRevoked) Revoked(context.Context, string, string) (bool, int64, error) {
-	return false, 0, nil
+func (nothingRevoked) Revoked(context.Context, string, string, int64) (bool, time.Time, error) {
+	return false, time.Now(), nil
 }
 
-// BenchmarkAuth is the guard without the look-up.
+// BenchmarkAuth is the guard without the lookup.
 func BenchmarkAuth(b *testing.B) {
 	sessions, err := session.New(session.Options{Secrets: []string{"secret"}, Lifetime: time.Hour, Cookie: session.Cookie{Name: "token"}})
 	if err != nil {

@@ -44,7 +44,7 @@ func TestAccessLog(t *testing.T) {
 	request := httptest.NewRequest(http.MethodPost, "/users/"+secret+"?token="+secret, strings.NewReader(secret))
 	request.Header.Set("Cookie", "token="+secret)
 	request.Header.Set("X-Request-Id", "abc-1")
-	sessions := newSessions(t, "secret", time.Now())
+	sessions := newSessions(t, "secret")
 	s, err := sessions.Issue(session.User{ID: "7"}, time.Now())
 	if err != nil {
 		t.Fatal(err)

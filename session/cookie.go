@@ -54,11 +54,11 @@ func decodeValue(value string) string {
 	return decoded
 }
 
-// Set sends the session to the client. The cookie lives as long as the token.
+// Set sends the session, issued here, to the client. The cookie expires with the token.
 func (s *Sessions) Set(h http.Header, session *Session) {
 	cookie := s.With(session.Token)
 	cookie.MaxAge = int(s.lifetime / time.Second)
-	cookie.Expires = s.now().Add(s.lifetime)
+	cookie.Expires = session.expiresAt()
 	h.Add("Set-Cookie", cookie.String())
 }
 

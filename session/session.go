@@ -34,8 +34,6 @@ type Options struct {
 	// Lifetime is how long a token lives.
 	Lifetime time.Duration
 	Cookie   Cookie
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
 }
 
 // Sessions makes and judges sessions. It is safe for concurrent use.
@@ -43,12 +41,11 @@ type Sessions struct {
 	Cookie
 	keys     [][]byte
 	lifetime time.Duration
-	now      func() time.Time
 }
 
 // New returns a Sessions, or an error if there is no secret to sign with.
 func New(o Options) (*Sessions, error) {
-	s := &Sessions{Cookie: o.Cookie, lifetime: o.Lifetime, now: o.Now}
+	s := &Sessions{Cookie: o.Cookie, lifetime: o.Lifetime}
 	for _, secret := range o.Secrets {
 		if secret != "" {
 			s.keys = append(s.keys, []byte(secret))
@@ -56,9 +53,6 @@ func New(o Options) (*Sessions, error) {
 	}
 	if len(s.keys) == 0 {
 		return nil, errors.New("making sessions: no secret to sign tokens with")
-	}
-	if s.now == nil {
-		s.now = time.Now
 	}
 	return s, nil
 }
@@ -99,7 +93,7 @@ func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 		return nil, fmt.Errorf("decoding claims: %w", err)
 	}
 	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
-	return &Session{Token: token, claims: claims, now: s.now}, nil
+	return &Session{Token: token, claims: claims}, nil
 }
 
 // encode returns v as JSON.stringify writes it: <, > and & as they are, no line break at the end.
@@ -118,7 +112,6 @@ type Session struct {
 	Token  string
 	claims object
 	unfit  error // why it can't hold at any time
-	now    func() time.Time
 }
 
 // UserID returns whom the session belongs to: the first of the claims id, _id, userId and sub that is
@@ -149,13 +142,15 @@ func (s *Session) Text(name string) string { return s.claims.text(name) }
 // double.
 func (s *Session) Claims() json.RawMessage { return s.claims.json() }
 
-// Current returns nil if the session holds now, or why it doesn't. exp and nbf are judged as
-// jsonwebtoken does: they must be numbers if they are there, and whole seconds of the clock count.
-func (s *Session) Current() error {
+// Current returns nil if the session is valid at the given time, or why it is not. The time has to come from
+// Redis, with the answer that the session is not revoked: another clock could judge a token valid whose entry on
+// the blacklist has expired. exp and nbf are judged as jsonwebtoken does: they must be numbers if they exist, and
+// whole seconds of the clock count.
+func (s *Session) Current(now time.Time) error {
 	if s.unfit != nil {
 		return s.unfit
 	}
-	second := float64(s.now().Unix())
+	second := float64(now.Unix())
 	if nbf, ok := s.claims.get("nbf"); ok {
 		if n, ok := number(nbf); !ok || n > second {
 			return errors.New("not valid yet, or nbf is no number")
@@ -173,51 +168,40 @@ func (s *Session) Current() error {
 // without jti, carry its own time.
 const nodeAhead = 60
 
-// IssuedBy tells whether the session was issued at or before cut, in seconds of Redis's clock, and so is
-// revoked by it. A cut of 0 is none; a session that doesn't say when it was issued falls under any other.
-func (s *Session) IssuedBy(cut int64) bool {
-	if cut <= 0 {
-		return false
-	}
-	issued, ok := s.IssuedAt()
-	if !ok {
-		return true
-	}
-	if _, ours := s.claims.get("jti"); !ours {
-		return issued <= cut+nodeAhead
-	}
-	return issued <= cut
-}
-
-// IssuedAt returns the session's iat in whole seconds, false if it has none that is a time.
-func (s *Session) IssuedAt() (int64, bool) {
+// IssuedAt returns when the session was issued, in seconds of Redis's clock: at the earliest, because a Node
+// service issues by its own clock. A session that does not say when is issued at 0, before every cut.
+func (s *Session) IssuedAt() int64 {
 	raw, _ := s.claims.get("iat")
 	n, ok := number(raw)
 	if !ok || n < 0 || n > endOfTime {
-		return 0, false
+		return 0
 	}
-	return int64(n), true
+	if _, ours := s.claims.get("jti"); !ours {
+		return max(0, int64(n)-nodeAhead)
+	}
+	return int64(n)
 }
 
-// leeway is how long a revocation outlives its token: clocks of machines differ.
+// leeway is how long the entry of a revoked token outlives the token. Redis expires both by the same clock, but a
+// Node service judges tokens by its own.
 const leeway = time.Minute
 
 // endOfTime is where the expiry of a revocation is cut off, so that no arithmetic on it overflows.
 const endOfTime = 253402300799 // 9999-12-31T23:59:59Z
 
-// RevocableUntil returns until when a revocation of the session has to be kept, and the zero time if
-// for ever (no exp, or one that is no number). It is false if the token is dead by itself for every
-// verifier whose clock is at most a minute off.
-func (s *Session) RevocableUntil() (time.Time, bool) {
+// RevocableUntil returns until when a revocation of the session has to be kept, by Redis's clock, and the zero
+// time for forever (no exp, or one that is not a number).
+func (s *Session) RevocableUntil() time.Time {
 	exp, _ := s.claims.get("exp")
 	n, ok := number(exp)
 	if !ok {
-		return time.Time{}, true
+		return time.Time{}
 	}
-	n = math.Ceil(max(0, min(n, endOfTime)))
-	until := time.Unix(int64(n), 0).Add(leeway)
-	return until, until.Unix() >= s.now().Unix()
+	return time.Unix(int64(math.Ceil(max(0, min(n, endOfTime)))), 0).Add(leeway)
 }
+
+// expiresAt returns the session's exp. It is only for sessions issued here.
+func (s *Session) expiresAt() time.Time { return s.RevocableUntil().Add(-leeway) }
 
 type contextKey struct{}
 

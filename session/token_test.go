@@ -226,12 +226,12 @@ func TestCurrent(t *testing.T) {
 		s, err := newSessions(t).Authenticate(sign(hs256, payload, secret))
 		if err != nil {
 			t.Errorf("%s: %v", payload, err)
-		} else if err := s.Current(); (err == nil) != want {
+		} else if err := s.Current(now); (err == nil) != want {
 			t.Errorf("%s: %v, want current: %v", payload, err, want)
 		}
 	}
 	s, err := newSessions(t).Authenticate(sign(`{"alg":"HS256","crit":[]}`, alive, secret))
-	if err != nil || s.Current() == nil {
-		t.Errorf("a token with crit is authentic: %v, and current: %v", err, s.Current())
+	if err != nil || s.Current(now) == nil {
+		t.Errorf("a token with crit is authentic: %v, and current: %v", err, s.Current(now))
 	}
 }

@@ -1,0 +1,188 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// maxStepBack is how far Redis's clock may fall behind the highest time it has shown before that counts as set
+// back, in seconds. An entry of the blacklist outlives its token by a minute, so half of it is safe: the other
+// half is for a highest time that nobody saw, because Redis was asked a moment before.
+const maxStepBack = 30
+
+// MaxSkew is how far this instance's clock may be off Redis's without a warning.
+const MaxSkew = 5 * time.Second
+
+// clock is what is known of Redis's clock. A token is judged by the time that came with its lookup. This type
+// adds what that time cannot show: whether the clock was set back, and how far this instance's own clock is off.
+type clock struct {
+	log     *slog.Logger
+	setBack atomic.Pointer[setBack] // nil until it was read from Redis
+
+	mu     sync.Mutex
+	denied error         // why the record cannot be read or stored, nil if it can
+	known  bool          // skew is
+	skew   time.Duration // this instance's clock minus Redis's
+}
+
+// setBack records that Redis's clock was set back. The zero value means never. While the clock was ahead, entries
+// of the blacklist may have expired whose tokens became valid again when it was set back.
+type setBack struct {
+	highest int64 // the highest time that the clock had shown, in seconds
+	at      int64 // the first time seen after it was set back
+}
+
+func (s setBack) String() string { return fmt.Sprintf("%d:%d", s.highest, s.at) }
+
+// parseSetBack reads what String wrote. Anything else is the zero value: it was not written by this service.
+func parseSetBack(value string) setBack {
+	highest, at, _ := strings.Cut(value, ":")
+	h, errHighest := strconv.ParseInt(highest, 10, 64)
+	a, errAt := strconv.ParseInt(at, 10, 64)
+	if errHighest != nil || errAt != nil || h < 0 || a < 0 {
+		return setBack{}
+	}
+	return setBack{h, a}
+}
+
+// highestTime is the highest time in seconds that the clock of one node has shown.
+type highestTime struct{ seconds atomic.Int64 }
+
+// observe takes note of a time that a node's clock showed. It must be called before a token is judged by that
+// time.
+func (c *clock) observe(highest *highestTime, now time.Time) {
+	for {
+		seen := highest.seconds.Load()
+		switch {
+		case seen-now.Unix() > maxStepBack:
+			c.noteSetBack(highest, now.Unix())
+			return
+		case now.Unix() <= seen || highest.seconds.CompareAndSwap(seen, now.Unix()):
+			return
+		}
+	}
+}
+
+// noteSetBack stores the record before it lowers the highest time, so that whoever sees the lower one finds the
+// record.
+func (c *clock) noteSetBack(highest *highestTime, now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := highest.seconds.Load()
+	if seen-now <= maxStepBack {
+		return // another lookup has noted it
+	}
+	record := setBack{highest: seen, at: now}
+	if before := c.setBack.Load(); before != nil && before.highest >= seen {
+		record.highest = before.highest + 1 // a later record is always the higher one
+	}
+	c.setBack.Store(&record)
+	highest.seconds.Store(now)
+	c.log.Error("Redis's clock was set back: tokens issued before that are judged by the highest time it has shown",
+		"seconds", seen-now)
+}
+
+// judge returns the time that a token is judged by which was issued at issuedAt, in seconds: now; but the highest
+// time that the clock has shown if the token was issued before the clock was set back. A token from a later time
+// than now was issued before that, too.
+func (c *clock) judge(now time.Time, issuedAt int64) time.Time {
+	record := c.setBack.Load()
+	if record == nil || now.Unix() >= record.highest {
+		return now
+	}
+	if record.at <= issuedAt && issuedAt <= now.Add(maxAhead).Unix() {
+		return now
+	}
+	return time.Unix(record.highest, 0)
+}
+
+// merge takes over the record that Redis holds if it is the higher one, and reports whether it is the lower one
+// and has to be replaced.
+func (c *clock) merge(stored setBack) (replace bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := c.setBack.Load()
+	if own == nil || stored.highest > own.highest {
+		c.setBack.Store(&stored)
+		return false
+	}
+	return own.highest > stored.highest
+}
+
+func (c *clock) setDenied(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.denied = err
+}
+
+// whyDenied returns why the record cannot be read or stored, nil if it can.
+func (c *clock) whyDenied() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.denied
+}
+
+// compare takes note of how far this instance's clock is off Redis's, which showed now between sent and received.
+func (c *clock) compare(sent, received, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.known && c.skew.Abs() > MaxSkew
+	c.known, c.skew = true, sent.Add(received.Sub(sent)/2).Sub(now)
+	switch is := c.skew.Abs() > MaxSkew; {
+	case is && !was:
+		c.log.Warn("this instance's clock differs from Redis's: synchronize both (NTP)", "seconds", c.skew.Round(time.Second).Seconds())
+	case was && !is:
+		c.log.Info("this instance's clock agrees with Redis's again")
+	}
+}
+
+// Skew returns how far this instance's clock is ahead of Redis's, and false until it is known.
+func (d *DB) Skew() (time.Duration, bool) {
+	d.clock.mu.Lock()
+	defer d.clock.mu.Unlock()
+	return d.clock.skew, d.clock.known
+}
+
+// loadClock reads the record of a clock that was set back, unless it is known already.
+func (d *DB) loadClock(ctx context.Context) error {
+	if d.clock.setBack.Load() != nil {
+		return nil
+	}
+	return d.call(ctx, "reading whether Redis's clock was set back", func(ctx context.Context) error {
+		commands, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) { p.Get(ctx, clockKey) })
+		if err != nil {
+			return err
+		}
+		return d.takeClock(ctx, commands[0].(*redis.StringCmd))
+	})
+}
+
+// takeClock takes over the record that Redis holds, and stores this instance's own if it is the higher one. A
+// user without rights to the key is a risk, not an error: see Check.
+func (d *DB) takeClock(ctx context.Context, reply *redis.StringCmd) error {
+	err := reply.Err()
+	switch {
+	case err == nil || errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE"):
+	case isDenied(err):
+		d.clock.setDenied(err)
+		d.clock.merge(setBack{})
+		return nil
+	default:
+		return err
+	}
+	err = nil
+	if d.clock.merge(parseSetBack(reply.Val())) {
+		err = d.client.Set(ctx, clockKey, d.clock.setBack.Load().String(), 0).Err()
+	}
+	d.clock.setDenied(err)
+	return nil
+}
