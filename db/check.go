@@ -16,7 +16,7 @@ import (
 type Finding struct {
 	Addr string
 	Says []string
-	// RoundTrip is how long one command took, 0 if it was refused.
+	// RoundTrip is how long a command took, 0 if it was refused.
 	RoundTrip time.Duration
 	// Skew is how far this machine's clock is ahead of the node's.
 	Skew time.Duration
@@ -30,30 +30,45 @@ func (d *DB) Check(ctx context.Context) (nodes []Finding, lacks []string, err er
 		return nil, nil, err
 	}
 	for _, node := range masters {
-		clock, info := redis.NewTimeCmd(ctx, "TIME"), redis.NewStringCmd(ctx, "INFO")
-		commands := []redis.Cmder{clock, info}
-		if d.waitReplicas > 0 {
-			commands = append(commands, redis.NewIntCmd(ctx, "WAIT", 0, 0)) // of no replicas: it answers at once
+		finding, lack, err := d.examine(ctx, node)
+		if err != nil {
+			return nil, nil, err
 		}
-		finding := Finding{Addr: node.Options().Addr}
-		for _, command := range commands {
-			sent := time.Now()
-			lack, err := d.try(ctx, node, command, strings.ToUpper(command.Name()))
-			if err != nil {
-				return nil, nil, err
-			}
-			if command == clock && len(lack) == 0 {
-				finding.RoundTrip = time.Since(sent)
-				finding.Skew = sent.Add(finding.RoundTrip / 2).Sub(clock.Val())
-			}
-			lacks = append(lacks, lack...)
-		}
-		finding.Says = says(info.Val())
-		nodes = append(nodes, finding)
+		nodes, lacks = append(nodes, finding), append(lacks, lack...)
 	}
 	missing, err := d.checkKeys(ctx)
 	return nodes, append(lacks, missing...), err
 }
+
+// examine returns what one node says of itself, and the rights that this user lacks there.
+func (d *DB) examine(ctx context.Context, node *redis.Client) (finding Finding, lacks []string, err error) {
+	finding.Addr = node.Options().Addr
+	clock, info := redis.NewTimeCmd(ctx, "TIME"), redis.NewStringCmd(ctx, "INFO")
+	commands := []redis.Cmder{clock, info}
+	if d.waitReplicas > 0 {
+		commands = append(commands, redis.NewIntCmd(ctx, "WAIT", 0, 0)) // for no replicas: it answers at once
+	}
+	for _, command := range commands {
+		lack, err := d.try(ctx, node, command, strings.ToUpper(command.Name()))
+		if err != nil {
+			return Finding{}, nil, err
+		}
+		lacks = append(lacks, lack...)
+	}
+	finding.Says = says(info.Val())
+	for range measurements {
+		sent := time.Now()
+		clock := node.Time(ctx)
+		took := time.Since(sent)
+		if clock.Err() == nil && (finding.RoundTrip == 0 || took < finding.RoundTrip) {
+			finding.RoundTrip, finding.Skew = took, sent.Add(took/2).Sub(clock.Val())
+		}
+	}
+	return finding, lacks, nil
+}
+
+// measurements is how often a round trip is measured. The shortest counts.
+const measurements = 3
 
 // checkKeys tries the commands on a key of every kind. None of these keys exists, so that SET XX and DEL
 // write nothing; but the right to write is asked for. auth:epoch and auth:clock, which may exist, are only read and

@@ -28,10 +28,9 @@ type clock struct {
 	log     *slog.Logger
 	setBack atomic.Pointer[setBack] // nil until it was read from Redis
 
-	mu     sync.Mutex
-	denied error         // why the record cannot be read or stored, nil if it can
-	known  bool          // skew is
-	skew   time.Duration // this instance's clock minus Redis's
+	mu    sync.Mutex
+	known bool          // skew is
+	skew  time.Duration // this instance's clock minus Redis's
 }
 
 // setBack records that Redis's clock was set back. The zero value means never. While the clock was ahead, entries
@@ -118,19 +117,6 @@ func (c *clock) merge(stored setBack) (replace bool) {
 	return own.highest > stored.highest
 }
 
-func (c *clock) setDenied(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.denied = err
-}
-
-// whyDenied returns why the record cannot be read or stored, nil if it can.
-func (c *clock) whyDenied() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.denied
-}
-
 // compare takes note of how far this instance's clock is off Redis's, which showed now between sent and received.
 func (c *clock) compare(sent, received, now time.Time) {
 	c.mu.Lock()
@@ -166,23 +152,16 @@ func (d *DB) loadClock(ctx context.Context) error {
 	})
 }
 
-// takeClock takes over the record that Redis holds, and stores this instance's own if it is the higher one. A
-// user without rights to the key is a risk, not an error: see Check.
+// takeClock takes over the record that Redis holds, and stores this instance's own if it is the higher one. Where
+// that fails, the next call tries again: only an instance that starts meanwhile does not know. Check reports a user
+// without rights to the key.
 func (d *DB) takeClock(ctx context.Context, reply *redis.StringCmd) error {
 	err := reply.Err()
-	switch {
-	case err == nil || errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, "WRONGTYPE"):
-	case isDenied(err):
-		d.clock.setDenied(err)
-		d.clock.merge(setBack{})
-		return nil
-	default:
+	if err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") && !isDenied(err) {
 		return err
 	}
-	err = nil
-	if d.clock.merge(parseSetBack(reply.Val())) {
-		err = d.client.Set(ctx, clockKey, d.clock.setBack.Load().String(), 0).Err()
+	if d.clock.merge(parseSetBack(reply.Val())) && !isDenied(err) {
+		_ = d.client.Set(ctx, clockKey, d.clock.setBack.Load().String(), 0).Err()
 	}
-	d.clock.setDenied(err)
 	return nil
 }

@@ -206,6 +206,9 @@ func (d *DB) explain(err error) error {
 	if wanted := WantedTimeout(d.RoundTrip()); wanted > d.timeout && isTimeout(err) {
 		return &connectError{err, fmt.Sprintf("a round trip to Redis takes %s: set REDIS_TIMEOUT=%s", d.RoundTrip(), wanted)}
 	}
+	if isTimeout(err) {
+		return &connectError{err, fmt.Sprintf("Redis did not answer within %s (REDIS_TIMEOUT)", d.timeout)}
+	}
 	return err
 }
 

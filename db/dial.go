@@ -185,9 +185,16 @@ type failedConn struct{ err error }
 func (c failedConn) Read([]byte) (int, error)              { return 0, c.err }
 func (c failedConn) Write([]byte) (int, error)             { return 0, c.err }
 func (c failedConn) Close() error                          { return nil }
-func (c failedConn) LocalAddr() net.Addr                   { return nil }
-func (c failedConn) RemoteAddr() net.Addr                  { return nil }
+func (c failedConn) LocalAddr() net.Addr                   { return nowhere{} }
+func (c failedConn) RemoteAddr() net.Addr                  { return nowhere{} }
 func (c failedConn) SetDeadline(time.Time) error           { return nil }
 func (c failedConn) SetReadDeadline(time.Time) error       { return nil }
 func (c failedConn) SetWriteDeadline(time.Time) error      { return nil }
 func (c failedConn) SyscallConn() (syscall.RawConn, error) { return nil, c.err }
+
+// nowhere is the address of a connection that could not be made. After a failover go-redis compares the address of
+// every connection.
+type nowhere struct{}
+
+func (nowhere) Network() string { return "tcp" }
+func (nowhere) String() string  { return "nowhere" }

@@ -37,9 +37,6 @@ func (d *DB) Risks(ctx context.Context) ([]string, error) {
 	} else if failed, _, _ := d.epoch.protection(); failed != nil {
 		add("a lost blacklist would go unnoticed, because auth:epoch cannot be stored: " + failed.Error())
 	}
-	if err := d.clock.whyDenied(); err != nil {
-		add("if its clock is set back, instances that start later do not know, because auth:clock cannot be used: " + err.Error())
-	}
 	return risks, nil
 }
 

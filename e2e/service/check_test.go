@@ -12,7 +12,7 @@ import (
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	const (
-		user   = "auth on >hush ~blacklist:* ~user:* ~auth:epoch ~logout-all:* ~login-limit:* -@all +exists +get +set +eval +time +info +pttl +del"
+		user   = "auth on >hush ~blacklist:* ~user:* ~auth:* ~logout-all:* ~login-limit:* -@all +exists +get +set +eval +time +wait +info +pttl +del"
 		fine   = "\nProduction can run on this.\n"
 		not    = "\nProduction should not run on this:\n"
 		lacks  = "  a right is missing: "
@@ -27,21 +27,21 @@ func TestCheck(t *testing.T) {
 	}{
 		"safe": {
 			"--appendonly yes", nil, 0,
-			[]string{"JWT_SECRET                (secret, 38 bytes)\n", ", role master, replicas 0, append-only file on, maxmemory 0B, policy noeviction\n", fine},
+			[]string{"JWT_SECRET                (secret, 38 bytes)\n", ", role master, replicas 0, append-only file on, maxmemory 0B, policy noeviction, round trip ", ", clock in step\n", fine},
 		},
 		"forgets and evicts": {
 			"--maxmemory 100mb --maxmemory-policy allkeys-lru", nil, 1,
-			[]string{"append-only file off, maxmemory 100.00M, policy allkeys-lru\n", not, loses + "it evicts keys", noSafe},
+			[]string{"append-only file off, maxmemory 100.00M, policy allkeys-lru, round trip ", not, loses + "it evicts keys", noSafe},
 		},
 		"just the rights that it needs": {
 			"--appendonly yes --user default off --user " + user, []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 0, []string{fine},
 		},
 		"waits without the right to": {
-			"--appendonly yes --user default off --user " + user, []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush", "REDIS_WAIT_REPLICAS=1"}, 1,
+			"--appendonly yes --user default off --user " + strings.Replace(user, " +wait", " +role", 1), []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush", "REDIS_WAIT_REPLICAS=1"}, 1,
 			[]string{not, lacks + "WAIT is refused: NOPERM"},
 		},
 		"waits with it": {
-			"--appendonly yes --user default off --user " + user + " +wait", []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush", "REDIS_WAIT_REPLICAS=1"}, 0,
+			"--appendonly yes --user default off --user " + user, []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush", "REDIS_WAIT_REPLICAS=1"}, 0,
 			[]string{fine},
 		},
 		"few rights": {
@@ -50,7 +50,9 @@ func TestCheck(t *testing.T) {
 			[]string{
 				not, lacks + "TIME is refused: NOPERM", lacks + "INFO is refused: NOPERM", lacks + "EVAL blacklist:* is refused: NOPERM",
 				lacks + "EXISTS logout-all:* is refused: NOPERM", lacks + "GET logout-all:*", lacks + "EVAL logout-all:*", lacks + "SET logout-all:*",
-				lacks + "EVAL user:*", lacks + "SET user:* is refused: NOPERM", lacks + "EVAL auth:epoch", loses + "its INFO is refused",
+				lacks + "EVAL user:*", lacks + "SET user:* is refused: NOPERM", lacks + "EVAL auth:epoch",
+				lacks + "GET auth:clock", lacks + "EVAL auth:clock", loses + "whether it evicts keys, persists them, or is a replica is unknown",
+				loses + "whether it was demoted",
 			},
 		},
 		"no right to count": {
@@ -60,9 +62,9 @@ func TestCheck(t *testing.T) {
 				not + lacks + "PTTL login-limit:* is refused: NOPERM", lacks + "DEL login-limit:* is refused: NOPERM",
 			},
 		},
-		"auth:epoch only to read": {
-			"--appendonly yes --user default off --user " + strings.Replace(user, "~auth:epoch", "%R~auth:epoch", 1),
-			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1, []string{not + lacks + "EVAL auth:epoch is refused: NOPERM"},
+		"auth:* only to read": {
+			"--appendonly yes --user default off --user " + strings.Replace(user, "~auth:*", "%R~auth:*", 1),
+			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1, []string{not + lacks + "EVAL auth:epoch is refused: NOPERM", lacks + "EVAL auth:clock is refused: NOPERM"},
 		},
 		"a wrong password": {
 			"--requirepass hush", []string{"REDIS_PASSWORD=rush"}, 1, []string{"nothing is known of it\n", not, "can't be used: trying TIME: WRONGPASS"},

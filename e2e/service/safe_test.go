@@ -1,9 +1,6 @@
 package service
 
 import (
-	"errors"
-	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -11,13 +8,14 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestUnsafeRedis: a Redis that can lose logouts is spoken of, once each, and refused where that is asked for.
+const (
+	evicts = "it evicts keys when its memory is full, logouts among them: set maxmemory-policy noeviction, not allkeys-lru"
+	noAOF  = "its append-only file is off: a restart forgets the logouts since its last snapshot; set appendonly yes"
+)
+
+// TestUnsafeRedis: the ways in which Redis can lose logouts are logged, once each, and do not stop the service.
 func TestUnsafeRedis(t *testing.T) {
 	t.Parallel()
-	const (
-		evicts = "it evicts keys when its memory is full, logouts among them: set maxmemory-policy noeviction, not allkeys-lru"
-		noAOF  = "its append-only file is off: a restart forgets the logouts since its last snapshot; set appendonly yes"
-	)
 	redis := harness.StartRedis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 	s := harness.StartService(t, production(redis.Env()...)...)
 	for _, risk := range []string{evicts, noAOF} {
@@ -28,43 +26,75 @@ func TestUnsafeRedis(t *testing.T) {
 	if n := strings.Count(s.Output(), "can lose logouts"); n != 2 {
 		t.Errorf("%d warnings, want 2:\n%s", n, s.Output())
 	}
-
-	refused := harness.Start(t, t.TempDir(), production(append(redis.Env(), "REDIS_REQUIRE_SAFE=true")...), harness.Binary(t))
-	status := refused.Exit(t)
-	want := fmt.Sprintf("gin-auth: this Redis can lose logouts (REDIS_REQUIRE_SAFE): %s; %s\n", evicts, noAOF)
-	if status != 1 || !strings.HasSuffix(refused.Output(), want) {
-		t.Errorf("exit %d, %s; want 1, %s", status, refused.Output(), want)
-	}
 }
 
-// TestRequireSafe: a safe Redis will do, and one that comes late and isn't safe keeps the service from being
-// ready.
-func TestRequireSafe(t *testing.T) {
+// TestUnknownIsUnsafe: what cannot be determined is named as a risk, at the start and by check.
+func TestUnknownIsUnsafe(t *testing.T) {
 	t.Parallel()
-	safe := harness.StartRedis(t, "--appendonly", "yes")
-	flow(t, harness.StartService(t, production(append(safe.Env(), "REDIS_REQUIRE_SAFE=true")...)...))
+	const denied = " -@all +exists +get +set +eval +time +info +wait +pttl +del "
+	for name, test := range map[string]struct {
+		redis string
+		env   []string
+		says  []string
+	}{
+		"INFO is renamed": {
+			`--appendonly yes --rename-command INFO ""`, nil,
+			[]string{"this Redis can lose logouts: whether it evicts keys, persists them, or is a replica is unknown, because INFO is refused"},
+		},
+		"INFO is denied": {
+			acl(strings.Replace(denied, " +info", "", 1)), asUser,
+			[]string{"this Redis can lose logouts: whether it evicts keys, persists them, or is a replica is unknown, because INFO is refused"},
+		},
+		"EVAL is renamed": {
+			`--appendonly yes --rename-command EVAL ""`, nil,
+			[]string{"a right is missing: EVAL blacklist:* is refused: ERR unknown command"},
+		},
+		"WAIT and ROLE are denied": {
+			acl(strings.Replace(denied, " +wait", "", 1)), asUser,
+			[]string{"whether it was demoted to a replica cannot be recognized, because WAIT and ROLE are both refused"},
+		},
+		"auth:clock is denied": {
+			strings.Replace(acl(denied), "~auth:*", "~auth:epoch", 1), asUser,
+			[]string{"a right is missing: GET auth:clock is refused"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis := harness.StartRedis(t, strings.Fields(strings.ReplaceAll(test.redis, `""`, "''"))...)
+			env := production(append(redis.Env(), test.env...)...)
+			s := harness.StartService(t, env...)
+			check := harness.Start(t, t.TempDir(), env, harness.Binary(t), "check")
+			if status := check.Exit(t); status != 1 {
+				t.Errorf("check: exit status %d, want 1", status)
+			}
+			for _, said := range test.says {
+				s.WaitFor(t, said)
+				if !strings.Contains(check.Output(), said) {
+					t.Errorf("check said\n%s\nwant %q there", check.Output(), said)
+				}
+			}
+			if !strings.Contains(name, "EVAL") {
+				flow(t, s)
+			}
+		})
+	}
 
-	redis := harness.StartRedis(t)
-	redis.Kill()
-	s := harness.StartService(t, production(append(redis.Env(), "REDIS_REQUIRE_SAFE=true")...)...)
-	redis.Start(t)
-	s.WaitFor(t, "this Redis can lose logouts: its append-only file is off")
-	ready := func(want int) func() error {
-		return func() error {
-			response, err := http.Get(s.URL + "/readyz")
-			if err != nil {
-				return err
-			}
-			defer response.Body.Close()
-			if response.StatusCode != want {
-				return errors.New(response.Status)
-			}
-			return nil
+	t.Run("WAIT is denied, ROLE is not", func(t *testing.T) {
+		t.Parallel()
+		redis := harness.StartRedis(t, strings.Fields(acl(strings.Replace(denied, " +wait", " +role", 1)))...)
+		env := production(append(redis.Env(), asUser...)...)
+		flow(t, harness.StartService(t, env...))
+		check := harness.Start(t, t.TempDir(), env, harness.Binary(t), "check")
+		if status := check.Exit(t); status != 0 {
+			t.Errorf("check: exit status %d:\n%s", status, check.Output())
 		}
-	}
-	harness.Eventually(t, "/readyz says 503", ready(503))
-	if err := redis.Client(t).ConfigSet(t.Context(), "appendonly", "yes").Err(); err != nil {
-		t.Fatal(err)
-	}
-	harness.Eventually(t, "/readyz says 200", ready(200))
+	})
+}
+
+// asUser are the settings of the user that acl creates.
+var asUser = []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}
+
+// acl returns arguments of redis-server that create a user with those rights.
+func acl(rights string) string {
+	return "--appendonly yes --user default off --user auth on >hush ~blacklist:* ~user:* ~auth:* ~logout-all:* ~login-limit:*" + rights
 }
