@@ -137,6 +137,8 @@ const (
 	// minIdleConns are kept ready by an instance that serves. Connecting takes several round trips.
 	minIdleConns = 2 * maxFlights
 	poolSize     = 32
+	// bufferSize is that of a connection, in bytes. A full batch of lookups takes about 100 KiB.
+	bufferSize = 64 << 10
 )
 
 // clientOptions divides the timeout among what a call may wait for. go-redis honors a context's deadline only if
@@ -161,6 +163,10 @@ func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
 		MaxRetries:            1,
 		MaxRetryBackoff:       o.Timeout / 20,
 
+		// One pool for everything: the one that go-redis adds for pipelines keeps no idle connections ready.
+		PipelinePoolSize:      -1,
+		ReadBufferSize:        bufferSize,
+		WriteBufferSize:       bufferSize,
 		PoolSize:              max(poolSize, 10*runtime.GOMAXPROCS(0)),
 		PoolFIFO:              true, // so that the watch gets to every connection
 		ConnMaxLifetime:       connLifetime,

@@ -25,8 +25,9 @@ type spy struct {
 	*miniredis.Miniredis
 	mu       sync.Mutex
 	commands []string
-	peers    []*server.Peer // who sent them
-	gate     chan struct{}  // where set, every command waits until it is closed
+	peers    []*server.Peer              // who sent them
+	gate     chan struct{}               // where set, every command waits until it is closed
+	reply    func(command string) string // where set, the reply to a command, see answer
 }
 
 func startSpy(t *testing.T) *spy {
@@ -34,16 +35,23 @@ func startSpy(t *testing.T) *spy {
 	s := &spy{Miniredis: miniredis.RunT(t)}
 	s.Server().SetPreHook(func(peer *server.Peer, command string, args ...string) bool {
 		s.mu.Lock()
-		gate := s.gate
+		gate, reply := s.gate, s.reply
 		s.commands = append(s.commands, strings.Join(append([]string{strings.ToUpper(command)}, args...), " "))
 		s.peers = append(s.peers, peer)
 		s.mu.Unlock()
 		if gate != nil {
 			<-gate
 		}
-		return false
+		return reply != nil && answer(peer, reply(strings.ToUpper(command)))
 	})
 	return s
+}
+
+// setReplies has Redis answer some commands with replies as they are on the wire, without the last line break.
+func (s *spy) setReplies(replies map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reply = func(command string) string { return replies[command] }
 }
 
 // hold makes every command wait until release is called.

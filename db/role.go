@@ -62,7 +62,7 @@ func (p roleProof) judge(reply redis.Cmder) error {
 // isDenied reports whether Redis refused a command because this user may not run it, or because the command
 // was renamed or does not exist there.
 func isDenied(err error) bool {
-	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "ERR unknown command")
+	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command")
 }
 
 // pipeliner is a client of one node, or of a cluster.

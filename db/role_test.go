@@ -1,0 +1,203 @@
+package db
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2/server"
+)
+
+// answering is a Redis that answers some commands as the test decides.
+func answering(t *testing.T, replies map[string]string) (*DB, *spy) {
+	t.Helper()
+	d, s := openSpy(t, 5*time.Second)
+	s.setReplies(replies)
+	return d, s
+}
+
+const (
+	isReplica = "-ERR WAIT cannot be used with replica instances."
+	unknown   = "-ERR unknown command"
+	noPerm    = "-NOPERM this user has no permissions"
+	master    = "*3\r\n$6\r\nmaster\r\n:0\r\n*0"
+	slave     = "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:1\r\n$9\r\nconnected\r\n:0"
+)
+
+// TestRole: no read is answered by a replica, as far as Redis permits to ask.
+func TestRole(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		replies map[string]string // after the first, which a master gave
+		err     string            // "" if it is answered all the same
+		proof   roleProof
+	}{
+		"a master":                                 {nil, "", proofWait},
+		"a replica":                                {map[string]string{"WAIT": isReplica}, errNotMaster.Error(), proofWait},
+		"another error":                            {map[string]string{"WAIT": "-ERR no"}, "ERR no", proofWait},
+		"without the right to WAIT, a master":      {map[string]string{"WAIT": noPerm, "ROLE": master}, "", proofRole},
+		"without the right to WAIT, a replica":     {map[string]string{"WAIT": noPerm, "ROLE": slave}, errNotMaster.Error(), proofRole},
+		"WAIT is renamed, a replica":               {map[string]string{"WAIT": unknown, "ROLE": slave}, errNotMaster.Error(), proofRole},
+		"WAIT is renamed, a role that is not sent": {map[string]string{"WAIT": unknown, "ROLE": "*0"}, errNotMaster.Error(), proofRole},
+		"without the right to either":              {map[string]string{"WAIT": noPerm, "ROLE": noPerm}, "", proofNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for what := range reads(nil) {
+				d, s := answering(t, test.replies)
+				err := reads(d)[what](t)
+				if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+					t.Errorf("%s: %v, want %q", what, err, test.err)
+				}
+				if d.role.now() != test.proof {
+					t.Errorf("%s: the proof is %d, want %d", what, d.role.now(), test.proof)
+				}
+				s.setReplies(nil)
+				eventually(t, "a master answers", func() bool { return reads(d)[what](t) == nil })
+			}
+		})
+	}
+}
+
+// reads are the questions whose answers decide something.
+func reads(d *DB) map[string]func(*testing.T) error {
+	return map[string]func(*testing.T) error{
+		"Revoked":     func(t *testing.T) error { _, _, err := d.Revoked(t.Context(), "token", "user", 0); return err },
+		"IssueTime":   func(t *testing.T) error { _, err := d.IssueTime(t.Context(), "user"); return err },
+		"UserByEmail": func(t *testing.T) error { _, _, err := d.UserByEmail(t.Context(), "a@b.c"); return err },
+		"FindUsers":   func(t *testing.T) error { _, err := d.FindUsers(t.Context(), []string{"a@b.c"}); return err },
+		"Revoke":      func(t *testing.T) error { return d.Revoke(t.Context(), "other", time.Time{}) },
+		"LogoutAll":   func(t *testing.T) error { return d.LogoutAll(t.Context(), "other") },
+		"TakeLogin": func(t *testing.T) error {
+			_, _, err := d.TakeLogin(t.Context(), LoginLimit{1000, time.Minute}, "a@b.c", "127.0.0.1")
+			return err
+		},
+		"CreateUser": func(t *testing.T) error { _, err := d.CreateUser(t.Context(), User{Email: "new@b.c"}); return err },
+		"Ping":       func(t *testing.T) error { return d.Ping(t.Context()) },
+		"Ready":      func(t *testing.T) error { return d.Ready(t.Context()) },
+	}
+}
+
+// TestReplicaIsLeft: the connections to a replica are closed at once, all of them, so that new ones can lead to the
+// master.
+func TestReplicaIsLeft(t *testing.T) {
+	t.Parallel()
+	d, s := answering(t, nil)
+	release := s.hold()
+	for range 10 {
+		go func() { _ = d.Ping(t.Context()) }()
+	}
+	eventually(t, "there are ten connections", func() bool { return s.CurrentConnectionCount() >= 10 })
+	release()
+	eventually(t, "they are idle", func() bool { return int(d.client.PoolStats().IdleConns) >= 10 })
+	before := s.TotalConnectionCount()
+	s.setReplies(map[string]string{"WAIT": isReplica})
+	if _, _, err := d.lookUpCut(t.Context(), "token", ""); !errors.Is(err, errNotMaster) {
+		t.Fatal(err)
+	}
+	s.setReplies(nil)
+	eventually(t, "a master answers", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
+	if s.TotalConnectionCount() == before {
+		t.Error("the answer came on an old connection")
+	}
+	d.dialer.mu.Lock()
+	defer d.dialer.mu.Unlock()
+	if n := len(d.dialer.open); n > 5 {
+		t.Errorf("%d connections are open", n)
+	}
+}
+
+// TestRisksAreExaminedAgain: at the start and then every minute, and every finding is logged once.
+func TestRisksAreExaminedAgain(t *testing.T) {
+	t.Parallel()
+	s := startSpy(t)
+	policy := atomic.Pointer[string]{}
+	set := func(value string) { policy.Store(&value) }
+	set("noeviction")
+	s.reply = func(command string) string {
+		if command != "INFO" {
+			return ""
+		}
+		return "=" + *policy.Load() // see answer
+	}
+	log := &lines{}
+	d, err := Open(Options{Addrs: []string{s.Addr()}, Timeout: 5 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	d.background.Go(func() { d.watch(d.life, time.Millisecond) })
+	infos := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(slices.DeleteFunc(slices.Clone(s.commands), func(c string) bool { return c != "INFO" }))
+	}
+	eventually(t, "it was examined", func() bool { return infos() >= 2 })
+	if n := log.count("can lose logouts"); n != 0 {
+		t.Errorf("%d warnings about a safe Redis", n)
+	}
+	for _, unsafe := range []string{"allkeys-lru", "volatile-ttl"} {
+		set(unsafe)
+		eventually(t, "it is logged", func() bool { return log.count("not "+unsafe) == 1 })
+		seen := infos()
+		eventually(t, "it is examined again", func() bool { return infos() > seen+4 })
+		if n := log.count("not " + unsafe); n != 1 {
+			t.Errorf("%d warnings about %s", n, unsafe)
+		}
+	}
+}
+
+// TestFirstEpoch: it is stored without a script, and where it cannot be, that is logged, counted as a risk and tried
+// again.
+func TestFirstEpoch(t *testing.T) {
+	t.Parallel()
+	s := startSpy(t)
+	s.setReplies(map[string]string{"EVAL": noPerm, "SET": "-OOM command not allowed"})
+	log := &lines{}
+	d, err := Open(Options{Addrs: []string{s.Addr()}, Timeout: 5 * time.Second, Log: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	for range 3 {
+		if _, cut, err := d.lookUpCut(t.Context(), "token", ""); cut != 0 || err != nil {
+			t.Errorf("cut %d, %v", cut, err)
+		}
+	}
+	if n := log.count("a lost blacklist would go unnoticed"); n != 1 {
+		t.Errorf("%d lines say that a loss would go unnoticed", n)
+	}
+	if failed, _, known := d.epoch.protection(); failed == nil || known {
+		t.Errorf("the epoch could not be stored: %v, known: %v", failed, known)
+	}
+	s.setReplies(map[string]string{"EVAL": noPerm})
+	eventually(t, "it is stored", func() bool { return d.Ready(t.Context()) == nil && s.Exists("auth:epoch") })
+	if failed, cut, known := d.epoch.protection(); failed != nil || cut != 0 || !known {
+		t.Errorf("the epoch: %v, %d, %v", failed, cut, known)
+	}
+	s.FlushAll()
+	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("after a loss, without the right to a script: %v", err)
+	}
+	s.setReplies(nil)
+	if _, cut, err := d.lookUpCut(t.Context(), "token", ""); cut == 0 || err != nil {
+		t.Errorf("after a loss, with the right: cut %d, %v", cut, err)
+	}
+}
+
+// answer sends a reply as it is, or an INFO with a policy, and reports whether it did.
+func answer(peer *server.Peer, reply string) bool {
+	if reply == "" {
+		return false
+	}
+	if policy, ok := strings.CutPrefix(reply, "="); ok {
+		peer.WriteBulk("role:master\r\nmaxmemory:1\r\nmaxmemory_policy:" + policy + "\r\nevicted_keys:0\r\naof_enabled:1\r\n")
+		return true
+	}
+	peer.WriteRaw(reply + "\r\n")
+	return true
+}
