@@ -40,12 +40,17 @@ const (
 	bar     = timeout + 50*time.Millisecond
 )
 
+// production are the settings of a service as in production, and more.
+func production(env ...string) []string {
+	return append([]string{
+		"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s", "LOGIN_LIMIT=off",
+	}, env...)
+}
+
 // start starts the service as in production.
 func start(t *testing.T, env ...string) *harness.Service {
 	t.Helper()
-	s := harness.StartService(t, append([]string{
-		"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s", "LOGIN_LIMIT=off",
-	}, env...)...)
+	s := harness.StartService(t, production(env...)...)
 	s.URL = strings.Replace(s.URL, "localhost", "127.0.0.1", 1) // a thousand look-ups would be measured too
 	return s
 }
@@ -164,6 +169,26 @@ func sign(claims map[string]any) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(text))
 	return text + "." + encode(mac.Sum(nil))
+}
+
+// metric returns the value of a metric without labels that a service shows at address.
+func metric(t *testing.T, address, name string) (value float64) {
+	t.Helper()
+	harness.Eventually(t, name+" is shown", func() error {
+		response, err := http.Get("http://" + address + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			return err
+		}
+		_, after, _ := strings.Cut(string(text), "\n"+name+" ")
+		_, err = fmt.Sscan(after, &value)
+		return err
+	})
+	return value
 }
 
 // connect returns a client to a Redis, beside the service.

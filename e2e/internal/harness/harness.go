@@ -87,8 +87,10 @@ func Binary(t testing.TB) string {
 // Main runs a package's tests and removes what Binary built. It belongs into every TestMain.
 func Main(m *testing.M) {
 	status := m.Run()
-	if built.dir != "" {
-		_ = os.RemoveAll(built.dir)
+	for _, dir := range []string{built.dir, shifted.dir} {
+		if dir != "" {
+			_ = os.RemoveAll(dir)
+		}
 	}
 	os.Exit(status)
 }
@@ -199,6 +201,7 @@ type Redis struct {
 	Port int
 	dir  string
 	args []string
+	env  []string
 }
 
 // StartRedis starts a redis-server with more arguments, such as "--appendonly", "yes", and waits until
@@ -221,7 +224,7 @@ func (r *Redis) Start(t testing.TB) {
 func (r *Redis) Launch(t testing.TB) {
 	t.Helper()
 	args := append([]string{"--port", strconv.Itoa(r.Port), "--bind", "127.0.0.1", "--save", "", "--dir", r.dir}, r.args...)
-	r.Process = Start(t, r.dir, nil, Need(t, "redis-server"), args...)
+	r.Process = Start(t, r.dir, r.env, Need(t, "redis-server"), args...)
 }
 
 // Addr returns the server's host:port.
@@ -251,10 +254,15 @@ type Service struct {
 // service has printed a token, a password or a secret by its end.
 func StartService(t testing.TB, env ...string) *Service {
 	t.Helper()
+	return startService(t, Binary(t), env...)
+}
+
+func startService(t testing.TB, binary string, env ...string) *Service {
+	t.Helper()
 	port := FreePort(t)
 	env = append([]string{"PORT=" + strconv.Itoa(port), "HOST=127.0.0.1"}, env...)
 	s := &Service{
-		Process: Start(t, t.TempDir(), env, Binary(t)),
+		Process: Start(t, t.TempDir(), env, binary),
 		URL:     "http://localhost:" + strconv.Itoa(port),
 	}
 	t.Cleanup(func() {

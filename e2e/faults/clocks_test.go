@@ -1,0 +1,208 @@
+package faults
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// startAhead starts the service as on a machine whose clock is so far ahead.
+func startAhead(t *testing.T, ahead time.Duration, env ...string) *harness.Service {
+	t.Helper()
+	s := harness.StartServiceAhead(t, ahead, production(env...)...)
+	s.URL = strings.Replace(s.URL, "localhost", "127.0.0.1", 1)
+	return s
+}
+
+// short returns a token as the service issues it, issued now and with that much to live by this machine's clock.
+func short(id string, lives time.Duration) string {
+	now := time.Now().Unix()
+	return sign(map[string]any{"id": id, "jti": "jti of " + id, "iat": now, "exp": now + int64(lives/time.Second)})
+}
+
+// asks is how many requests there are with tokens that must not be accepted.
+const asks = 1000
+
+// wantNever sends requests with the tokens in turn, and fails if any is accepted. Every answer has to be the
+// rejection of a revoked token or, once the token has expired, of an expired one.
+func wantNever(t *testing.T, what string, s *harness.Service, tokens ...string) {
+	t.Helper()
+	var accepted, asked atomic.Int64
+	each(8, func(worker int) {
+		for i := worker; i < asks && !t.Failed(); i += 8 {
+			got, err := try(s, "GET", me, tokens[i%len(tokens)], "")
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			if asked.Add(1); got.status == 200 {
+				accepted.Add(1)
+			}
+			if got.status != 401 && !got.is(503, away) {
+				t.Errorf("%s: token %d: %s", what, i%len(tokens), got)
+			}
+		}
+	})
+	t.Logf("%s: %d requests with tokens whose logout was answered 200, %d accepted", what, asked.Load(), accepted.Load())
+}
+
+// TestInstancesWithOtherClocks: three instances on one Redis, one 300 s ahead, one 300 s behind. A token is issued,
+// judged and revoked by Redis's clock, whichever of them is asked.
+func TestInstancesWithOtherClocks(t *testing.T) {
+	t.Parallel()
+	r := harness.StartRedis(t)
+	metrics := fmt.Sprint("127.0.0.1:", harness.FreePort(t))
+	env := append(r.Env(), "JWT_EXPIRES_IN=2m")
+	all := map[string]*harness.Service{
+		"on time": start(t, env...),
+		"ahead":   startAhead(t, 5*time.Minute, append(env, "METRICS_ADDR="+metrics)...),
+		"behind":  startAhead(t, -5*time.Minute, env...),
+	}
+	var left []string
+	for name, s := range all {
+		token := login(t, s, "ada")
+		for other, s := range all {
+			wantStatus(t, "a session from the one that is "+name+" at the one that is "+other, send(t, s, "GET", me, token, ""), 200)
+		}
+		for i, token := range []string{
+			token, short(name, 30*time.Second), short(name, 200*time.Second), short(name, 252*time.Second), short(name, 400*time.Second),
+			nodeToken("Node's "+name, time.Now()),
+		} {
+			wantStatus(t, fmt.Sprint("token ", i), send(t, s, "GET", me, token, ""), 200)
+			leave(t, s, token)
+			left = append(left, token)
+		}
+	}
+	c := connect(t, r, "")
+	for _, token := range left {
+		if n := command(t, c, "EXISTS", "blacklist:"+token); n != int64(1) {
+			t.Errorf("a logout that was answered 200 is not stored: %s", token)
+		}
+	}
+	over := short("expired", -time.Second)
+	for name, s := range all {
+		got := send(t, s, "GET", me, over, "")
+		wantStatus(t, "an expired token at the one that is "+name, got, 401)
+		wantNever(t, "the one that is "+name, s, left...)
+	}
+	for _, name := range []string{"ahead", "behind"} {
+		all[name].WaitFor(t, "this instance's clock differs from Redis's: synchronize both (NTP)")
+	}
+	if strings.Contains(all["on time"].Output(), "clock differs") {
+		t.Error("the one that is on time says that it isn't")
+	}
+	if skew := metric(t, metrics, "gin_auth_clock_skew_seconds"); skew < 298 || skew > 302 {
+		t.Errorf("the skew is %v s", skew)
+	}
+	check := harness.Start(t, t.TempDir(), append(production(env...), "CLOCK_OFFSET=300"), all["ahead"].Path, "check")
+	if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), "is 5m0s behind this machine's: synchronize both (NTP)") {
+		t.Errorf("check: exit status %d:\n%s", status, check.Output())
+	}
+}
+
+// TestRedisWithAnotherClock: sessions are issued and judged by it, and last as long as they say.
+func TestRedisWithAnotherClock(t *testing.T) {
+	t.Parallel()
+	for _, offset := range []time.Duration{-5 * time.Minute, -150 * time.Second, 150 * time.Second, 5 * time.Minute} {
+		t.Run(offset.String(), func(t *testing.T) {
+			t.Parallel()
+			r, _ := harness.StartRedisWithClock(t, offset)
+			s := start(t, append(r.Env(), "JWT_EXPIRES_IN=8s")...)
+			token, out := login(t, s, "ada"), login(t, s, "ada")
+			wantStatus(t, "me after login", send(t, s, "GET", me, token, ""), 200)
+			leave(t, s, out)
+			issued := time.Now()
+			wantNever(t, "a Redis that is off by "+offset.String(), s, out)
+			var until time.Time
+			harness.Eventually(t, "the session expires", func() error {
+				if got := send(t, s, "GET", me, token, ""); got.status == 200 {
+					until = time.Now()
+					return fmt.Errorf("%s", got)
+				}
+				return nil
+			})
+			if lived := until.Sub(issued); lived > 9*time.Second {
+				t.Errorf("a session of 8 s was accepted for %s", lived)
+			}
+		})
+	}
+}
+
+// TestRedisClockSteps: the clock goes forward, entries expire, and the clock is set back. Their tokens stay rejected:
+// at the instance that was busy, at the one that was idle, and at one that starts afterwards.
+func TestRedisClockSteps(t *testing.T) {
+	t.Parallel()
+	for name, steps := range map[string][]time.Duration{
+		"forward and back":         {5 * time.Minute, 0},
+		"forward, twice, and back": {5 * time.Minute, 10 * time.Minute, 0},
+		"back":                     {-5 * time.Minute},
+		"back and forward":         {-5 * time.Minute, 0},
+		"forward":                  {5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, clock := harness.StartRedisWithClock(t, 0)
+			c := connect(t, r, "")
+			busy, idle := start(t, r.Env()...), start(t, r.Env()...)
+			live := login(t, busy, "ada")
+			left := []string{login(t, busy, "ada"), nodeToken("Node's", time.Now())}
+			for i, lives := range []time.Duration{30, 100, 200, 230, 250, 299, 301, 400, 650} {
+				left = append(left, short(fmt.Sprint("short ", i), lives*time.Second))
+			}
+			for _, token := range left {
+				leave(t, busy, token)
+			}
+			for _, step := range steps {
+				clock.Set(t, step)
+				for _, token := range left {
+					command(t, c, "EXISTS", "blacklist:"+token) // Redis removes what has expired
+				}
+				if got := send(t, busy, "GET", me, left[0], ""); got.status != 401 {
+					t.Errorf("a revoked token: %s", got)
+				}
+				time.Sleep(1500 * time.Millisecond) // the idle instance asks once a second
+			}
+			young := start(t, r.Env()...)
+			for what, s := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
+				wantNever(t, what, s, left...)
+				wantStatus(t, "a session from before at "+what, send(t, s, "GET", me, live, ""), 200)
+				for other, o := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
+					wantStatus(t, "a login at "+what+", asked at "+other, send(t, o, "GET", me, login(t, s, "ada"), ""), 200)
+				}
+			}
+			if steps[len(steps)-1] < max(0, steps[0]) {
+				for _, s := range []*harness.Service{busy, idle} {
+					s.WaitFor(t, "Redis's clock was set back")
+				}
+			}
+		})
+	}
+}
+
+// TestShortSessionsAfterAStep: sessions that end before the highest time that the clock had shown are accepted if
+// they were issued after it was set back.
+func TestShortSessionsAfterAStep(t *testing.T) {
+	t.Parallel()
+	r, clock := harness.StartRedisWithClock(t, 0)
+	s := start(t, append(r.Env(), "JWT_EXPIRES_IN=2m")...)
+	other := start(t, append(r.Env(), "JWT_EXPIRES_IN=2m")...)
+	before := login(t, s, "ada")
+	clock.Set(t, 5*time.Minute)
+	ahead := login(t, s, "ada")
+	leave(t, s, ahead)
+	time.Sleep(1500 * time.Millisecond)
+	clock.Set(t, 0)
+	for range 20 {
+		token := login(t, s, "ada")
+		for _, s := range []*harness.Service{s, other} {
+			wantStatus(t, "a session from after the step", send(t, s, "GET", me, token, ""), 200)
+		}
+	}
+	for _, s := range []*harness.Service{s, other} {
+		wantStatus(t, "one that had expired meanwhile", send(t, s, "GET", me, before, ""), 401)
+		wantNever(t, "one from the time that was ahead", s, ahead)
+	}
+}
