@@ -171,7 +171,7 @@ func sign(claims map[string]any) string {
 	return text + "." + encode(mac.Sum(nil))
 }
 
-// metric returns the value of a metric without labels that a service shows at address.
+// metric returns the value of a metric, with its labels, that a service shows at address.
 func metric(t *testing.T, address, name string) (value float64) {
 	t.Helper()
 	harness.Eventually(t, name+" is shown", func() error {

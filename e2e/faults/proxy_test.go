@@ -56,10 +56,16 @@ func (p *proxy) now() fault {
 
 // moveTo resets every connection and leads new ones to another target, as a failover does.
 func (p *proxy) moveTo(target string) {
-	p.mu.Lock()
-	p.target = target
-	p.mu.Unlock()
+	p.rename(target)
 	p.reset()
+}
+
+// rename leads new connections to another target. Those that are open stay where they are, as they do when a host
+// name moves.
+func (p *proxy) rename(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
 }
 
 func (p *proxy) reset() {
