@@ -73,8 +73,8 @@ func (o Options) check(cmd *cobra.Command, cfg *config.Config) error {
 	return &statusError{statusFailed}
 }
 
-// checkRedis returns what it finds of Redis, and what speaks against it. It grants no more than
-// REDIS_TIMEOUT, and doesn't end at the first command that is refused: so not withDB.
+// checkRedis returns what it finds of Redis, and what speaks against it. A command gets REDIS_TIMEOUT and no more, as
+// when serving, and one that is refused does not end it: so it does not use withDB.
 func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db.Finding, against []string) {
 	if cfg.Redis.Embedded() {
 		return nil, []string{errEmbedded.Error()}

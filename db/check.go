@@ -25,6 +25,7 @@ type Finding struct {
 // Check returns what each node that has keys says of itself, and the rights that this user lacks, one
 // sentence each. It leaves nothing behind.
 func (d *DB) Check(ctx context.Context) (nodes []Finding, lacks []string, err error) {
+	d.waitForConnection(ctx)
 	masters, err := d.masters(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -126,7 +127,7 @@ func (d *DB) try(ctx context.Context, node redis.Cmdable, command redis.Cmder, n
 		err = nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("trying %s: %w", name, err)
+		return nil, fmt.Errorf("trying %s: %w", name, d.explain(err))
 	}
 	return lack, nil
 }

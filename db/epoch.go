@@ -162,8 +162,11 @@ func parseEpoch(value string) (cut int64, err error) {
 	return cut, nil
 }
 
-// installFirstEpoch needs no script, so that it works where scripts are denied.
+// installFirstEpoch needs no script, so that it works where scripts are denied. It and installLostEpoch have a
+// timeout of their own: to a Redis that is far away, the call that finds them needed has used up most of its own.
 func (d *DB) installFirstEpoch(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
+	defer cancel()
 	var stored *redis.StringCmd
 	err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
 		p.SetArgs(ctx, epochKey, rand.Text()+":0", redis.SetArgs{Mode: "NX"})
@@ -176,6 +179,8 @@ func (d *DB) installFirstEpoch(ctx context.Context) (string, error) {
 }
 
 func (d *DB) installLostEpoch(ctx context.Context, seen string, least int64) (string, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
+	defer cancel()
 	return d.client.Eval(ctx, installEpoch, []string{epochKey}, seen, rand.Text(), least).Text()
 }
 

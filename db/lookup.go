@@ -22,6 +22,8 @@ const (
 	maxOnFlight = 256
 	// worthAnother is how many have to wait for another flight to start while one is under way.
 	worthAnother = 64
+	// maxFarFlights is how many round trips are under way at once to a Redis that is far away.
+	maxFarFlights = 24
 	// maxWaiting is how many look-ups wait for a flight. The next one is refused at once.
 	maxWaiting = 4096
 )
@@ -54,6 +56,10 @@ type lane struct {
 	mu      sync.Mutex
 	waiting []*lookup
 	flights int
+	// gathering is set while a flight waits for lookups that arrive at the same time: see gather.
+	gathering bool
+	// far reports whether a round trip takes so long that a lookup can't wait for another one first.
+	far func() bool
 
 	highest highestTime // of the node
 }
@@ -76,6 +82,14 @@ func (l *lane) add(q *lookup) (batch []*lookup) {
 		return nil
 	}
 	l.waiting = append(l.waiting, q)
+	if l.far() {
+		if !l.gathering && l.flights < maxFarFlights {
+			l.gathering = true
+			l.flights++
+			go l.gather()
+		}
+		return nil
+	}
 	if l.flights == maxFlights || !l.due(l.flights) {
 		return nil
 	}
@@ -85,7 +99,18 @@ func (l *lane) add(q *lookup) (batch []*lookup) {
 
 // due says whether a flight should start while so many others are under way.
 func (l *lane) due(others int) bool {
-	return len(l.waiting) >= worthAnother || others == 0 && len(l.waiting) > 0
+	return len(l.waiting) >= worthAnother || (others == 0 || l.far()) && len(l.waiting) > 0
+}
+
+// gather starts a round trip to a Redis that is far away, a moment after the first lookup that it is for. Lookups
+// that come at the same time share it, and none has to wait for another round trip to end.
+func (l *lane) gather() {
+	time.Sleep(l.timeout / 50)
+	l.mu.Lock()
+	l.gathering = false
+	batch := l.take()
+	l.mu.Unlock()
+	l.run(batch)
 }
 
 // run flies until nobody waits.
@@ -102,7 +127,7 @@ func (l *lane) run(batch []*lookup) {
 func (l *lane) board() (batch []*lookup) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.due(l.flights - 1) {
+	if l.gathering || !l.due(l.flights-1) {
 		l.flights--
 		return nil
 	}
@@ -220,6 +245,9 @@ func (d *DB) lookUpKeys(
 func (d *DB) fly(ctx context.Context, batch []*lookup) error {
 	if d.cluster() { // where a command has keys of one slot only
 		return d.flyAtNode(ctx, batch)
+	}
+	if d.isFar() { // a second round trip would take too long
+		return d.flyOneByOne(ctx, batch)
 	}
 	keys := make([]string, 0, 2*len(batch))
 	for _, q := range batch {
@@ -416,5 +444,10 @@ func (d *DB) laneAt(address, key string) *lane {
 }
 
 func (d *DB) newLane(probe func(context.Context) error, changed func(error)) *lane {
-	return &lane{breaker: newBreaker(d, probe, changed), metrics: d.metrics, timeout: d.timeout, fly: d.fly}
+	return &lane{
+		breaker: newBreaker(d, probe, changed), metrics: d.metrics, timeout: d.timeout, fly: d.fly, far: d.isFar,
+	}
 }
+
+// isFar reports whether the timeout leaves no room for waiting for one round trip and then making two.
+func (d *DB) isFar() bool { return 3*d.RoundTrip() > d.timeout }

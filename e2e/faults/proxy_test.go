@@ -133,13 +133,23 @@ func (p *proxy) serve(from *net.TCPConn) {
 	both.Wait()
 }
 
-// pass copies until either side is gone. Where something was swallowed, the rest of the connection is too.
+// chunk is what was read, and when it is to be passed on.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+// pass copies until either side is gone. Where something was swallowed, the rest of the connection is too. A delay
+// is that of a long way: what is behind a chunk does not wait for it to arrive first.
 func (p *proxy) pass(to, from *net.TCPConn, replies bool) {
-	defer to.Close()
-	defer from.Close()
-	buffer := make([]byte, 16<<10)
+	chunks := make(chan chunk, 1024)
+	var written sync.WaitGroup
+	written.Go(func() { p.write(to, from, chunks, replies) })
+	defer written.Wait()
+	defer close(chunks)
 	swallowed := false
 	for {
+		buffer := make([]byte, 16<<10)
 		n, err := from.Read(buffer)
 		if err != nil {
 			return
@@ -148,17 +158,34 @@ func (p *proxy) pass(to, from *net.TCPConn, replies bool) {
 		if swallowed = swallowed || f.swallow; swallowed {
 			continue
 		}
-		if replies {
-			time.Sleep(f.delay)
+		due := time.Time{}
+		if replies && f.delay > 0 {
+			due = time.Now().Add(f.delay)
 		}
-		if replies && f.cut > 0 && n > f.cut {
-			_, _ = to.Write(buffer[:f.cut])
+		chunks <- chunk{buffer[:n], due}
+	}
+}
+
+func (p *proxy) write(to, from *net.TCPConn, chunks <-chan chunk, replies bool) {
+	defer to.Close()
+	defer from.Close()
+	for chunk := range chunks {
+		if !chunk.due.IsZero() {
+			time.Sleep(time.Until(chunk.due))
+		}
+		if f := p.now(); replies && f.cut > 0 && len(chunk.data) > f.cut {
+			_, _ = to.Write(chunk.data[:f.cut])
 			time.Sleep(time.Millisecond) // else the reset overtakes what was written
 			_ = to.SetLinger(0)
-			return
+			_ = to.Close()
+			_ = from.Close()
+			break
 		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return
+		if _, err := to.Write(chunk.data); err != nil {
+			_ = from.Close()
+			break
 		}
+	}
+	for range chunks { // the reader ends with its connection
 	}
 }

@@ -1,0 +1,94 @@
+package faults
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// TestFarAway: a Redis that is far away becomes ready, and is used. The proxy delays every reply, those to the
+// password and the database, too. A call takes one round trip, so the default of 300 ms does for 150 ms; 250 ms
+// leave it too little, and check says what would do.
+func TestFarAway(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ delay, timeout time.Duration }{
+		{50 * time.Millisecond, 300 * time.Millisecond},
+		{150 * time.Millisecond, 300 * time.Millisecond},
+		{250 * time.Millisecond, 700 * time.Millisecond},
+	} {
+		t.Run(test.delay.String(), func(t *testing.T) {
+			t.Parallel()
+			r := harness.StartRedis(t, "--requirepass", "hush")
+			p := startProxy(t, r.Addr())
+			p.set(fault{delay: test.delay})
+			env := []string{"REDIS_URL=redis://:hush@" + p.listener.Addr().String() + "/2"}
+			check := harness.Start(t, t.TempDir(), production(env...), harness.Binary(t), "check")
+			if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), ", round trip ") {
+				t.Errorf("check: exit status %d:\n%s", status, check.Output())
+			}
+			if test.timeout > timeout && !strings.Contains(check.Output(), "ms: set REDIS_TIMEOUT=") {
+				t.Errorf("check does not say what would do:\n%s", check.Output())
+			}
+			s := start(t, append(env, "REDIS_TIMEOUT="+test.timeout.String())...)
+			harness.Eventually(t, "the service is ready", func() error {
+				if got := send(t, s, "GET", "/readyz", "", ""); got.status != 200 {
+					return fmt.Errorf("%s", got)
+				}
+				return nil
+			})
+			live, out := login(t, s, "ada"), login(t, s, "ada")
+			leave(t, s, out)
+			failed := 0
+			for range 40 { // one after the other
+				got := send(t, s, "GET", me, live, "")
+				if got.status != 200 {
+					failed++
+				}
+				wantRefused(t, "logged out", send(t, s, "GET", me, out, ""))
+			}
+			var unavailable [64]bool
+			each(64, func(i int) {
+				got, err := try(s, "GET", me, live, "")
+				unavailable[i] = err != nil || got.status != 200
+			})
+			for _, is := range unavailable {
+				if is {
+					failed++
+				}
+			}
+			t.Logf("%d of 104 requests failed", failed)
+			if failed > 3 {
+				t.Errorf("%d of 104 requests failed", failed)
+			}
+			if strings.Contains(s.Output(), "i/o timeout") {
+				t.Error("the log speaks of i/o timeout")
+			}
+		})
+	}
+}
+
+// TestTooFarAway: where a round trip takes longer than REDIS_TIMEOUT, the log and check say what would do.
+func TestTooFarAway(t *testing.T) {
+	t.Parallel()
+	r := harness.StartRedis(t)
+	p := startProxy(t, r.Addr())
+	p.set(fault{delay: 400 * time.Millisecond})
+	s := start(t, p.url())
+	const advice = "a round trip to Redis takes 40"
+	harness.Eventually(t, "the log says so", func() error {
+		_, _ = try(s, "GET", me, ownToken("ada", time.Now()), "")
+		if !strings.Contains(s.Output(), advice) || !strings.Contains(s.Output(), "ms: set REDIS_TIMEOUT=1.1s") {
+			return fmt.Errorf("%s", s.Output())
+		}
+		return nil
+	})
+	check := harness.Start(t, t.TempDir(), production(p.url()), harness.Binary(t), "check")
+	if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), "REDIS_TIMEOUT=1.1s") {
+		t.Errorf("check: exit status %d:\n%s", status, check.Output())
+	}
+	again := start(t, p.url(), "REDIS_TIMEOUT=1100ms")
+	leave(t, again, login(t, again, "ada"))
+}
