@@ -26,7 +26,7 @@ func TestFarAway(t *testing.T) {
 			p.set(fault{delay: test.delay})
 			env := []string{"REDIS_URL=redis://:hush@" + p.listener.Addr().String() + "/2"}
 			check := harness.Start(t, t.TempDir(), production(env...), harness.Binary(t), "check")
-			if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), ", round trip ") {
+			if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), "round trip ") {
 				t.Errorf("check: exit status %d:\n%s", status, check.Output())
 			}
 			if test.timeout > timeout && !strings.Contains(check.Output(), "ms: set REDIS_TIMEOUT=") {
