@@ -1,6 +1,8 @@
 package session
 
 import (
+	"bytes"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -77,9 +79,7 @@ func TestIssue(t *testing.T) {
 	if payload != want {
 		t.Errorf("claims are\n%s, want\n%s", payload, want)
 	}
-	if id, err := base64.RawURLEncoding.DecodeString(claims.JTI); err != nil || len(id) != 16 {
-		t.Errorf("jti is %q, want 128 bits", claims.JTI)
-	}
+	wantMarked(t, claims.JTI, "1800000000")
 	if got := sign(hs256, payload, secret); got != issued.Token {
 		t.Errorf("token is\n%s, want\n%s", issued.Token, got)
 	}
@@ -91,6 +91,24 @@ func TestIssue(t *testing.T) {
 		if s.UserID() != user.ID || s.Current() != nil || string(s.Claims()) != payload || s.Token != issued.Token {
 			t.Errorf("%s session: user %q, current %v, claims %s", name, s.UserID(), s.Current(), s.Claims())
 		}
+	}
+}
+
+// wantMarked wants a jti of 128 random bits and 64 of an HMAC, computed here with the standard library alone.
+func wantMarked(t *testing.T, jti, iat string) {
+	t.Helper()
+	id, err := base64.RawURLEncoding.DecodeString(jti)
+	if err != nil || len(id) != 24 || len(jti) != 32 {
+		t.Fatalf("jti is %q, want 24 bytes", jti)
+	}
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "gin-auth jti", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(append(id[:16:16], iat...))
+	if want := mac.Sum(nil)[:8]; !bytes.Equal(id[16:], want) {
+		t.Errorf("jti ends in %x, want %x", id[16:], want)
 	}
 }
 
@@ -186,39 +204,102 @@ func TestUserID(t *testing.T) {
 	}
 }
 
+// TestIssuedBy has cuts at both ends of what revokes a token. A token that was not issued here is revoked up to
+// a minute after the cut, whatever its jti. JTI stands for that of a token issued here at 100.
 func TestIssuedBy(t *testing.T) {
 	t.Parallel()
+	jti, marked := jtiOf(t, secret, 100), jtiOf(t, "the old secret", 100)
 	for _, test := range []struct {
 		payload string
 		cut     int64
 		want    bool
 	}{
-		{`{"jti":"x","iat":100}`, 0, false},
-		{`{"jti":"x","iat":100}`, 99, false},
-		{`{"jti":"x","iat":100}`, 100, true},
-		{`{"jti":"x","iat":100.9}`, 100, true},
-		{`{"jti":null,"iat":101}`, 100, false},
+		{`{"jti":"JTI","iat":100}`, 0, false},
+		{`{"jti":"JTI","iat":100}`, 99, false},
+		{`{"jti":"JTI","iat":100}`, 100, true},
+		{`{"iat":100,"jti":"JTI"}`, 99, false},
+		{`{"iat":101,"jti":"x","iat":100,"jti":"JTI"}`, 99, false},
+		{`{"jti":"PREVIOUS","iat":100}`, 99, false},
+		{`{"jti":"PREVIOUS","iat":100}`, 100, true},
+
+		// Not issued here.
 		{`{"iat":100}`, 39, false},
 		{`{"iat":100}`, 40, true},
-		{`{"JTI":"x","iat":100}`, 40, true},
-		{`{"jti":"x"}`, 0, false},
-		{`{"jti":"x"}`, 1, true},
-		{`{"jti":"x","iat":"2000000000"}`, 1, true},
-		{`{"jti":"x","iat":null}`, 1, true},
-		{`{"jti":"x","iat":-1}`, 1, true},
-		{`{"jti":"x","iat":1e300}`, 1, true},
-		{`{"jti":"x","iat":1e999}`, 1, true},
-		{`{"jti":"x","IAT":100}`, 1, true},
+		{`{"jti":"x","iat":100}`, 39, false},
+		{`{"jti":"x","iat":100}`, 40, true},
+		{`{"jti":"x","iat":100.9}`, 40, true},
+		{`{"jti":null,"iat":100}`, 40, true},
+		{`{"jti":["JTI"],"iat":100}`, 40, true},
+		{`{"jti":12345678901234567890123456789012,"iat":100}`, 40, true},
+		{`{"JTI":"JTI","iat":100}`, 40, true},
+		{`{"jti":"6b054b001c2fac52a10afd91","iat":100}`, 40, true},
+		{`{"jti":"0f8fad5b-d9cb-469f-a165-70867728950e","iat":100}`, 40, true},
+		{`{"jti":"` + strings.Repeat("A", 32) + `","iat":100}`, 40, true},
+		{`{"jti":"JTI","iat":99}`, 39, true}, // the jti of another token
+		{`{"jti":"JTI","iat":101}`, 41, true},
+		{`{"jti":"JTI","iat":1000}`, 940, true},
+		{`{"jti":"JTI","iat":100.5}`, 40, true},
+		{`{"jti":"JTI","iat":1e2}`, 40, true},
+		{`{"jti":"` + jti[:31] + `","iat":100}`, 40, true},
+		{`{"jti":"` + jti[:22] + `","iat":100}`, 40, true},
+		{`{"jti":"` + edited(jti, 0) + `","iat":100}`, 40, true},
+		{`{"jti":"` + edited(jti, 20) + `","iat":100}`, 40, true},
+		{`{"jti":"` + edited(jti, 22) + `","iat":100}`, 40, true},
+		{`{"jti":"` + edited(jti, 31) + `","iat":100}`, 40, true},
+		{`{"jti":"JTI=","iat":100}`, 40, true},
+		{`{"jti":"JTI\n","iat":100}`, 40, true},
+		{`{"jti":"JTIAAAA","iat":100}`, 40, true},
+		{`{"jti":"` + jtiOf(t, "another secret", 100) + `","iat":100}`, 40, true},
+		{`{"jti":"` + jtiKeyedBy(secret) + `","iat":100}`, 40, true},
+		{`{"jti":"` + jtiKeyedBy("") + `","iat":100}`, 40, true},
+
+		// No time of issue.
+		{`{"jti":"JTI"}`, 0, false},
+		{`{"jti":"JTI"}`, 1, true},
+		{`{"jti":"JTI","iat":"2000000000"}`, 1, true},
+		{`{"jti":"JTI","iat":null}`, 1, true},
+		{`{"jti":"JTI","iat":-1}`, 1, true},
+		{`{"jti":"JTI","iat":1e300}`, 1, true},
+		{`{"jti":"JTI","iat":1e999}`, 1, true},
+		{`{"jti":"JTI","IAT":100}`, 1, true},
 		{`[]`, 1, true},
 		{`[]`, 0, false},
 	} {
-		s, err := newSessions(t).Authenticate(sign(hs256, test.payload, secret))
+		payload := strings.NewReplacer(`"JTI":"JTI"`, `"JTI":"`+jti+`"`, "JTI", jti, "PREVIOUS", marked).Replace(test.payload)
+		s, err := newSessions(t, secret, "the old secret").Authenticate(sign(hs256, payload, secret))
 		if err != nil {
-			t.Errorf("%s: %v", test.payload, err)
+			t.Errorf("%s: %v", payload, err)
 		} else if got := s.IssuedBy(test.cut); got != test.want {
-			t.Errorf("%s: issued by %d: %v", test.payload, test.cut, got)
+			t.Errorf("%s: issued by %d: %v", payload, test.cut, got)
 		}
 	}
+}
+
+// jtiOf returns the jti of a token that a service with the secret issued at iat.
+func jtiOf(t *testing.T, secret string, iat int64) string {
+	t.Helper()
+	s, err := newSessions(t, secret).Issue(User{ID: "1"}, time.Unix(iat, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Text("jti")
+}
+
+// jtiKeyedBy returns a jti for the iat 100 whose HMAC has this key, as it is.
+func jtiKeyedBy(key string) string {
+	random := []byte("sixteen bytes ..")
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write(append(random, "100"...))
+	return base64.RawURLEncoding.EncodeToString(append(random, mac.Sum(nil)[:8]...))
+}
+
+// edited returns the text with another letter at i.
+func edited(text string, i int) string {
+	letter := "A"
+	if text[i] == 'A' {
+		letter = "B"
+	}
+	return text[:i] + letter + text[i+1:]
 }
 
 func TestRevocableUntil(t *testing.T) {

@@ -51,7 +51,7 @@ func (s *Sessions) Authenticate(token string) (*Session, error) {
 		// RFC 7515, section 4.1.11: whoever doesn't understand all of crit must refuse.
 		unfit = errors.New("its header has crit")
 	}
-	return &Session{Token: token, claims: claims, unfit: unfit, now: s.now}, nil
+	return &Session{Token: token, claims: claims, unfit: unfit, jtiKeys: s.jtiKeys, now: s.now}, nil
 }
 
 func (s *Sessions) verify(method *jwt.SigningMethodHMAC, signed string, signature []byte) bool {
