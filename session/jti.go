@@ -50,7 +50,7 @@ func (s *Session) issuedHere() bool {
 	}
 	for _, key := range s.jtiKeys {
 		// The whole jti is compared, so that it has one spelling.
-		if hmac.Equal([]byte(text), []byte(markedJTI(key, decoded[:jtiRandom:jtiRandom], string(iat)))) {
+		if hmac.Equal([]byte(text), []byte(markedJTI(key, decoded[:jtiRandom:jtiRandom], iat))) {
 			return true
 		}
 	}
