@@ -157,18 +157,6 @@ func (c *Config) setDefaults(values map[string]string) {
 	}
 }
 
-// Secret is a value that is never printed.
-type Secret string
-
-// String masks the secret; convert it to string to use it.
-func (Secret) String() string { return "(secret)" }
-
-// GoString masks the secret.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText masks the secret.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // Word is one of a few words, in lower case.
 type Word string
 
