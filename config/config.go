@@ -185,7 +185,7 @@ func (p *Prefixes) UnmarshalText(text []byte) error {
 		if err != nil {
 			addr, err := netip.ParseAddr(part)
 			if err != nil {
-				return fmt.Errorf("%q is neither an address nor a network", part)
+				return errors.New("neither an address nor a network")
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
 		}
