@@ -33,7 +33,7 @@ type Config struct {
 
 	// JWTSecret signs tokens; its bytes are used as they are, as in the original.
 	JWTSecret          Secret   `env:"JWT_SECRET" want:"the secret that signs the tokens, 32 bytes or more"`
-	JWTSecretPrevious  Secret   `env:"JWT_SECRET_PREVIOUS" want:"the secret before the last rotation, 32 bytes or more"`
+	JWTSecretPrevious  Secret   `env:"JWT_SECRET_PREVIOUS" want:"another secret that verifies tokens while the secret changes, 32 bytes or more"`
 	JWTExpiresIn       Lifetime `env:"JWT_EXPIRES_IN" envDefault:"1d" want:"a whole number with its unit, d, h, m or s (1d, 12h, 30m, 90s), up to 3650d"`
 	JWTAllowWeakSecret bool     `env:"JWT_ALLOW_WEAK_SECRET" envDefault:"false" want:"true or false"`
 

@@ -216,7 +216,7 @@ func TestWrong(t *testing.T) {
 			`; JWT_SECRET is not set; it should be the secret that signs the tokens, 32 bytes or more: without it no token can be signed or checked`,
 		"COOKIE_SECURE=false" + prod:                           `COOKIE_SECURE is "false"; it should be true or false: NODE_ENV=production sends the cookie over https alone`,
 		"NODE_ENV=production&REDIS_HOST=a&JWT_SECRET=hush":     `JWT_SECRET is set (4 bytes); it should be the secret that signs the tokens, 32 bytes or more` + weak,
-		"JWT_SECRET_PREVIOUS=hush" + prod:                      `JWT_SECRET_PREVIOUS is set (4 bytes); it should be the secret before the last rotation, 32 bytes or more` + weak,
+		"JWT_SECRET_PREVIOUS=hush" + prod:                      `JWT_SECRET_PREVIOUS is set (4 bytes); it should be another secret that verifies tokens while the secret changes, 32 bytes or more` + weak,
 		"PORT=x&LOG_LEVEL=x&REGISTRATION=x&COOKIE_SECURE=true": `PORT is "x"; it should be a port from 0 to 65535 (0: any free one); LOG_LEVEL is "x"; it should be debug, info, warn or error; REGISTRATION is "x"; it should be open or closed`,
 	}
 	for environment, want := range tests {

@@ -20,7 +20,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "ROUTE_PREFIX", about: "stands before every route but `/healthz`, `/readyz` and `/openapi.json`; `/` for none"},
 	{section: "Sessions"},
 	{name: "JWT_SECRET", about: "signs the tokens (HS256). Its bytes are used as they are. Required, except with the embedded Redis, which makes one. A PEM key or certificate prevents startup: anyone who has a public key could sign tokens"},
-	{name: "JWT_SECRET_PREVIOUS", about: "verifies only. To rotate: the old secret here, the new one in `JWT_SECRET`, and the old one out when the last token that it signed has expired"},
+	{name: "JWT_SECRET_PREVIOUS", about: "verifies only, while the secret is [changed in three steps](security.md#changing-the-secret)"},
 	{name: "JWT_EXPIRES_IN", about: "`1d`, `12h`, `30m`, `90s`. A bare number is refused: jsonwebtoken reads the text `3600` as 3.6 s, people mean an hour"},
 	{name: "JWT_ALLOW_WEAK_SECRET", about: "lets production start with a secret under 32 bytes"},
 	{name: "COOKIE_NAME", about: "`__Host-token` only with what that prefix demands: `COOKIE_SECURE=true`, no domain"},

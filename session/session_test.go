@@ -146,7 +146,7 @@ func TestNewNeedsASecret(t *testing.T) {
 	}
 }
 
-func TestRotation(t *testing.T) {
+func TestSecrets(t *testing.T) {
 	t.Parallel()
 	old, err := newSessions(t, "the old secret").Issue(User{ID: "1"}, now)
 	if err != nil {
