@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-func (d *DB) Revoked(context.Context, string, string, int64) (bool, time.Time, error) { return false, time.Now(), nil }
+func (d *DB) Revoked(context.Context, string, string, func() int64) (bool, time.Time, error) { return false, time.Now(), nil }
 `,
 	plain:     fmt.Sprintf(oneGet, `var client = redis.NewClient(options)`),
 	pipelined: fmt.Sprintf(oneGet, `var client, _ = redis.NewClient(options).AutoPipeline()`),
@@ -42,7 +42,7 @@ var options = &redis.Options{Addr: os.Getenv("REDIS_HOST") + ":" + os.Getenv("RE
 
 %s
 
-func (d *DB) Revoked(ctx context.Context, token, _ string, _ int64) (bool, time.Time, error) {
+func (d *DB) Revoked(ctx context.Context, token, _ string, _ func() int64) (bool, time.Time, error) {
 	err := client.Get(ctx, blacklistKey(token)).Err()
 	if errors.Is(err, redis.Nil) {
 		return false, time.Now(), nil

@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// weakSecret is the length in bytes under which production refuses a secret: HS256 asks for a key
-// as long as its hash (RFC 7518, section 3.2).
-const weakSecret = 32
-
 var (
 	routePrefix = regexp.MustCompile(`^/?$|^(/[A-Za-z0-9._~-]+)+/?$`)
 	cookieName  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
@@ -42,26 +38,6 @@ func (c *Config) check(p *problems) {
 		p.missing("REDIS_HOST", "NODE_ENV=production does not run on the embedded Redis (REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS will do as well)")
 	}
 }
-
-// checkSecrets refuses to start without a secret where the original would start and refuse every
-// token, and on a weak one in production.
-func (c *Config) checkSecrets(p *problems) {
-	if c.JWTSecret == "" && (c.Production() || !c.Redis.Embedded()) {
-		p.missing("JWT_SECRET", "without it no token can be signed or checked")
-	}
-	if !c.Production() || c.JWTAllowWeakSecret {
-		return
-	}
-	const reason = "a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true starts all the same)"
-	if isWeak(c.JWTSecret) {
-		p.wrong("JWT_SECRET", reason)
-	}
-	if isWeak(c.JWTSecretPrevious) {
-		p.wrong("JWT_SECRET_PREVIOUS", reason)
-	}
-}
-
-func isWeak(s Secret) bool { return s != "" && len(s) < weakSecret }
 
 // checkCookie holds the cookie's settings against RFC 6265bis: what the prefixes __Host- and
 // __Secure- demand (section 4.1.3), and that SameSite=None needs Secure.
@@ -101,4 +77,5 @@ func (c *Config) warn() {
 	if isWeak(c.JWTSecret) {
 		c.Warnings = append(c.Warnings, "JWT_SECRET is shorter than 32 bytes: it can be guessed from any token")
 	}
+	c.warnOfSpace()
 }

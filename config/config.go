@@ -33,7 +33,7 @@ type Config struct {
 
 	// JWTSecret signs tokens; its bytes are used as they are, as in the original.
 	JWTSecret          Secret   `env:"JWT_SECRET" want:"the secret that signs the tokens, 32 bytes or more"`
-	JWTSecretPrevious  Secret   `env:"JWT_SECRET_PREVIOUS" want:"the secret before the last rotation, 32 bytes or more"`
+	JWTSecretPrevious  Secret   `env:"JWT_SECRET_PREVIOUS" want:"another secret that verifies tokens while the secret changes, 32 bytes or more"`
 	JWTExpiresIn       Lifetime `env:"JWT_EXPIRES_IN" envDefault:"1d" want:"a whole number with its unit, d, h, m or s (1d, 12h, 30m, 90s), up to 3650d"`
 	JWTAllowWeakSecret bool     `env:"JWT_ALLOW_WEAK_SECRET" envDefault:"false" want:"true or false"`
 
@@ -156,18 +156,6 @@ func (c *Config) setDefaults(values map[string]string) {
 	}
 }
 
-// Secret is a value that is never printed.
-type Secret string
-
-// String masks the secret; convert it to string to use it.
-func (Secret) String() string { return "(secret)" }
-
-// GoString masks the secret.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText masks the secret.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // Word is one of a few words, in lower case.
 type Word string
 
@@ -196,7 +184,7 @@ func (p *Prefixes) UnmarshalText(text []byte) error {
 		if err != nil {
 			addr, err := netip.ParseAddr(part)
 			if err != nil {
-				return fmt.Errorf("%q is neither an address nor a network", part)
+				return errors.New("neither an address nor a network")
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
 		}

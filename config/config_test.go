@@ -171,7 +171,7 @@ func TestWrong(t *testing.T) {
 		"COOKIE_SAMESITE=maybe":        `COOKIE_SAMESITE is "maybe"; it should be strict, lax or none`,
 		"COOKIE_SECURE=no":             `COOKIE_SECURE is "no"; it should be true or false`,
 		"CORS_ORIGINS=*":               `CORS_ORIGINS is "*"; ` + origin,
-		"CORS_ORIGINS=https://a.b/":    `CORS_ORIGINS is "https://a.b/"; ` + origin,
+		"CORS_ORIGINS=https://a.b/":    `CORS_ORIGINS is set (12 bytes, not shown because it may contain a password); ` + origin,
 		"CORS_ORIGINS=a.b":             `CORS_ORIGINS is "a.b"; ` + origin,
 		"CORS_ORIGINS=null":            `CORS_ORIGINS is "null"; ` + origin,
 		"TRUSTED_PROXIES=10.0.0.0/33":  `TRUSTED_PROXIES is "10.0.0.0/33"; it should be IP addresses or networks such as 10.0.0.0/8, separated by commas`,
@@ -215,7 +215,7 @@ func TestWrong(t *testing.T) {
 			`; JWT_SECRET is not set; it should be the secret that signs the tokens, 32 bytes or more: without it no token can be signed or checked`,
 		"COOKIE_SECURE=false" + prod:                           `COOKIE_SECURE is "false"; it should be true or false: NODE_ENV=production sends the cookie over https alone`,
 		"NODE_ENV=production&REDIS_HOST=a&JWT_SECRET=hush":     `JWT_SECRET is set (4 bytes); it should be the secret that signs the tokens, 32 bytes or more` + weak,
-		"JWT_SECRET_PREVIOUS=hush" + prod:                      `JWT_SECRET_PREVIOUS is set (4 bytes); it should be the secret before the last rotation, 32 bytes or more` + weak,
+		"JWT_SECRET_PREVIOUS=hush" + prod:                      `JWT_SECRET_PREVIOUS is set (4 bytes); it should be another secret that verifies tokens while the secret changes, 32 bytes or more` + weak,
 		"PORT=x&LOG_LEVEL=x&REGISTRATION=x&COOKIE_SECURE=true": `PORT is "x"; it should be a port from 0 to 65535 (0: any free one); LOG_LEVEL is "x"; it should be debug, info, warn or error; REGISTRATION is "x"; it should be open or closed`,
 	}
 	for environment, want := range tests {
@@ -231,6 +231,66 @@ func TestWrong(t *testing.T) {
 		if strings.Contains(err.Error(), "hush") {
 			t.Errorf("%s: a secret is in %v", environment, err)
 		}
+	}
+}
+
+// TestPasswordsInOtherSettings puts a password into every setting, alone and beside each of those that name a
+// Redis. Whatever is wrong with it, the password is not shown.
+func TestPasswordsInOtherSettings(t *testing.T) {
+	t.Parallel()
+	values := []string{"redis://:hunter2hunter2@h", "user:hunter2hunter2@h", "//hunter2hunter2@h:6379", "x,hunter2hunter2@h"}
+	others := []string{"", "REDIS_HOST=redis", "REDIS_CLUSTER_NODES=a:1", "REDIS_SENTINELS=a:1", "REDIS_URL=redis://h/1"}
+	for field := range reflect.TypeFor[Config]().Fields() {
+		name := field.Tag.Get("env")
+		if name == "-" {
+			continue
+		}
+		withheld := 0
+		for _, value := range values {
+			begin := fmt.Sprintf("%s is set (%d bytes, not shown because it may contain a password); it should be ", name, len(value))
+			for _, other := range others {
+				c, err := Load("", []string{other, "JWT_SECRET=" + strong, name + "=" + value})
+				wantNoPassword(t, name, c, err)
+				var wrong *Error
+				if errors.As(err, &wrong) && strings.Contains("\n"+err.Error(), "\n"+begin) {
+					withheld++
+				}
+			}
+		}
+		anyText := name == "NODE_ENV" || name == "REDIS_USERNAME" || field.Type == reflect.TypeFor[Secret]()
+		if withheld == 0 && !anyText {
+			t.Errorf("%s: no value is withheld", name)
+		}
+		wantNoPasswordOfFile(t, name)
+	}
+}
+
+// wantNoPasswordOfFile has .env files that can't be read, or not as Node reads them.
+func wantNoPasswordOfFile(t *testing.T, name string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), ".env")
+	for _, line := range []string{"=%s", "='%s", `="%s$x"`, "=`%s`", "=%s#x", " %s", "-X=%s", `="%s" x`} {
+		text := name + fmt.Sprintf(line, "redis://:hunter2hunter2@h") + "\nredis://:hunter2hunter2@h\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(path, nil)
+		if err == nil {
+			t.Errorf("%q can be read", text)
+		}
+		wantNoPassword(t, name, c, err)
+	}
+}
+
+// wantNoPassword looks for the password in all that is printed of a configuration or of what is wrong with it.
+func wantNoPassword(t *testing.T, name string, c *Config, err error) {
+	t.Helper()
+	said := fmt.Sprintf("%v %#v", err, err)
+	if c != nil {
+		said += fmt.Sprint(c.Settings(), c.Warnings)
+	}
+	if strings.Contains(said, "hunter2") {
+		t.Errorf("%s: a password is in %s", name, said)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // Error is a wrong configuration: every wrong setting, each on a line of its own that names it, what
-// it holds and what it should hold. Secrets are not in it.
+// it holds and what it should hold. Neither secrets nor values that may contain one are in it.
 type Error struct {
 	Problems []string
 }
@@ -89,7 +89,7 @@ func (p *problems) err() error {
 	return &Error{Problems: p.found}
 }
 
-// holds says what the setting name holds, a secret by its length alone.
+// holds returns what the setting name holds, by its length alone if that is or may contain a password.
 func (p *problems) holds(name string) string {
 	value := p.values[name]
 	switch {
@@ -97,9 +97,21 @@ func (p *problems) holds(name string) string {
 		return "is not set"
 	case field(name).Type == reflect.TypeFor[Secret]():
 		return fmt.Sprintf("is set (%d bytes)", len(value))
+	case mayHoldPassword(value):
+		return fmt.Sprintf("is set (%s)", withheld(value))
 	default:
 		return fmt.Sprintf("is %q", value)
 	}
+}
+
+// mayHoldPassword reports whether a value that should hold none may contain a password, as a URL of Redis does.
+func mayHoldPassword(value string) bool {
+	return strings.Contains(value, "@") || strings.Contains(value, "://")
+}
+
+// withheld returns what is shown in place of such a value.
+func withheld(value string) string {
+	return fmt.Sprintf("%d bytes, not shown because it may contain a password", len(value))
 }
 
 func want(name string) string { return field(name).Tag.Get("want") }

@@ -12,7 +12,8 @@ import (
 // Setting is one setting as it is in effect.
 type Setting struct {
 	Name string
-	// Value is in the form that the setting is written in, "" for none; a secret is masked.
+	// Value is in the form that the setting is written in, "" for none. A secret, or what may contain one, is
+	// masked.
 	Value string
 }
 
@@ -36,6 +37,11 @@ func text(value any) string {
 			return ""
 		}
 		return fmt.Sprintf("(secret, %d bytes)", len(v))
+	case string:
+		if mayHoldPassword(v) {
+			return "(" + withheld(v) + ")"
+		}
+		return v
 	case List:
 		return strings.Join(v, ",")
 	case Prefixes:

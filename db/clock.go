@@ -93,12 +93,12 @@ func (c *clock) noteSetBack(highest *highestTime, now int64) {
 // judge returns the time that a token is judged by which was issued at issuedAt, in seconds: now; but the highest
 // time that the clock has shown if the token was issued before the clock was set back. A token from a later time
 // than now was issued before that, too.
-func (c *clock) judge(now time.Time, issuedAt int64) time.Time {
+func (c *clock) judge(now time.Time, issuedAt func() int64) time.Time {
 	record := c.setBack.Load()
 	if record == nil || now.Unix() >= record.highest {
 		return now
 	}
-	if record.at <= issuedAt && issuedAt <= now.Add(maxAhead).Unix() {
+	if issued := issuedAt(); record.at <= issued && issued <= now.Add(maxAhead).Unix() {
 		return now
 	}
 	return time.Unix(record.highest, 0)

@@ -9,6 +9,9 @@ import (
 
 const noon = 1_800_000_000 // by Redis's clock
 
+// at is when a token was issued.
+func at(second int64) func() int64 { return func() int64 { return second } }
+
 // TestSetBack goes through the times that one instance sees, and holds tokens against what it makes of them.
 func TestSetBack(t *testing.T) {
 	t.Parallel()
@@ -43,12 +46,12 @@ func TestSetBack(t *testing.T) {
 			t.Errorf("%s: %s, want %s", test.name, stored, test.stored)
 		}
 		for _, token := range test.tokens {
-			if at := c.judge(now, noon+token.issued).Unix() - noon; at != token.judged {
-				t.Errorf("%s: a token issued at %d is judged at %d, want %d", test.name, token.issued, at, token.judged)
+			if judged := c.judge(now, at(noon+token.issued)).Unix() - noon; judged != token.judged {
+				t.Errorf("%s: a token issued at %d is judged at %d, want %d", test.name, token.issued, judged, token.judged)
 			}
 		}
-		if at := c.judge(now, 0).Unix() - noon; at != test.tokens[0].judged {
-			t.Errorf("%s: a token that does not say when it was issued is judged at %d", test.name, at)
+		if judged := c.judge(now, at(0)).Unix() - noon; judged != test.tokens[0].judged {
+			t.Errorf("%s: a token that does not say when it was issued is judged at %d", test.name, judged)
 		}
 	}
 }
@@ -86,24 +89,24 @@ func TestMergeSetBack(t *testing.T) {
 func TestClockIsSetBack(t *testing.T) {
 	t.Parallel()
 	d, redis, log := open(t)
-	at := func(seconds int64) { redis.SetTime(time.Unix(noon+seconds, 0)) }
+	set := func(seconds int64) { redis.SetTime(time.Unix(noon+seconds, 0)) }
 	judged := func(d *DB, issued int64) int64 {
 		t.Helper()
-		_, now, err := d.Revoked(t.Context(), "token", "user", noon+issued)
+		_, now, err := d.Revoked(t.Context(), "token", "user", at(noon+issued))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return now.Unix() - noon
 	}
-	at(0)
+	set(0)
 	if got := judged(d, 0); got != 0 {
 		t.Errorf("judged at %d", got)
 	}
-	at(300)
+	set(300)
 	if got := judged(d, 0); got != 300 {
 		t.Errorf("the clock went forward: judged at %d", got)
 	}
-	at(1)
+	set(1)
 	if before, after := judged(d, 0), judged(d, 1); before != 300 || after != 1 {
 		t.Errorf("the clock was set back: a token from before is judged at %d, one from after it at %d", before, after)
 	}
@@ -118,7 +121,7 @@ func TestClockIsSetBack(t *testing.T) {
 	if before, after := judged(young, 0), judged(young, 1); before != 300 || after != 1 {
 		t.Errorf("a new instance judges at %d and %d", before, after)
 	}
-	at(301)
+	set(301)
 	if before := judged(d, 0); before != 301 {
 		t.Errorf("once the clock has caught up: judged at %d", before)
 	}
@@ -133,7 +136,7 @@ func TestIdleInstanceSeesTheClock(t *testing.T) {
 	redis.SetTime(time.Unix(noon+300, 0))
 	eventually(t, "the time was seen", func() bool { return d.lane.highest.seconds.Load() == noon+300 })
 	redis.SetTime(time.Unix(noon+2, 0))
-	if _, now, err := d.Revoked(t.Context(), "token", "user", noon); now.Unix() != noon+300 || err != nil {
+	if _, now, err := d.Revoked(t.Context(), "token", "user", at(noon)); now.Unix() != noon+300 || err != nil {
 		t.Errorf("judged at %d, %v", now.Unix()-noon, err)
 	}
 }

@@ -66,7 +66,7 @@ func TestRole(t *testing.T) {
 // reads are the questions whose answers decide something.
 func reads(d *DB) map[string]func(*testing.T) error {
 	return map[string]func(*testing.T) error{
-		"Revoked":     func(t *testing.T) error { _, _, err := d.Revoked(t.Context(), "token", "user", 0); return err },
+		"Revoked":     func(t *testing.T) error { _, _, err := d.Revoked(t.Context(), "token", "user", at(0)); return err },
 		"IssueTime":   func(t *testing.T) error { _, err := d.IssueTime(t.Context(), "user"); return err },
 		"UserByEmail": func(t *testing.T) error { _, _, err := d.UserByEmail(t.Context(), "a@b.c"); return err },
 		"FindUsers":   func(t *testing.T) error { _, err := d.FindUsers(t.Context(), []string{"a@b.c"}); return err },

@@ -24,9 +24,9 @@ var (
 // Revocations knows what was revoked. An error means that it cannot tell now.
 type Revocations interface {
 	// Revoked reports whether a token is revoked: by itself, or with all tokens of its user, or of all users, that
-	// were issued at or before some time. userID is "" for a token that names no user; issuedAt is in seconds of
-	// Redis's clock, 0 if the token does not say. now is the time to judge the token's expiry by.
-	Revoked(ctx context.Context, token, userID string, issuedAt int64) (revoked bool, now time.Time, err error)
+	// were issued at or before some time. userID is "" for a token that names no user; issuedAt returns
+	// seconds of Redis's clock, 0 if the token does not say, and is called only if that matters. now is the time to judge the token's expiry by.
+	Revoked(ctx context.Context, token, userID string, issuedAt func() int64) (revoked bool, now time.Time, err error)
 }
 
 // Auth guards a route: only a request with a session that holds gets through, and the handlers behind
@@ -49,7 +49,7 @@ func Auth(sessions *session.Sessions, revocations Revocations) gin.HandlerFunc {
 		ctx := session.NewContext(c.Request.Context(), s)
 		c.Request = c.Request.WithContext(ctx)
 
-		revoked, now, err := revocations.Revoked(ctx, s.Token, s.UserID(), s.IssuedAt())
+		revoked, now, err := revocations.Revoked(ctx, s.Token, s.UserID(), s.IssuedAt)
 		switch {
 		case err != nil:
 			refuse(c, fmt.Errorf("%w: %w", ErrUnavailable, err))

@@ -30,8 +30,8 @@ type revocations struct {
 	asked   []string
 }
 
-func (r *revocations) Revoked(_ context.Context, token, userID string, issuedAt int64) (bool, time.Time, error) {
-	r.asked = append(r.asked, fmt.Sprint(token, " ", userID, " ", issuedAt))
+func (r *revocations) Revoked(_ context.Context, token, userID string, issuedAt func() int64) (bool, time.Time, error) {
+	r.asked = append(r.asked, fmt.Sprint(token, " ", userID, " ", issuedAt()))
 	return r.revoked, r.now, r.err
 }
 

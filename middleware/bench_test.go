@@ -14,7 +14,7 @@ import (
 
 type nothingRevoked struct{}
 
-func (nothingRevoked) Revoked(context.Context, string, string, int64) (bool, time.Time, error) {
+func (nothingRevoked) Revoked(context.Context, string, string, func() int64) (bool, time.Time, error) {
 	return false, time.Now(), nil
 }
 

@@ -52,7 +52,7 @@ func referenceRead(line string) string {
 	return ""
 }
 
-// FuzzAuthenticate lets nothing through that the reference refuses: the token as it is, and the same parts
+// FuzzAuthenticate accepts what the reference accepts and nothing else: the token as it is, and the same parts
 // with a good signature.
 func FuzzAuthenticate(f *testing.F) {
 	for _, parts := range [][2]string{{hs256, `{"id":"1"}`}, {`{"alg":"HS512"}`, `{}`}, {`{"alg":"none"}`, `{}`}, {`{"Alg":"HS256"}`, `[]`}, {`{"alg":"HS256","alg":"none"}`, `{"exp":1e999}`}} {
@@ -65,8 +65,8 @@ func FuzzAuthenticate(f *testing.F) {
 		}
 		for _, token := range []string{token, sign(header, payload, secret), sign(header, payload, "")} {
 			s, err := sessions.Authenticate(token)
-			if err == nil && !referenceAuthentic(token) {
-				t.Errorf("%q is accepted", token)
+			if want := referenceAuthentic(token); (err == nil) != want {
+				t.Errorf("%q: %v, want authentic: %v", token, err, want)
 			}
 			if err == nil {
 				_, _ = s.Current(time.Now()), s.UserID()
@@ -78,7 +78,7 @@ func FuzzAuthenticate(f *testing.F) {
 	})
 }
 
-// referenceAuthentic tells whether a token is the one spelling of three segments, the last of them the HMAC
+// referenceAuthentic reports whether a token is the one spelling of three segments, the last of them the HMAC
 // that its header names, with encoding/json's maps and crypto/hmac alone.
 func referenceAuthentic(token string) bool {
 	segments := strings.Split(token, ".")

@@ -1,7 +1,7 @@
 package session
 
 import (
-	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"math"
@@ -9,42 +9,108 @@ import (
 	"strings"
 )
 
-// object is a JSON object as JavaScript sees it: names are told apart by case, the last of equal
-// ones wins at the place of the first. (encoding/json would fold case in structs, lose the order in
-// maps, and lone surrogates in both.)
-type object []member
+// object is a JSON object as JavaScript reads it: letter case distinguishes names, and the last of equal
+// names wins, at the place of the first. (encoding/json would fold case in structs, lose the order in maps,
+// and lone surrogates in both.)
+type object struct {
+	spelled string
+	members []member
+	places  map[string]int // of each name in members, if there are more than fewMembers
+}
+
+// fewMembers is how many members are searched one by one. More are found by a map: a search for every
+// member added would take a time that is quadratic in their number.
+const fewMembers = 16
 
 type member struct {
-	name string          // decoded
-	key  string          // as it was spelled, with its quotes
-	raw  json.RawMessage // the value as it was spelled
+	name string // decoded
+	key  string // as it was spelled, with its quotes
+	raw  string // the value as it was spelled
 }
 
 var errNotObject = errors.New("is not a JSON object")
 
-// decodeObject reads the JSON object in text, which the result refers to.
+// decodeObject reads the JSON object in text. It doesn't read what its values contain.
 func decodeObject(text []byte) (object, error) {
 	if !json.Valid(text) {
-		return nil, errNotObject
+		return object{}, errNotObject
 	}
-	if text = bytes.TrimLeft(text, jsonSpace); text[0] != '{' {
-		return nil, errNotObject
+	o := object{spelled: skip(string(text)), members: make([]member, 0, 8)} // more than our own tokens have
+	if o.spelled[0] != '{' {
+		return object{}, errNotObject
 	}
-	return members(text), nil
+	o.read(o.spelled, next)
+	return o, nil
+}
+
+// read adds the members of the valid JSON object that text begins with, and returns what follows it. cut
+// cuts a value from the beginning of a text.
+func (o *object) read(text string, cut func(string) (value, rest string)) (rest string) {
+	for rest = skip(text[1:]); rest[0] != '}'; rest = skip(rest) {
+		var m member
+		m.key, rest = next(rest)
+		m.raw, rest = cut(skip(rest))
+		m.name = nameOf(m.key)
+		o.set(m)
+	}
+	return rest[1:]
+}
+
+// nameOf returns what tells a key from others.
+func nameOf(key string) string {
+	name := key[1 : len(key)-1]
+	if strings.Contains(name, `\`) {
+		name = unquote(key)
+	}
+	if strings.Contains(name, "\ufffd") {
+		return key // lone surrogates, which Go can't tell apart once decoded
+	}
+	return name
+}
+
+// find returns the place of the member called name, or -1.
+func (o *object) find(name string) int {
+	if o.places != nil {
+		if i, ok := o.places[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range o.members {
+		if o.members[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// set adds m, or gives its value to the member of that name.
+func (o *object) set(m member) {
+	if i := o.find(m.name); i >= 0 {
+		o.members[i].raw = m.raw
+		return
+	}
+	if o.members = append(o.members, m); o.places != nil {
+		o.places[m.name] = len(o.members) - 1
+	} else if len(o.members) > fewMembers {
+		o.places = map[string]int{}
+		for i := range o.members {
+			o.places[o.members[i].name] = i
+		}
+	}
 }
 
 // get returns the value called name, as it was spelled.
-func (o object) get(name string) (json.RawMessage, bool) {
-	for _, m := range o {
-		if m.name == name {
-			return m.raw, true
-		}
+func (o *object) get(name string) (string, bool) {
+	i := o.find(name)
+	if i < 0 {
+		return "", false
 	}
-	return nil, false
+	return o.members[i].raw, true
 }
 
-// text returns the value called name if it is a text, or the decimal text of a number; else "".
-func (o object) text(name string) string {
+// text returns the value called name if it is a string, or the decimal string of a number; otherwise "".
+func (o *object) text(name string) string {
 	raw, _ := o.get(name)
 	n, ok := number(raw)
 	switch {
@@ -54,117 +120,72 @@ func (o object) text(name string) string {
 		return ""
 	case n == 0:
 		return "0"
-	case !bytes.ContainsAny(raw, ".eE"):
-		return string(raw)
+	case !strings.ContainsAny(raw, ".eE"):
+		return raw
 	default:
 		return strconv.FormatFloat(n, 'f', -1, 64)
 	}
 }
 
-// json writes the object as the original's JSON.stringify does, but that numbers keep their digits.
-func (o object) json() json.RawMessage {
-	out := append(make([]byte, 0, 256), '{')
-	for i, m := range o {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(append(out, m.key...), ':')
-		out = appendValue(out, m.raw)
-	}
-	return append(out, '}')
-}
-
-// appendValue appends a value: objects without doubles, numbers that no double can hold as null.
-func appendValue(out []byte, raw json.RawMessage) []byte {
-	switch raw[0] {
-	case '{':
-		return append(out, members(raw).json()...)
-	case '[':
-		out = append(out, '[')
-		for i, element := range elements(raw) {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = appendValue(out, element)
-		}
-		return append(out, ']')
-	}
-	if n, ok := number(raw); ok && math.IsInf(n, 0) {
-		return append(out, "null"...)
-	}
-	return append(out, raw...)
-}
-
-// number returns what JavaScript makes of the number in raw: a double, infinite beyond its range.
-func number(raw json.RawMessage) (float64, bool) {
-	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+// number returns the number in raw as JavaScript reads it: a double, infinite beyond its range.
+func number(raw string) (float64, bool) {
+	if raw == "" || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return 0, false
 	}
-	n, err := strconv.ParseFloat(string(raw), 64)
+	n, err := strconv.ParseFloat(raw, 64)
 	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// unquote returns the text in raw, or "" if it isn't one.
-func unquote(raw json.RawMessage) string {
-	if len(raw) == 0 || raw[0] != '"' {
+// unquote returns the string in raw, or "" if it isn't one.
+func unquote(raw string) string {
+	if raw == "" || raw[0] != '"' {
 		return ""
 	}
-	if !bytes.ContainsAny(raw, `\`) {
-		return string(raw[1 : len(raw)-1])
+	if !strings.Contains(raw, `\`) {
+		return raw[1 : len(raw)-1]
 	}
 	var text string
-	_ = json.Unmarshal(raw, &text) // raw is a valid JSON string
+	_ = json.Unmarshal([]byte(raw), &text) // raw is a valid JSON string
 	return text
+}
+
+// spells reports whether the JSON string raw is word, which has only ASCII letters and digits. It is unquote
+// and a comparison, without the memory that unquote needs.
+func spells(raw, word string) bool {
+	rest := raw[1 : len(raw)-1]
+	for _, want := range []byte(word) {
+		if len(rest) >= 6 && rest[:2] == `\u` {
+			var code [2]byte
+			if _, err := hex.Decode(code[:], []byte(rest[2:6])); err != nil || code != [2]byte{0, want} {
+				return false
+			}
+			rest = rest[6:]
+			continue
+		}
+		if rest == "" || rest[0] != want {
+			return false
+		}
+		rest = rest[1:]
+	}
+	return rest == ""
 }
 
 const jsonSpace = " \t\r\n"
 
-// members takes apart a valid JSON object.
-func members(text []byte) object {
-	o := make(object, 0, 8) // more than our own tokens have
-	for rest := skip(text[1:]); rest[0] != '}'; {
-		key, after := next(rest)
-		raw, after := next(skip(after))
-		rest = skip(after)
-
-		m := member{key: string(key), raw: raw}
-		if m.name = m.key[1 : len(m.key)-1]; strings.Contains(m.name, `\`) {
-			m.name = unquote(key)
-		}
-		if strings.Contains(m.name, "\ufffd") {
-			m.name = m.key // lone surrogates, which Go can't tell apart once decoded
-		}
-		o = o.set(m)
-	}
-	return o
-}
-
-func (o object) set(m member) object {
-	for i := range o {
-		if o[i].name == m.name {
-			o[i].raw = m.raw
-			return o
-		}
-	}
-	return append(o, m)
-}
-
-// elements takes apart a valid JSON array.
-func elements(text []byte) []json.RawMessage {
-	var all []json.RawMessage
-	for rest := skip(text[1:]); rest[0] != ']'; {
-		raw, after := next(rest)
-		all = append(all, raw)
-		rest = skip(after)
-	}
-	return all
-}
-
 // skip drops the space, commas and colons in front of a value.
-func skip(text []byte) []byte { return bytes.TrimLeft(text, jsonSpace+",:") }
+func skip(text string) string {
+	for i := range len(text) {
+		switch text[i] {
+		case ' ', '\t', '\r', '\n', ',', ':':
+		default:
+			return text[i:]
+		}
+	}
+	return ""
+}
 
 // next cuts the value at the start of valid JSON text from what follows it.
-func next(text []byte) (value, rest []byte) {
+func next(text string) (value, rest string) {
 	var end int
 	switch text[0] {
 	case '"':
@@ -172,15 +193,24 @@ func next(text []byte) (value, rest []byte) {
 	case '{', '[':
 		end = endOfNested(text)
 	default:
-		if end = bytes.IndexAny(text, ",]}"+jsonSpace); end < 0 {
-			end = len(text)
-		}
+		end = endOfWord(text)
 	}
 	return text[:end], text[end:]
 }
 
-// endOfNested returns the length of the object or array that text starts with.
-func endOfNested(text []byte) int {
+// endOfWord returns the length of the number, or of the true, false or null, that text begins with.
+func endOfWord(text string) int {
+	for i := range len(text) {
+		switch text[i] {
+		case ',', ']', '}', ' ', '\t', '\r', '\n':
+			return i
+		}
+	}
+	return len(text)
+}
+
+// endOfNested returns the length of the object or array that text begins with.
+func endOfNested(text string) int {
 	depth := 0
 	for i := 0; ; i++ {
 		switch text[i] {
@@ -196,13 +226,16 @@ func endOfNested(text []byte) int {
 	}
 }
 
-// endOfString returns the length of the string that text starts with, its quotes included.
-func endOfString(text []byte) int {
-	i := 1
-	for ; text[i] != '"'; i++ {
-		if text[i] == '\\' {
+// endOfString returns the length of the string that text begins with, its quotes included, or -1 if it
+// isn't closed, which in valid JSON can't be.
+func endOfString(text string) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
 			i++
+		case '"':
+			return i + 1
 		}
 	}
-	return i + 1
+	return -1
 }

@@ -1,8 +1,12 @@
 package session
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
-// TestClaims has what the original answers for the claims of a token, but that numbers keep their
+// TestClaims has what the original answers for the claims of a token, except that numbers keep their
 // digits and escapes their spelling.
 func TestClaims(t *testing.T) {
 	t.Parallel()
@@ -32,14 +36,58 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestManyMembers has objects of every size around the one from which on a map finds the members, at the top
+// and inside.
+func TestManyMembers(t *testing.T) {
+	t.Parallel()
+	for n := range 3 * fewMembers {
+		var once, twice []string
+		for i := range n {
+			once = append(once, fmt.Sprintf(`"n%d":%d`, i, 2*i))
+			twice = append(twice, fmt.Sprintf(`"n%d":0`, i))
+		}
+		for i := range n {
+			twice = append(twice, fmt.Sprintf(`"\u006e%d":%d`, i, 2*i))
+		}
+		want := "{" + strings.Join(once, ",") + "}"
+		for _, form := range []string{"%s", `{"a":%s}`, `[%s,%[1]s]`} {
+			payload := `{"id":"1","x":` + fmt.Sprintf(form, "{"+strings.Join(twice, ",")+"}") + `,"exp":1}`
+			s, err := newSessions(t).Authenticate(sign(hs256, payload, secret))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := string(s.Claims()), `{"id":"1","x":`+fmt.Sprintf(form, want)+`,"exp":1}`; got != want {
+				t.Errorf("%s: claims\n%s, want\n%s", payload, got, want)
+			}
+		}
+		payload := "{" + strings.Join(append(twice, `"exp":1`, `"jti":"x"`), ",") + "}"
+		s, err := newSessions(t).Authenticate(sign(hs256, payload, secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := strings.Replace(strings.TrimSuffix(want, "}")+`,"exp":1,"jti":"x"}`, "{,", "{", 1)
+		if got := string(s.Claims()); got != claims || s.Current(now) == nil || s.Text("jti") != "x" || s.Text("none") != "" {
+			t.Errorf("%s: claims\n%s, want\n%s", payload, got, claims)
+		}
+		if mapped := s.claims.places != nil; mapped != (len(s.claims.members) > fewMembers) {
+			t.Errorf("%d members are found by a map: %v", len(s.claims.members), mapped)
+		}
+	}
+}
+
 func FuzzDecodeObject(f *testing.F) {
-	for _, text := range []string{`{}`, `{"a":[1,"]",{"b":null}],"a":-1e9}`, ` {"\ud800" : "\\\"" } `, `[{}]`, `nul`} {
+	for _, text := range []string{`{}`, `{"a":[1,"]",{"b":null}],"a":-1e9}`, ` {"\ud800" : "\\\"" } `, `[{}]`, `nul`,
+		`{"\u0061lg":"a","alg" : "b" , "x":{"alg":"c"},"y":["alg","d"],"z":"alg"}`, `{"alg":"a","alg":1}`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		o, err := decodeObject(text)
 		if err != nil {
 			return
+		}
+		alg, _ := o.get("alg")
+		if found := findAlg(string(text)); (alg != "" && alg[0] == '"' || found != "") && found != alg {
+			t.Errorf("the alg of %q is %s, found as %s", text, alg, found)
 		}
 		again, err := decodeObject(o.json())
 		if err != nil {

@@ -13,7 +13,6 @@ package session
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -40,6 +39,7 @@ type Options struct {
 type Sessions struct {
 	Cookie
 	keys     [][]byte
+	jtiKeys  [][]byte // one for each of keys
 	lifetime time.Duration
 }
 
@@ -47,9 +47,14 @@ type Sessions struct {
 func New(o Options) (*Sessions, error) {
 	s := &Sessions{Cookie: o.Cookie, lifetime: o.Lifetime}
 	for _, secret := range o.Secrets {
-		if secret != "" {
-			s.keys = append(s.keys, []byte(secret))
+		if secret == "" {
+			continue
 		}
+		key, err := jtiKey(secret)
+		if err != nil {
+			return nil, fmt.Errorf("deriving a key from a secret: %w", err)
+		}
+		s.keys, s.jtiKeys = append(s.keys, []byte(secret)), append(s.jtiKeys, key)
 	}
 	if len(s.keys) == 0 {
 		return nil, errors.New("making sessions: no secret to sign tokens with")
@@ -68,18 +73,16 @@ type User struct {
 // header is the header of every token issued: {"alg":"HS256","typ":"JWT"}, as jsonwebtoken writes it.
 const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
-// Issue makes a session for user, issued at the given time. Each has an identity of its own (jti, 128 random bits), so that
-// two logins in one second are two tokens and each is revoked alone.
+// Issue makes a session for user, issued at the given time. Each has its own id, jti, so that two logins in
+// one second give two tokens, each of which is revoked alone.
 func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
-	id := make([]byte, 16)
-	rand.Read(id) // never fails: see crypto/rand
 	issued := at.Unix()
 	payload, err := encode(struct {
 		User
 		ID        string `json:"jti"`
 		IssuedAt  int64  `json:"iat"`
 		ExpiresAt int64  `json:"exp"`
-	}{user, base64.RawURLEncoding.EncodeToString(id), issued, issued + int64(s.lifetime/time.Second)})
+	}{user, newJTI(s.jtiKeys[0], issued), issued, issued + int64(s.lifetime/time.Second)})
 	if err != nil {
 		return nil, fmt.Errorf("encoding claims: %w", err)
 	}
@@ -93,7 +96,7 @@ func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 		return nil, fmt.Errorf("decoding claims: %w", err)
 	}
 	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
-	return &Session{Token: token, claims: claims}, nil
+	return &Session{Token: token, claims: claims, jtiKeys: s.jtiKeys}, nil
 }
 
 // encode returns v as JSON.stringify writes it: <, > and & as they are, no line break at the end.
@@ -109,9 +112,10 @@ func encode(v any) ([]byte, error) {
 // expired or unfit all the same.
 type Session struct {
 	// Token is the token in its one spelling.
-	Token  string
-	claims object
-	unfit  error // why it can't hold at any time
+	Token   string
+	claims  object
+	unfit   error    // why it can't hold at any time
+	jtiKeys [][]byte // see issuedHere
 }
 
 // UserID returns whom the session belongs to: the first of the claims id, _id, userId and sub that is
@@ -164,8 +168,8 @@ func (s *Session) Current(now time.Time) error {
 	return nil
 }
 
-// nodeAhead is how far, in seconds, the clock of a Node service may be ahead of Redis's: its tokens, those
-// without jti, carry its own time.
+// nodeAhead is how far, in seconds, the clock of a Node service may be ahead of Redis's: the iat of its
+// tokens is by its own clock.
 const nodeAhead = 60
 
 // IssuedAt returns when the session was issued, in seconds of Redis's clock: at the earliest, because a Node
@@ -176,7 +180,7 @@ func (s *Session) IssuedAt() int64 {
 	if !ok || n < 0 || n > endOfTime {
 		return 0
 	}
-	if _, ours := s.claims.get("jti"); !ours {
+	if !s.issuedHere() {
 		return max(0, int64(n)-nodeAhead)
 	}
 	return int64(n)

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"bytes"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -76,9 +78,7 @@ func TestIssue(t *testing.T) {
 	if payload != want {
 		t.Errorf("claims are\n%s, want\n%s", payload, want)
 	}
-	if id, err := base64.RawURLEncoding.DecodeString(claims.JTI); err != nil || len(id) != 16 {
-		t.Errorf("jti is %q, want 128 bits", claims.JTI)
-	}
+	wantMarked(t, claims.JTI, "1800000000")
 	if got := sign(hs256, payload, secret); got != issued.Token {
 		t.Errorf("token is\n%s, want\n%s", issued.Token, got)
 	}
@@ -90,6 +90,24 @@ func TestIssue(t *testing.T) {
 		if s.UserID() != user.ID || s.Current(now) != nil || string(s.Claims()) != payload || s.Token != issued.Token {
 			t.Errorf("%s session: user %q, current %v, claims %s", name, s.UserID(), s.Current(now), s.Claims())
 		}
+	}
+}
+
+// wantMarked wants a jti of 128 random bits and 64 of an HMAC, computed here with the standard library alone.
+func wantMarked(t *testing.T, jti, iat string) {
+	t.Helper()
+	id, err := base64.RawURLEncoding.DecodeString(jti)
+	if err != nil || len(id) != 24 || len(jti) != 32 {
+		t.Fatalf("jti is %q, want 24 bytes", jti)
+	}
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "gin-auth jti", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(append(id[:16:16], iat...))
+	if want := mac.Sum(nil)[:8]; !bytes.Equal(id[16:], want) {
+		t.Errorf("jti ends in %x, want %x", id[16:], want)
 	}
 }
 
@@ -127,7 +145,7 @@ func TestNewNeedsASecret(t *testing.T) {
 	}
 }
 
-func TestRotation(t *testing.T) {
+func TestSecrets(t *testing.T) {
 	t.Parallel()
 	old, err := newSessions(t, "the old secret").Issue(User{ID: "1"}, now)
 	if err != nil {
@@ -185,33 +203,88 @@ func TestUserID(t *testing.T) {
 	}
 }
 
-// TestIssuedAt: a Node service's clock may be a minute ahead, and a time that is no time is before every other.
+// TestIssuedAt: a token that was not issued here may be from a minute earlier than it says, whatever its jti, and a
+// time that is none is before every other. JTI stands for that of a token issued here at 100.
 func TestIssuedAt(t *testing.T) {
 	t.Parallel()
+	jti, marked := jtiOf(t, secret, 100), jtiOf(t, "the old secret", 100)
 	for payload, want := range map[string]int64{
-		`{"jti":"x","iat":100}`:          100,
-		`{"jti":"x","iat":100.9}`:        100,
-		`{"jti":null,"iat":101}`:         101,
-		`{"iat":100}`:                    40,
-		`{"iat":60}`:                     0,
-		`{"iat":59}`:                     0,
-		`{"JTI":"x","iat":100}`:          40,
-		`{"jti":"x"}`:                    0,
-		`{"jti":"x","iat":"2000000000"}`: 0,
-		`{"jti":"x","iat":null}`:         0,
-		`{"jti":"x","iat":-1}`:           0,
-		`{"jti":"x","iat":1e300}`:        0,
-		`{"jti":"x","iat":1e999}`:        0,
-		`{"jti":"x","IAT":100}`:          0,
-		`[]`:                             0,
+		`{"jti":"JTI","iat":100}`:                                     100,
+		`{"iat":100,"jti":"JTI"}`:                                     100,
+		`{"iat":101,"jti":"x","iat":100,"jti":"JTI"}`:                 100,
+		`{"jti":"PREVIOUS","iat":100}`:                                100,
+		`{"iat":100}`:                                                 40,
+		`{"jti":"x","iat":100}`:                                       40,
+		`{"jti":"x","iat":100.9}`:                                     40,
+		`{"jti":null,"iat":100}`:                                      40,
+		`{"jti":["JTI"],"iat":100}`:                                   40,
+		`{"jti":12345678901234567890123456789012,"iat":100}`:          40,
+		`{"JTI":"JTI","iat":100}`:                                     40,
+		`{"jti":"6b054b001c2fac52a10afd91","iat":100}`:                40,
+		`{"jti":"0f8fad5b-d9cb-469f-a165-70867728950e","iat":100}`:    40,
+		`{"jti":"` + strings.Repeat("A", 32) + `","iat":100}`:         40,
+		`{"jti":"JTI","iat":99}`:                                      39, // the jti of another token
+		`{"jti":"JTI","iat":101}`:                                     41,
+		`{"jti":"JTI","iat":1000}`:                                    940,
+		`{"jti":"JTI","iat":100.5}`:                                   40,
+		`{"jti":"JTI","iat":1e2}`:                                     40,
+		`{"jti":"` + jti[:31] + `","iat":100}`:                        40,
+		`{"jti":"` + jti[:22] + `","iat":100}`:                        40,
+		`{"jti":"` + edited(jti, 0) + `","iat":100}`:                  40,
+		`{"jti":"` + edited(jti, 20) + `","iat":100}`:                 40,
+		`{"jti":"` + edited(jti, 22) + `","iat":100}`:                 40,
+		`{"jti":"` + edited(jti, 31) + `","iat":100}`:                 40,
+		`{"jti":"JTI=","iat":100}`:                                    40,
+		`{"jti":"JTI\n","iat":100}`:                                   40,
+		`{"jti":"JTIAAAA","iat":100}`:                                 40,
+		`{"jti":"` + jtiOf(t, "another secret", 100) + `","iat":100}`: 40,
+		`{"jti":"` + jtiKeyedBy(secret) + `","iat":100}`:              40,
+		`{"jti":"` + jtiKeyedBy("") + `","iat":100}`:                  40,
+		`{"jti":"JTI"}`:                                               0,
+		`{"jti":"JTI","iat":"2000000000"}`:                            0,
+		`{"jti":"JTI","iat":null}`:                                    0,
+		`{"jti":"JTI","iat":-1}`:                                      0,
+		`{"jti":"JTI","iat":1e300}`:                                   0,
+		`{"jti":"JTI","iat":1e999}`:                                   0,
+		`{"jti":"JTI","IAT":100}`:                                     0,
+		`[]`:                                                          0,
+		`{"jti":"x","iat":59}`:                                        0,
 	} {
-		s, err := newSessions(t).Authenticate(sign(hs256, payload, secret))
+		payload := strings.NewReplacer(`"JTI":`, `"JTI":`, "JTI", jti, "PREVIOUS", marked).Replace(payload)
+		s, err := newSessions(t, secret, "the old secret").Authenticate(sign(hs256, payload, secret))
 		if err != nil {
 			t.Errorf("%s: %v", payload, err)
 		} else if got := s.IssuedAt(); got != want {
 			t.Errorf("%s: issued at %d, want %d", payload, got, want)
 		}
 	}
+}
+
+// jtiOf returns the jti of a token that a service with the secret issued at iat.
+func jtiOf(t *testing.T, secret string, iat int64) string {
+	t.Helper()
+	s, err := newSessions(t, secret).Issue(User{ID: "1"}, time.Unix(iat, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Text("jti")
+}
+
+// jtiKeyedBy returns a jti for the iat 100 whose HMAC has this key, as it is.
+func jtiKeyedBy(key string) string {
+	random := []byte("sixteen bytes ..")
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write(append(random, "100"...))
+	return base64.RawURLEncoding.EncodeToString(append(random, mac.Sum(nil)[:8]...))
+}
+
+// edited returns the text with another letter at i.
+func edited(text string, i int) string {
+	letter := "A"
+	if text[i] == 'A' {
+		letter = "B"
+	}
+	return text[:i] + letter + text[i+1:]
 }
 
 func TestRevocableUntil(t *testing.T) {

@@ -18,40 +18,99 @@ const maxToken = 8 << 10
 var ErrNotAuthentic = errors.New("token is not authentic")
 
 // methods are the signatures accepted: those that jsonwebtoken accepts with a secret.
-var methods = map[string]*jwt.SigningMethodHMAC{
-	"HS256": jwt.SigningMethodHS256,
-	"HS384": jwt.SigningMethodHS384,
-	"HS512": jwt.SigningMethodHS512,
+var methods = []*jwt.SigningMethodHMAC{jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512}
+
+// methodOf returns the method that alg names, a JSON value, or nil.
+func methodOf(alg string) *jwt.SigningMethodHMAC {
+	for _, method := range methods {
+		if alg != "" && alg[0] == '"' && spells(alg, method.Name) {
+			return method
+		}
+	}
+	return nil
 }
 
-// Authenticate returns the session that token stands for, or an ErrNotAuthentic. A session is
-// authentic even if it can't hold at any time: Current says so, after the blacklist was asked.
+// Authenticate returns the session of the token, or an ErrNotAuthentic. A session is authentic even if it can
+// never be accepted: Current reports that, after the blacklist was asked.
 //
-// A token has one spelling: a blacklist of tokens is one of spellings, and a token that could be
-// written in two ways would live on in the other.
+// A token has one spelling: a blacklist of tokens is one of spellings, and a token that could be written in
+// two ways would still be accepted in the other.
+//
+// The signature is verified before the header and the claims are decoded, so that a forged token, whatever
+// it contains, costs little more than the HMACs of its length.
 func (s *Sessions) Authenticate(token string) (*Session, error) {
-	header, payload, signature, err := split(token)
+	head, payload, signature, err := split(token)
 	if err != nil {
 		return nil, err
 	}
-	head, err := decodeObject(header)
-	if err != nil {
-		return nil, fmt.Errorf("%w: its header: %w", ErrNotAuthentic, err)
-	}
-	alg, _ := head.get("alg")
-	method := methods[unquote(alg)]
+	method := methodOf(findAlg(string(head)))
 	if method == nil {
 		return nil, fmt.Errorf("%w: alg is not one of HS256, HS384 and HS512", ErrNotAuthentic)
 	}
 	if !s.verify(method, token[:strings.LastIndexByte(token, '.')], signature) {
 		return nil, fmt.Errorf("%w: signature is wrong", ErrNotAuthentic)
 	}
+	critical, err := checkHeader(head, method)
+	if err != nil {
+		return nil, fmt.Errorf("%w: its header: %w", ErrNotAuthentic, err)
+	}
 	claims, unfit := decodeObject(toUTF8(payload))
-	if _, critical := head.get("crit"); critical {
+	if critical {
 		// RFC 7515, section 4.1.11: whoever doesn't understand all of crit must refuse.
 		unfit = errors.New("its header has crit")
 	}
-	return &Session{Token: token, claims: claims, unfit: unfit}, nil
+	return &Session{Token: token, claims: claims, unfit: unfit, jtiKeys: s.jtiKeys}, nil
+}
+
+// findAlg returns the value of the last alg in a header if it is a string, as it is spelled; otherwise "". It
+// reads each byte at most twice and allocates nothing. Nothing is decided by what it returns for a header
+// that is not a JSON object: see checkHeader.
+func findAlg(head string) (alg string) {
+	depth := 0
+	for i := 0; i < len(head); i++ {
+		switch head[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			end := endOfString(head[i:])
+			if end < 0 {
+				return ""
+			}
+			name := head[i : i+end]
+			i += end - 1
+			if depth != 1 || !spells(name, "alg") {
+				continue
+			}
+			value := strings.TrimLeft(head[i+1:], jsonSpace)
+			if value == "" || value[0] != ':' {
+				continue // a value, not a name
+			}
+			alg = ""
+			if value = strings.TrimLeft(value[1:], jsonSpace); value != "" && value[0] == '"' {
+				alg = value[:max(0, endOfString(value))]
+			}
+		}
+	}
+	return alg
+}
+
+// checkHeader returns nil if a header is a JSON object whose alg is the method that the signature was
+// verified with. It reports whether there is a crit.
+func checkHeader(head []byte, method *jwt.SigningMethodHMAC) (critical bool, err error) {
+	if method == jwt.SigningMethodHS256 && string(head) == `{"alg":"HS256","typ":"JWT"}` {
+		return false, nil
+	}
+	o, err := decodeObject(head)
+	if err != nil {
+		return false, err
+	}
+	if alg, _ := o.get("alg"); methodOf(alg) != method {
+		return false, errors.New("alg is another than that of the signature")
+	}
+	_, critical = o.get("crit")
+	return critical, nil
 }
 
 func (s *Sessions) verify(method *jwt.SigningMethodHMAC, signed string, signature []byte) bool {

@@ -11,10 +11,10 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestRotation changes the secret of two instances under load. First both learn to verify with the new one,
-// then they sign with it in turn: so no instance meets a token that it can't verify, and no session is lost.
-// Without JWT_SECRET_PREVIOUS the old ones are refused.
-func TestRotation(t *testing.T) {
+// TestRotationUnderLoad restarts two instances in turn, in the steps of docs/security.md, while clients use their
+// sessions. No instance meets a token that it can't verify, and no session is lost. Without
+// JWT_SECRET_PREVIOUS the old ones are rejected.
+func TestRotationUnderLoad(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
 	const newSecret = "the new secret, it too of more than thirty-two bytes"

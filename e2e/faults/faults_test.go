@@ -23,6 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/session"
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }
@@ -156,7 +157,15 @@ func nodeToken(id string, issued time.Time) string {
 
 // ownToken returns a token as the service issues it.
 func ownToken(id string, issued time.Time) string {
-	return sign(map[string]any{"id": id, "jti": "jti of " + id, "iat": issued.Unix(), "exp": issued.Unix() + 86400})
+	sessions, err := session.New(session.Options{Secrets: []string{secret}, Lifetime: 24 * time.Hour})
+	if err != nil {
+		panic(err)
+	}
+	s, err := sessions.Issue(session.User{ID: id}, issued)
+	if err != nil {
+		panic(err)
+	}
+	return s.Token
 }
 
 func sign(claims map[string]any) string {

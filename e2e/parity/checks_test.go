@@ -195,7 +195,7 @@ func keepsFieldRules(t *testing.T, o outcome) {
 	}
 }
 
-// identified wants an issued token that is the original's but for an id of its own, of 128 bits.
+// identified wants an issued token that is the original's, except that it has its own id, of 192 bits.
 func identified(t *testing.T, o outcome) {
 	t.Helper()
 	theirs, claims := issuedClaims(o.original), issuedClaims(o.ours)
@@ -204,8 +204,8 @@ func identified(t *testing.T, o outcome) {
 		return
 	}
 	mine := maps.Clone(claims[1].(map[string]any))
-	if id, _ := mine["jti"].(string); len(id) != 22 {
-		t.Errorf("our jti is %v, want 22 characters", mine["jti"])
+	if id, _ := mine["jti"].(string); len(id) != 32 {
+		t.Errorf("our jti is %v, want 32 characters", mine["jti"])
 	}
 	delete(mine, "jti")
 	if want := theirs[1].(map[string]any); !maps.Equal(mine, want) {

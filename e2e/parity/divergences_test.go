@@ -382,6 +382,15 @@ var divergences = []divergence{
 		check:    startsNot("JWT_SECRET"),
 	},
 	{
+		name:     "key-as-secret",
+		topic:    trouble,
+		original: "starts with a PEM key as `JWT_SECRET`",
+		ours:     "refuses to start with a PEM key or certificate",
+		why:      "anyone who has a public key could sign tokens",
+		aspects:  []string{start},
+		check:    startsNot("JWT_SECRET"),
+	},
+	{
 		name:     "no-redis",
 		topic:    trouble,
 		original: "without `REDIS_HOST` it takes 127.0.0.1:6379",

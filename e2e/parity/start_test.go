@@ -22,6 +22,7 @@ const startAbout = "which environments the process starts in"
 var (
 	production = []string{"NODE_ENV=production", "REDIS_HOST=127.0.0.1", "REDIS_PORT=" + nowhere}
 	goodSecret = "JWT_SECRET=" + secret
+	publicKey  = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
 )
 
 var startCases = []startCase{
@@ -36,6 +37,8 @@ var startCases = []startCase{
 	{"JWT_SECRET of a character, allowed", plus(production, "JWT_SECRET=x", "JWT_ALLOW_WEAK_SECRET=true"), ""},
 	{"JWT_SECRET of a character, not production", plus(production, "JWT_SECRET=x", "NODE_ENV=development"), ""},
 	{"JWT_SECRET of umlauts", plus(production, "JWT_SECRET="+oddSecret), ""},
+	{"JWT_SECRET a public key", plus(production, "JWT_SECRET="+publicKey), "key-as-secret"},
+	{"JWT_SECRET a public key, not production", plus(production, "JWT_SECRET="+publicKey, "NODE_ENV="), "key-as-secret"},
 	{"no REDIS_HOST", []string{"NODE_ENV=production", goodSecret}, "no-redis"},
 	{"superfluous variables", plus(production, goodSecret, "COOKIE_SECRET=x", "MONGO_URI=mongodb://x/y"), ""},
 }

@@ -38,7 +38,7 @@ func TestQuickstart(t *testing.T) {
 		`^{"message":"User registered successfully","user":{"id":"[0-9a-f]{24}","email":"ada@example.com","username":"ada","role":"user"}}
 {"message":"User logged in successfully","user":{"id":"[0-9a-f]{24}","email":"ada@example.com","username":"ada","role":"user"}}
 $`,
-		`^{"user":{"id":"[0-9a-f]{24}","email":"ada@example.com","username":"ada","role":"user","jti":"[\w-]{22}","iat":\d+,"exp":\d+}}
+		`^{"user":{"id":"[0-9a-f]{24}","email":"ada@example.com","username":"ada","role":"user","jti":"[\w-]{32}","iat":\d+,"exp":\d+}}
 {"message":"logged out successfully"}
 $`,
 		`^{"message":"Session expired. Please login again."}

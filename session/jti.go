@@ -1,0 +1,58 @@
+package session
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+)
+
+// The jti of a token issued here is the base64url of 16 random bytes and of the first 8 bytes of an HMAC
+// of them and of iat. The HMAC marks the token as ours: other services that hold the secret may write a
+// jti too, or copy one from a token of ours.
+const (
+	jtiRandom = 16
+	jtiMAC    = 8
+)
+
+// jtiKey derives the key of the HMAC in jti from a secret. The HKDF keeps it apart from the key that signs
+// tokens, so no signature and no other use of the secret can give an HMAC that a jti needs.
+func jtiKey(secret string) ([]byte, error) {
+	return hkdf.Key(sha256.New, []byte(secret), nil, "gin-auth jti", sha256.Size)
+}
+
+// newJTI returns a new jti for a token issued at iat.
+func newJTI(key []byte, iat int64) string {
+	random := make([]byte, jtiRandom)
+	rand.Read(random) // never fails: see crypto/rand
+	return markedJTI(key, random, strconv.FormatInt(iat, 10))
+}
+
+// markedJTI returns the jti made of these random bytes. iat is the claim as it is written.
+func markedJTI(key, random []byte, iat string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(random)
+	mac.Write([]byte(iat))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(random)[:jtiRandom+jtiMAC])
+}
+
+// issuedHere reports whether an instance of this service issued the session: whether its jti has the HMAC
+// of its iat.
+func (s *Session) issuedHere() bool {
+	jti, _ := s.claims.get("jti")
+	iat, _ := s.claims.get("iat")
+	text := unquote(jti)
+	decoded, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(decoded) != jtiRandom+jtiMAC {
+		return false
+	}
+	for _, key := range s.jtiKeys {
+		// The whole jti is compared, so that it has one spelling.
+		if hmac.Equal([]byte(text), []byte(markedJTI(key, decoded[:jtiRandom:jtiRandom], iat))) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,95 @@
+package session
+
+import (
+	"encoding/json"
+	"math"
+)
+
+// json writes the object as the original's JSON.stringify does, except that numbers keep their digits.
+func (o *object) json() json.RawMessage {
+	if o.spelled == "" {
+		return json.RawMessage("{}")
+	}
+	w := writer{ends: endsOf(o.spelled), out: make([]byte, 0, 256)}
+	w.value(o.spelled)
+	return w.out
+}
+
+// writer writes valid JSON without space, the last of equal names alone, and null for a number that no double
+// can hold. It reads each byte a few times, however deep the nesting is.
+type writer struct {
+	ends []int // see endsOf
+	out  []byte
+}
+
+// value writes the value that text begins with and returns what follows it. Text goes on to the end of what
+// ends is of.
+func (w *writer) value(text string) (rest string) {
+	switch text[0] {
+	case '{':
+		var o object
+		rest = o.read(text, w.cut)
+		w.object(o.members)
+		return rest
+	case '[':
+		w.out = append(w.out, '[')
+		for rest = skip(text[1:]); rest[0] != ']'; rest = skip(rest) {
+			w.comma()
+			rest = w.value(rest)
+		}
+		w.out = append(w.out, ']')
+		return rest[1:]
+	}
+	raw, rest := next(text)
+	if n, ok := number(raw); ok && math.IsInf(n, 0) {
+		raw = "null"
+	}
+	w.out = append(w.out, raw...)
+	return rest
+}
+
+func (w *writer) object(members []member) {
+	w.out = append(w.out, '{')
+	for _, m := range members {
+		w.comma()
+		w.out = append(append(w.out, m.key...), ':')
+		w.value(m.raw)
+	}
+	w.out = append(w.out, '}')
+}
+
+// comma writes a comma unless an object or array has just begun.
+func (w *writer) comma() {
+	if last := w.out[len(w.out)-1]; last != '{' && last != '[' {
+		w.out = append(w.out, ',')
+	}
+}
+
+// cut returns text, which begins with a value, and what follows that value.
+func (w *writer) cut(text string) (value, rest string) {
+	if text[0] == '{' || text[0] == '[' {
+		begin := len(w.ends) - len(text)
+		return text, text[w.ends[begin]-begin:]
+	}
+	_, rest = next(text)
+	return text, rest
+}
+
+// endsOf returns, for each place in valid JSON text where an object or array begins, the place after its end.
+func endsOf(text string) []int {
+	ends := make([]int, len(text))
+	var begun []int
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			i += endOfString(text[i:]) - 1
+		case '{', '[':
+			begun = append(begun, i)
+		case '}', ']':
+			last := len(begun) - 1
+			ends[begun[last]] = i + 1
+			begun = begun[:last]
+		}
+	}
+	return ends
+}
