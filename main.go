@@ -138,7 +138,7 @@ func closeAfterChunks(next http.Handler) http.Handler {
 func listen(cfg *config.Config) (net.Listener, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port %d is in use: end what listens there, or set PORT to another", cfg.Port)
+		return nil, fmt.Errorf("port %d is in use: stop the process using it, or set PORT", cfg.Port)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listening (HOST, PORT): %w", err)
