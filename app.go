@@ -119,14 +119,6 @@ func (l limiter) EndLogin(ctx context.Context, account, address string, tried, g
 	return l.db.EndLogin(ctx, l.limit, account, address, tried, good)
 }
 
-func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
-	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(out, options))
-	}
-	return slog.New(slog.NewTextHandler(out, options))
-}
-
 // sayEmbedded says that nothing is kept, and how to see the whole flow.
 func sayEmbedded(out io.Writer, log *slog.Logger, cfg *config.Config, port int) {
 	log.Warn("no Redis is named (REDIS_HOST): an embedded one is running, and all users and logouts are gone when this process ends")

@@ -15,17 +15,29 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"gin-auth/cli"
 	"gin-auth/config"
 	"gin-auth/controllers"
 	"gin-auth/db"
 )
 
-func main() {
+func main() { os.Exit(run()) }
+
+// run runs the command that the process's arguments name and returns the exit status.
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(cli.Execute(ctx, cli.New(cli.Options{
-		Serve:         serve,
+	stderr := newLogWriter(os.Stderr)
+	defer stderr.Close()
+	var root *cobra.Command
+	root = cli.New(cli.Options{
+		Serve: func(ctx context.Context) error {
+			signal.Ignore(syscall.SIGPIPE) // sent when the log's reader is gone; it would end the process
+			root.SetErr(stderr)            // a stuck reader does not hold up the last message either
+			return serve(ctx, stderr)
+		},
 		LoadConfig:    loadConfig,
 		OpenDB:        func(cfg *config.Config) (*db.DB, error) { return openDB(cfg, false, slog.New(slog.DiscardHandler)) },
 		CleanEmail:    controllers.CleanEmail,
@@ -33,18 +45,21 @@ func main() {
 		HashPassword:  controllers.HashPassword,
 		NewID:         controllers.NewID,
 		DefaultRole:   controllers.DefaultRole,
-	})))
+	})
+	return cli.Execute(ctx, root)
 }
 
 func loadConfig() (*config.Config, error) { return config.Load(".env", os.Environ()) }
 
-// serve runs the service until ctx ends, then shuts it down.
-func serve(ctx context.Context) error {
+// serve runs the service until ctx ends, then shuts it down. Everything that it prints goes to stderr.
+func serve(ctx context.Context, stderr *logWriter) error {
 	cfg, err := loadConfig()
 	if err != nil {
 		return err
 	}
-	log := newLog(cfg, os.Stderr)
+	log := newLog(cfg, stderr)
+	stderr.reportTo(log)
+	slog.SetDefault(log) // for libraries that log by themselves
 	for _, warning := range cfg.Warnings {
 		log.Warn(warning)
 	}
@@ -61,6 +76,7 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	app.metrics.MustRegister(stderr.dropped)
 	if cfg.MetricsAddr != "" {
 		stop, err := serveMetrics(cfg.MetricsAddr, app.metrics, log)
 		if err != nil {
@@ -74,7 +90,7 @@ func serve(ctx context.Context) error {
 	}
 	log.Info("listening", "address", listener.Addr().String(), "prefix", cfg.RoutePrefix)
 	if cfg.Redis.Embedded() {
-		sayEmbedded(os.Stderr, log, cfg, listener.Addr().(*net.TCPAddr).Port)
+		sayEmbedded(stderr, log, cfg, listener.Addr().(*net.TCPAddr).Port)
 	}
 	return serveOn(ctx, cfg, app, listener, log)
 }
@@ -135,7 +151,7 @@ func closeAfterChunks(next http.Handler) http.Handler {
 func listen(cfg *config.Config) (net.Listener, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port %d is in use: end what listens there, or set PORT to another", cfg.Port)
+		return nil, fmt.Errorf("port %d is in use: stop the process using it, or set PORT", cfg.Port)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listening (HOST, PORT): %w", err)

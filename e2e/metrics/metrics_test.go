@@ -40,6 +40,7 @@ func TestMetrics(t *testing.T) {
 		`gin_auth_revocation_cut_timestamp_seconds 0`,
 		`gin_auth_revocations_total{of="token",outcome="stored"} 0`,
 		`gin_auth_redis_exchange_duration_seconds_count{outcome="unanswered"} 0`,
+		`gin_auth_log_lines_dropped_total 0`,
 		`# TYPE go_goroutines gauge`,
 		`# TYPE process_cpu_seconds_total counter`,
 	} {

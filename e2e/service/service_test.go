@@ -216,7 +216,7 @@ func TestWrongStarts(t *testing.T) {
 		},
 		"port in use": {
 			env: []string{"HOST=127.0.0.1", "PORT=" + port}, status: 1,
-			output: "gin-auth: port " + port + " is in use: end what listens there, or set PORT to another\n",
+			output: "gin-auth: port " + port + " is in use: stop the process using it, or set PORT\n",
 		},
 		"an argument": {args: []string{"sreve"}, status: 2},
 	} {

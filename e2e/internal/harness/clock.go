@@ -115,7 +115,7 @@ func StartServiceAhead(t testing.TB, ahead time.Duration, env ...string) *Servic
 		t.Fatal(shifted.err)
 	}
 	env = append(env, "CLOCK_OFFSET="+strconv.Itoa(int(ahead/time.Second)))
-	return startService(t, filepath.Join(shifted.dir, "gin-auth"), env...)
+	return startService(t, nil, filepath.Join(shifted.dir, "gin-auth"), env...)
 }
 
 // clock replaces the functions of the package time that tell the time.

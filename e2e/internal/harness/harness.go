@@ -107,10 +107,20 @@ type Process struct {
 // when the test ends.
 func Start(t testing.TB, dir string, env []string, program string, args ...string) *Process {
 	t.Helper()
+	return StartTo(t, nil, dir, env, program, args...)
+}
+
+// StartTo is Start with standard error going to a file of the test's, such as a pipe that nobody reads. Output
+// does not have it.
+func StartTo(t testing.TB, stderr *os.File, dir string, env []string, program string, args ...string) *Process {
+	t.Helper()
 	p := &Process{Cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.Dir = dir
 	p.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...)
 	p.Stdout, p.Stderr = &p.out, &p.out
+	if stderr != nil {
+		p.Stderr = stderr
+	}
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// Pdeathsig is sent when the thread that started the process ends.
 	started := make(chan error)
@@ -254,15 +264,21 @@ type Service struct {
 // service has printed a token, a password or a secret by its end.
 func StartService(t testing.TB, env ...string) *Service {
 	t.Helper()
-	return startService(t, Binary(t), env...)
+	return startService(t, nil, Binary(t), env...)
 }
 
-func startService(t testing.TB, binary string, env ...string) *Service {
+// StartServiceTo is StartService with the log going to a file of the test's, as with StartTo.
+func StartServiceTo(t testing.TB, stderr *os.File, env ...string) *Service {
+	t.Helper()
+	return startService(t, stderr, Binary(t), env...)
+}
+
+func startService(t testing.TB, stderr *os.File, binary string, env ...string) *Service {
 	t.Helper()
 	port := FreePort(t)
 	env = append([]string{"PORT=" + strconv.Itoa(port), "HOST=127.0.0.1"}, env...)
 	s := &Service{
-		Process: Start(t, t.TempDir(), env, binary),
+		Process: StartTo(t, stderr, t.TempDir(), env, binary),
 		URL:     "http://localhost:" + strconv.Itoa(port),
 	}
 	t.Cleanup(func() {
@@ -271,7 +287,8 @@ func startService(t testing.TB, binary string, env ...string) *Service {
 			t.Errorf("the service printed %s", secret)
 		}
 	})
-	if !slices.ContainsFunc(env, func(setting string) bool { return strings.HasPrefix(setting, "LOG_LEVEL=") }) {
+	quiet := slices.ContainsFunc(env, func(setting string) bool { return strings.HasPrefix(setting, "LOG_LEVEL=") })
+	if stderr == nil && !quiet {
 		s.WaitFor(t, "listening")
 		return s
 	}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gin-auth/config"
+)
+
+const (
+	// maxLogQueue bounds the lines that wait for the log's reader, in bytes: about 5,000 requests.
+	maxLogQueue = 1 << 20
+	// maxLogWrite bounds the lines that are written together. A pipe takes up to PIPE_BUF bytes as a whole, so
+	// that the lines of several processes that share one are never mixed.
+	maxLogWrite = 4096
+	// logFlushTimeout bounds the wait for the reader when the process ends.
+	logFlushTimeout = time.Second
+)
+
+// newLog returns a logger that writes to out as cfg says.
+func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(out, options))
+	}
+	return slog.New(slog.NewTextHandler(out, options))
+}
+
+// logWriter passes lines on to out, in order, and never blocks: one goroutine writes them. Lines that do not fit
+// into the queue, or that out does not take, are dropped and counted.
+type logWriter struct {
+	out     io.Writer
+	dropped prometheus.Counter
+	inLine  bool          // out ends with a part of a line; run's alone
+	done    chan struct{} // closed when nothing is left to write after Close
+
+	mu      sync.Mutex
+	wake    sync.Cond    // there is a line, or closing is set
+	log     *slog.Logger // reports dropped lines; nil for nobody
+	queue   []byte
+	writing int  // bytes that were taken from the queue and are not yet written
+	full    bool // a line did not fit, and more than half of the queue is still to be written
+	lost    int  // lines dropped since the last report
+	closing bool
+}
+
+// newLogWriter returns a logWriter to out. Close it before the process ends.
+func newLogWriter(out io.Writer) *logWriter {
+	w := &logWriter{
+		out: out,
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gin_auth_log_lines_dropped_total",
+			Help: "Lines of the log that were dropped because nothing read them in time, or writing them failed.",
+		}),
+		done: make(chan struct{}),
+	}
+	w.wake.L = &w.mu
+	go w.run()
+	return w
+}
+
+// reportTo has dropped lines reported to log, once each time the reader is back.
+func (w *logWriter) reportTo(log *slog.Logger) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log = log
+}
+
+// Write queues one line or several that belong together. It never fails: there is nobody to report it to.
+//
+// A full queue takes lines again when half of it is written. So a reader that is only slow causes one gap now and
+// then, each with its report, and not a gap after every few lines.
+func (w *logWriter) Write(lines []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	waiting := len(w.queue) + w.writing
+	if w.full || waiting+len(lines) > maxLogQueue {
+		w.full = waiting > 0 // else nothing is written that could end it
+		w.drop(lines)
+		return len(lines), nil
+	}
+	w.queue = append(w.queue, lines...)
+	w.wake.Signal()
+	return len(lines), nil
+}
+
+// Close waits until all lines are written, for logFlushTimeout at most.
+func (w *logWriter) Close() {
+	w.mu.Lock()
+	w.closing = true
+	w.wake.Signal()
+	w.mu.Unlock()
+	select {
+	case <-w.done:
+	case <-time.After(logFlushTimeout):
+	}
+}
+
+// drop counts lines that are not written. The caller holds mu.
+func (w *logWriter) drop(lines []byte) {
+	n := max(1, bytes.Count(lines, newline))
+	w.lost += n
+	w.dropped.Add(float64(n))
+}
+
+var newline = []byte("\n")
+
+// run writes what is queued until the queue is empty after Close.
+func (w *logWriter) run() {
+	defer close(w.done)
+	var batch []byte
+	for {
+		if batch = w.take(batch); len(batch) == 0 {
+			return
+		}
+		for rest := batch; len(rest) > 0; {
+			lines := rest[:writeLen(rest)]
+			rest = rest[len(lines):]
+			w.wrote(lines, w.write(lines))
+		}
+	}
+}
+
+// take waits for lines and returns them, or none after Close. The queue goes on in the memory of spare.
+func (w *logWriter) take(spare []byte) []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.queue) == 0 && !w.closing {
+		w.wake.Wait()
+	}
+	batch := w.queue
+	w.queue, w.writing = spare[:0], len(batch)
+	return batch
+}
+
+// writeLen returns how much of lines to write together: as many as fit into maxLogWrite, one at least.
+func writeLen(lines []byte) int {
+	if len(lines) <= maxLogWrite {
+		return len(lines)
+	}
+	if end := bytes.LastIndexByte(lines[:maxLogWrite], '\n'); end >= 0 {
+		return end + 1
+	}
+	if end := bytes.IndexByte(lines, '\n'); end >= 0 {
+		return end + 1
+	}
+	return len(lines)
+}
+
+// write writes lines and returns how many bytes out took. If it took a part of a line, the next ones begin on a
+// line of their own.
+func (w *logWriter) write(lines []byte) int {
+	if w.inLine {
+		if _, err := w.out.Write(newline); err != nil {
+			return 0
+		}
+	}
+	n, _ := w.out.Write(lines) // what is missing counts as dropped
+	w.inLine = n > 0 && n < len(lines) && lines[n-1] != '\n'
+	return n
+}
+
+// wrote notes that the first n bytes of lines are written and the rest is lost. When the reader is back, it
+// reports the lines that were dropped.
+func (w *logWriter) wrote(lines []byte, n int) {
+	w.mu.Lock()
+	w.writing -= len(lines)
+	if n < len(lines) {
+		w.drop(lines[n:])
+	}
+	w.full = w.full && len(w.queue)+w.writing > maxLogQueue/2
+	lost, log := w.lost, w.log
+	if n < len(lines) || w.full || log == nil {
+		lost = 0
+	}
+	w.lost -= lost
+	w.mu.Unlock()
+	if lost > 0 {
+		log.Warn("log lines were dropped", "count", lost)
+	}
+}
