@@ -145,7 +145,7 @@ func TestLevels(t *testing.T) {
 // TestReuse: a revoked token that is seen has a line of its own, which names its user and a hash of it.
 func TestReuse(t *testing.T) {
 	t.Parallel()
-	s, err := newSessions(t, "secret", time.Now()).Issue(session.User{ID: "7"}, time.Now())
+	s, err := newSessions(t, "secret").Issue(session.User{ID: "7"}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
