@@ -43,7 +43,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "REDIS_SENTINELS", about: "`host:port,host:port`, with `REDIS_SENTINEL_MASTER`"},
 	{name: "REDIS_SENTINEL_MASTER"},
 	{name: "REDIS_SENTINEL_PASSWORD"},
-	{name: "REDIS_TIMEOUT", about: "the whole budget of one answer from Redis: dial, queue, retry and all"},
+	{name: "REDIS_TIMEOUT", about: "how long a request waits for one answer from Redis. Connecting has 2 s of its own, in the background. A Redis that is far away needs two and a half round trips or more: `gin-auth check` prints how many milliseconds one takes"},
 	{name: "REDIS_WAIT_REPLICAS", about: "replicas that must hold a revocation before logout says 200; where they do not within half of `REDIS_TIMEOUT`, it says 500"},
 	{name: "REVOCATION_EPOCH", about: "`expect`: an instance that finds no blacklist at its start takes it for lost, and refuses every token issued before ([why](revocation.md))"},
 	{section: "HTTP"},

@@ -236,6 +236,11 @@ func TestCompose(t *testing.T) {
 	if !auth.ReadOnly || !slices.Equal(auth.CapDrop, []string{"ALL"}) || len(auth.SecurityOpt) == 0 {
 		t.Error("gin-auth has rights that it does not need")
 	}
+	check := c.Services["check"]
+	if auth.DependsOn["check"].Condition != "service_completed_successfully" || !slices.Equal(check.Command, []string{"check"}) ||
+		!maps.Equal(check.Environment, auth.Environment) || check.WorkingDir != auth.WorkingDir || check.Restart != "no" {
+		t.Errorf("gin-auth starts without gin-auth check, or with other settings: %+v", check)
+	}
 	if !c.Networks["back"].Internal || !slices.Equal(redis.Networks, []string{"back"}) || !slices.Contains(redis.Volumes, "redis:/data") {
 		t.Errorf("redis can be reached by %q and keeps %q", redis.Networks, redis.Volumes)
 	}
@@ -290,7 +295,7 @@ func TestComposeRuns(t *testing.T) {
 	}
 
 	redis := harness.StartRedis(t, c.Services["redis"].Command[1:]...)
-	auth := c.Services["gin-auth"]
+	auth := c.Services["check"]
 	if auth.WorkingDir != "/config" || auth.Environment["REDIS_HOST"] != "redis" {
 		t.Errorf("gin-auth is in %s and asks %s", auth.WorkingDir, auth.Environment["REDIS_HOST"])
 	}
@@ -298,7 +303,7 @@ func TestComposeRuns(t *testing.T) {
 	for name, value := range auth.Environment {
 		env = append(env, name+"="+value)
 	}
-	p := harness.Start(t, dir, append(env, redis.Env()...), harness.Binary(t), "check")
+	p := harness.Start(t, dir, append(env, redis.Env()...), harness.Binary(t), auth.Command...)
 	if status := p.Exit(t); status != 0 {
 		t.Errorf("production should not run on it:\n%s", p.Output())
 	}
