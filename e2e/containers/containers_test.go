@@ -6,6 +6,7 @@ package containers
 import (
 	"crypto/tls"
 	"debug/elf"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
