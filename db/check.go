@@ -69,7 +69,7 @@ func (d *DB) examine(ctx context.Context, node *redis.Client) (finding Finding, 
 }
 
 // measurements is how often a round trip is measured. The shortest counts.
-const measurements = 3
+const measurements = 5
 
 // checkKeys tries the commands on a key of every kind. None of these keys exists, so that SET XX and DEL
 // write nothing; but the right to write is asked for. auth:epoch and auth:clock, which may exist, are only read and

@@ -218,7 +218,7 @@ func (d *DB) explain(err error) error {
 	return err
 }
 
-// RoundTrip returns how long the latest measured round trip to Redis took, 0 if none was.
+// RoundTrip returns how long a round trip to Redis takes, 0 if that is not known.
 func (d *DB) RoundTrip() time.Duration {
 	return time.Duration(d.dialer.roundTrip.Load()).Round(time.Millisecond)
 }

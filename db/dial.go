@@ -31,7 +31,7 @@ type dialer struct {
 	open map[*conn]bool
 
 	failed    atomic.Pointer[connectError] // why the latest attempt failed, nil if it did not
-	roundTrip atomic.Int64                 // the latest that was measured, in nanoseconds
+	roundTrip atomic.Int64                 // as measured, in nanoseconds, 0 before the first
 }
 
 // connectError is why no connection to Redis could be made.
@@ -122,6 +122,16 @@ func adviceOnGreeting(err error, encrypted bool) string {
 	default:
 		return "it accepts connections but does not answer: does it hang, or is this not a Redis, or a TLS port (REDIS_TLS=true)?"
 	}
+}
+
+// measured takes note of a round trip. A longer one than before counts for an eighth: it may have been this machine
+// that was busy.
+func (d *dialer) measured(roundTrip time.Duration) {
+	before := time.Duration(d.roundTrip.Load())
+	if before > 0 && roundTrip > before {
+		roundTrip = before + (roundTrip-before)/8
+	}
+	d.roundTrip.Store(int64(roundTrip))
 }
 
 // keep remembers a connection until it is closed.

@@ -73,7 +73,7 @@ func (c *conn) greet(ctx context.Context, greeting []exchange) error {
 		if err != nil {
 			return fmt.Errorf("no answer to HELLO: %w", errors.Join(errWrite, err))
 		}
-		c.dialer.roundTrip.Store(int64(time.Since(sent)))
+		c.dialer.measured(time.Since(sent))
 		if exchange.reply = reply.Bytes(); !refused {
 			c.done = append(c.done, exchange)
 		}

@@ -58,7 +58,8 @@ func (d *DB) rotateConnections(ctx context.Context) {
 	}
 	for _, node := range nodes {
 		for range int(node.PoolStats().IdleConns) / rounds {
-			if !errors.As(d.callAnyway(ctx, func(ctx context.Context) error { return node.Get(ctx, epochKey).Err() }), new(redis.Error)) {
+			err := d.callAnyway(ctx, func(ctx context.Context) error { return node.Get(ctx, epochKey).Err() })
+			if unanswered(err) {
 				break
 			}
 		}
