@@ -1,0 +1,293 @@
+package controllers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"gin-auth/controllers"
+	"gin-auth/db"
+)
+
+// The tests in this file stop a request before a command that it sends to Redis, until something else is done.
+// They try every command in turn, so they do not depend on timing, nor on which command it is.
+
+// What happens to a user, at one instance.
+const (
+	login     = "a login"
+	renewal   = "a login that renews the hash"
+	change    = "a change of password"
+	disabling = "disabling"
+	newUser   = "a new user with the same email and password"
+)
+
+var actions = map[string]func(f *fixture, i *instance) answer{
+	login: func(_ *fixture, i *instance) answer { return i.login(adaLogin) },
+	renewal: func(_ *fixture, i *instance) answer {
+		i.auth.Passwords = controllers.NewPasswords(bcrypt.MinCost + 1)
+		return i.login(adaLogin)
+	},
+	change: func(f *fixture, i *instance) answer { return i.post("/password", f.laptop, newPassword) },
+	disabling: func(f *fixture, i *instance) answer {
+		disable := func(user *db.User) error { user.Disabled = true; return nil }
+		if _, _, err := i.store.UpdateUser(context.Background(), "ada@example.com", disable); err != nil {
+			return answer{body: err.Error()}
+		}
+		return f.endSessions(i)
+	},
+	newUser: func(f *fixture, i *instance) answer {
+		f.redis.Del("user:ada@example.com")
+		if got := f.endSessions(i); got.status != http.StatusOK {
+			return got
+		}
+		return i.post("/register", "", ada)
+	},
+}
+
+func (f *fixture) endSessions(i *instance) answer {
+	if err := i.store.LogoutAll(context.Background(), f.id); err != nil {
+		return answer{body: err.Error()}
+	}
+	return answer{status: http.StatusOK}
+}
+
+// accepted reports whether token is accepted as one of the fixture's user.
+func (f *fixture) accepted(token string) bool {
+	if token == "" {
+		return false
+	}
+	me := f.b.get("/me", token)
+	var body struct{ User struct{ ID string } }
+	return me.status == http.StatusOK && json.Unmarshal([]byte(me.body), &body) == nil && body.User.ID == f.id
+}
+
+// interrupt does first and stops it before its nth command to Redis until second is done, or does second after it
+// if there is no such command.
+func (f *fixture) interrupt(n int, first, second func(*fixture) answer) (one, two answer, stoppedBefore string) {
+	done := false
+	f.redis.pause("", n, func(command string) {
+		two, stoppedBefore, done = second(f), command, true
+	})
+	one = first(f)
+	f.redis.setBefore(nil)
+	if !done {
+		two = second(f)
+	}
+	return one, two, stoppedBefore
+}
+
+// TestLoginsDuringAChange stops the first of two actions before each of its commands to Redis, or after the
+// last, until the second is done. No session survives that was started with the old password, or whose user was
+// disabled or replaced. The session that a change of the password starts does.
+func TestLoginsDuringAChange(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		first, second string
+		survives      string   // the action whose session does
+		outcomes      []string // the statuses of the two: each occurs
+	}{
+		{login, change, change, []string{"200 200", "401 200"}},
+		{change, login, change, []string{"200 200", "200 401"}},
+		{login, disabling, "", []string{"200 200", "401 200"}},
+		{disabling, login, "", []string{"200 200", "200 401"}},
+		{login, newUser, "", []string{"200 201", "401 201"}},
+		{newUser, login, "", []string{"201 200", "201 401"}},
+		{change, disabling, "", []string{"200 200", "401 200"}},
+		{disabling, change, "", []string{"200 200", "200 401"}},
+		{renewal, change, change, []string{"200 200", "401 200"}},
+		{renewal, disabling, "", []string{"200 200", "401 200"}},
+	} {
+		t.Run(test.first+" and "+test.second, func(t *testing.T) {
+			t.Parallel()
+			var mu sync.Mutex
+			outcomes := map[string]bool{}
+			first := func(f *fixture) answer { return actions[test.first](f, f.a) }
+			second := func(f *fixture) answer { return actions[test.second](f, f.b) }
+			inEach(fixtures(t, "", first), func(n int, f *fixture) {
+				one, two, command := f.interrupt(n, first, second)
+				where := fmt.Sprintf("stopped before command %d (%.40s), answered %d, the other %d",
+					n, command, one.status, two.status)
+				mu.Lock()
+				outcomes[fmt.Sprintf("%d %d", one.status, two.status)] = true
+				mu.Unlock()
+
+				for of, token := range map[string]string{
+					"the laptop": f.laptop, "the phone": f.phone, test.first: one.token, test.second: two.token,
+				} {
+					if accepted := f.accepted(token); accepted != (of == test.survives) {
+						t.Errorf("%s: the session of %s is accepted: %v", where, of, accepted)
+					}
+				}
+				if again := f.b.login(adaLogin); f.accepted(again.token) {
+					t.Errorf("%s: the user logs in with the old password afterwards", where)
+				}
+				if again := f.b.login(newLogin); f.accepted(again.token) != (test.survives == change) {
+					t.Errorf("%s: a login with the new password afterwards is answered %d", where, again.status)
+				}
+			})
+			if got := slices.Sorted(maps.Keys(outcomes)); !slices.Equal(got, test.outcomes) {
+				t.Errorf("the outcomes are %q, want %q", got, test.outcomes)
+			}
+		})
+	}
+}
+
+// TestStoppedHalfway has Redis refuse a write, or every command from one on, or the client give up there, for
+// every command of each request that ends sessions. A 200 means that all of it is stored; after anything else the
+// client keeps its cookie. Whoever can log in with the new password knows that the old sessions are revoked. A
+// client that gives up leaves a request either done or not begun.
+func TestStoppedHalfway(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ path, body string }{
+		{"/logout", ""}, {"/logout-all", ""}, {"/password", newPassword},
+	} {
+		post := func(ctx context.Context, f *fixture) answer {
+			return f.a.send(newRequest(ctx, http.MethodPost, test.path, f.laptop, test.body))
+		}
+		for stop, expression := range map[string]string{"a write refused": write, "all refused": "", "given up": ""} {
+			t.Run(test.path+" "+stop, func(t *testing.T) {
+				t.Parallel()
+				undisturbed := func(f *fixture) answer { return post(context.Background(), f) }
+				inEach(fixtures(t, expression, undisturbed), func(n int, f *fixture) {
+					ctx, giveUp := context.WithCancel(context.Background())
+					defer giveUp()
+					end := func() int { f.redis.setBefore(nil); return 0 }
+					switch stop {
+					case "a write refused":
+						end = f.redis.refuse(expression, n, 1)
+					case "all refused":
+						end = f.redis.refuse(expression, n, everyTime)
+					default:
+						f.redis.pause(expression, n, func(string) { giveUp() })
+					}
+					got := post(ctx, f)
+					where := fmt.Sprintf("%s at command %d, answered %d", stop, n, got.status)
+					if end() > 0 && got.status == http.StatusOK {
+						t.Error(where)
+					}
+					f.checkStopped(t, test.path, where, stop == "given up", got)
+				})
+			})
+		}
+	}
+}
+
+// checkStopped checks what is left of a request that was stopped and got an answer.
+func (f *fixture) checkStopped(t *testing.T, path, where string, wholly bool, got answer) {
+	t.Helper()
+	laptop, phone := f.accepted(f.laptop), f.accepted(f.phone)
+	listed := f.redis.Exists("blacklist:" + f.laptop)
+	old := f.b.login(adaLogin).status == http.StatusOK
+	renewed := f.b.login(newLogin).status == http.StatusOK
+	done := got.status == http.StatusOK
+	ended := listed && !laptop && (path == "/logout" || !phone)
+	begun := listed || !laptop || !phone || !old
+	for wrong, is := range map[string]bool{
+		"a cookie is set or cleared":                   !done && got.header.Get("Set-Cookie") != "",
+		"the cookie is kept":                           done && got.header.Get("Set-Cookie") == "",
+		"a session has not ended":                      done && !ended,
+		"the new session is not accepted":              done && path == "/password" && !f.accepted(got.token),
+		"the password was not changed":                 done && path == "/password" && !renewed,
+		"the password was changed":                     renewed && path != "/password",
+		"both passwords are right, or neither":         old == renewed,
+		"with the new password the old sessions go on": renewed && !ended,
+		"it was begun and not done":                    wholly && begun && (!ended || path == "/password" && !renewed),
+	} {
+		if is {
+			t.Errorf("%s: %s", where, wrong)
+		}
+	}
+}
+
+// TestTwoChangesAtOnce stops a change of the password before each of its commands until another is done: one of
+// them succeeds. Once the first has ended the sessions, it does not end the one that the second starts.
+func TestTwoChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	const otherLogin = `{"email":"ada@example.com","password":"another staple"}`
+	first := func(f *fixture) answer { return actions[change](f, f.a) }
+	second := func(f *fixture) answer {
+		got := f.b.login(adaLogin) // the first may have ended the sessions of before
+		if got.token == "" {
+			return got
+		}
+		return f.b.post("/password", got.token, `{"currentPassword":"correct horse","newPassword":"another staple"}`)
+	}
+	var lost atomic.Int32
+	inEach(fixtures(t, "", first), func(n int, f *fixture) {
+		one, two, _ := f.interrupt(n, first, second)
+		if one.status == http.StatusUnauthorized {
+			lost.Add(1)
+		}
+		where := fmt.Sprintf("stopped before command %d: %d and %d", n, one.status, two.status)
+		if one.status+two.status != http.StatusOK+http.StatusUnauthorized {
+			t.Errorf("%s, want 200 and 401", where)
+		}
+		for body, right := range map[string]bool{
+			adaLogin: false, newLogin: one.status == http.StatusOK, otherLogin: two.status == http.StatusOK,
+		} {
+			if got := f.b.login(body); (got.status == http.StatusOK) != right {
+				t.Errorf("%s; a login with %s is answered %d", where, body, got.status)
+			}
+		}
+	})
+	if lost.Load() == 0 {
+		t.Error("the first never loses")
+	}
+	for _, command := range []string{readUser, "^EVAL"} { // of ReplaceHash, which follows the end of the sessions
+		f := newFixture(t)
+		var two answer
+		f.redis.pause(command, 1, func(string) { two = second(f) })
+		one := first(f)
+		if one.status != http.StatusUnauthorized || !f.accepted(two.token) {
+			t.Errorf("stopped before its second %s, answered %d, the other %d: the other's session has ended",
+				command, one.status, two.status)
+		}
+	}
+}
+
+// TestRenewedBesides stops a login that renews the hash before each of its commands until another one has renewed
+// it: both succeed.
+func TestRenewedBesides(t *testing.T) {
+	t.Parallel()
+	first := func(f *fixture) answer { return actions[renewal](f, f.a) }
+	second := func(f *fixture) answer { return actions[renewal](f, f.b) }
+	inEach(fixtures(t, "", first), func(n int, f *fixture) {
+		one, two, _ := f.interrupt(n, first, second)
+		if !f.accepted(one.token) || !f.accepted(two.token) {
+			t.Errorf("stopped before command %d: answered %d, then %d", n, one.status, two.status)
+		}
+		user, _, err := f.a.store.UserByEmail(context.Background(), "ada@example.com")
+		if cost, _ := bcrypt.Cost([]byte(user.PasswordHash)); cost != bcrypt.MinCost+1 {
+			t.Errorf("stopped before command %d: the hash has the cost %d, %v", n, cost, err)
+		}
+	})
+}
+
+// TestLoginNeedsRedis has Redis refuse every command from one on, for every command of a login.
+func TestLoginNeedsRedis(t *testing.T) {
+	t.Parallel()
+	attempt := func(f *fixture) answer {
+		*f.a.limit = db.LoginLimit{Failures: 10, Per: time.Minute}
+		return f.a.login(adaLogin)
+	}
+	inEach(fixtures(t, "", attempt), func(n int, f *fixture) {
+		done := f.redis.refuse("", n, everyTime)
+		got := attempt(f)
+		want := http.StatusServiceUnavailable
+		if done() == 0 {
+			want = http.StatusOK
+		}
+		if got.status != want || (got.header.Get("Set-Cookie") != "") != (want == http.StatusOK) {
+			t.Errorf("refused from command %d on: %d %s, %v", n, got.status, got.body, got.header)
+		}
+	})
+}

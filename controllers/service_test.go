@@ -1,0 +1,372 @@
+package controllers_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/crypto/bcrypt"
+
+	"gin-auth/controllers"
+	"gin-auth/db"
+	"gin-auth/middleware"
+	"gin-auth/routes"
+	"gin-auth/session"
+)
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.ReleaseMode)
+	os.Exit(m.Run())
+}
+
+// redis is a miniredis that records the commands of its clients and can stop before any of them.
+type redis struct {
+	*miniredis.Miniredis
+	mu       sync.Mutex
+	clients  map[*server.Peer]bool // scripts run their commands as peers of their own
+	commands []string
+	before   func(command string) (refusal string)
+}
+
+func startRedis(t *testing.T) *redis {
+	t.Helper()
+	r := &redis{Miniredis: miniredis.RunT(t), clients: map[*server.Peer]bool{}}
+	r.Server().SetPreHook(func(peer *server.Peer, name string, args ...string) bool {
+		refusal := r.receive(peer, strings.Join(append([]string{name}, args...), " "))
+		if refusal != "" {
+			peer.WriteError(refusal)
+		}
+		return refusal != ""
+	})
+	return r
+}
+
+func (r *redis) receive(peer *server.Peer, command string) (refusal string) {
+	r.mu.Lock()
+	if strings.HasPrefix(command, "HELLO") { // what a client sends first, and a script never
+		r.clients[peer] = true
+		r.mu.Unlock()
+		return ""
+	}
+	if !r.clients[peer] {
+		r.mu.Unlock()
+		return ""
+	}
+	r.commands = append(r.commands, command)
+	before := r.before
+	r.mu.Unlock()
+	if before == nil {
+		return ""
+	}
+	return before(command)
+}
+
+// sent returns the commands since the last call.
+func (r *redis) sent() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	commands := r.commands
+	r.commands = nil
+	return commands
+}
+
+func (r *redis) setBefore(before func(command string) (refusal string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.before = before
+}
+
+// everyTime is more commands than any request sends.
+const everyTime = 1000
+
+// pause runs do once, before the command after the next n that match a regular expression. Redis has not seen
+// that command when do starts, and handles it when do returns.
+func (r *redis) pause(expression string, n int, do func(command string)) {
+	matching := regexp.MustCompile(expression)
+	r.setBefore(func(command string) string {
+		if !matching.MatchString(command) {
+			return ""
+		}
+		r.mu.Lock()
+		n--
+		reached := n == -1
+		if reached {
+			r.before = nil
+		}
+		r.mu.Unlock()
+		if reached {
+			do(command)
+		}
+		return ""
+	})
+}
+
+// refuse makes Redis answer the commands that match a regular expression, from the one after the next n on and at
+// most times, with an error. done ends that and returns how many were refused.
+func (r *redis) refuse(expression string, n, times int) (done func() int) {
+	matching := regexp.MustCompile(expression)
+	refused := 0
+	r.setBefore(func(command string) string {
+		if !matching.MatchString(command) {
+			return ""
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if n--; n >= 0 || refused == times {
+			return ""
+		}
+		refused++
+		return "ERR refused by the test"
+	})
+	return func() int {
+		r.setBefore(nil)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return refused
+	}
+}
+
+// instance is the service as one process runs it.
+type instance struct {
+	handler http.Handler
+	auth    *controllers.Auth
+	health  *controllers.Health
+	store   *db.DB
+	limit   *db.LoginLimit
+	log     *buffer
+}
+
+// start returns an instance on r. Logins are not limited unless the test sets limit.
+func (r *redis) start(t *testing.T) *instance {
+	t.Helper()
+	i := &instance{log: &buffer{}, limit: &db.LoginLimit{}}
+	log := slog.New(slog.NewTextHandler(i.log, nil))
+	sessions, err := session.New(session.Options{
+		Secrets: []string{testSecret}, Lifetime: time.Hour, Cookie: session.Cookie{Name: "token"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.store, err = db.Open(db.Options{Addrs: []string{r.Addr()}, Timeout: 20 * time.Second, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = i.store.Close() })
+	i.auth = &controllers.Auth{
+		Sessions:  sessions,
+		Revoker:   i.store,
+		Clock:     i.store,
+		Users:     users{i.store},
+		Passwords: controllers.NewPasswords(bcrypt.MinCost),
+		Limiter:   limiter{i.store, i.limit},
+		Log:       log,
+	}
+	i.health = &controllers.Health{Redis: i.store}
+	metrics, err := middleware.NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.handler, err = routes.New(routes.Options{
+		Auth: i.auth, Health: i.health, Guard: middleware.Auth(sessions, i.store), Metrics: metrics, Log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// users and limiter are what main makes of a db.DB.
+type users struct{ db *db.DB }
+
+func (u users) CreateUser(ctx context.Context, user controllers.User) (bool, error) {
+	return u.db.CreateUser(ctx, db.User(user))
+}
+
+func (u users) UserByEmail(ctx context.Context, email string) (controllers.User, bool, error) {
+	user, found, err := u.db.UserByEmail(ctx, email)
+	return controllers.User(user), found, err
+}
+
+func (u users) ReplaceHash(ctx context.Context, email, old, hash string) (bool, error) {
+	return u.db.ReplaceHash(ctx, email, old, hash)
+}
+
+type limiter struct {
+	db    *db.DB
+	limit *db.LoginLimit
+}
+
+func (l limiter) TakeLogin(ctx context.Context, account, address string) (wait time.Duration, busy bool, err error) {
+	return l.db.TakeLogin(ctx, *l.limit, account, address)
+}
+
+func (l limiter) EndLogin(ctx context.Context, account, address string, tried, good bool) error {
+	return l.db.EndLogin(ctx, *l.limit, account, address, tried, good)
+}
+
+// buffer is a log that several goroutines write.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+const (
+	testSecret  = "a secret of more than thirty-two bytes"
+	ada         = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
+	adaLogin    = `{"email":"ada@example.com","password":"correct horse"}`
+	wrongLogin  = `{"email":"ada@example.com","password":"wrong horse"}`
+	newLogin    = `{"email":"ada@example.com","password":"battery staple"}`
+	newPassword = `{"currentPassword":"correct horse","newPassword":"battery staple"}`
+
+	readUser = "^GET user:"       // the command that reads a user
+	write    = "^(SET|EVAL|DEL) " // every command that changes anything
+)
+
+// answer is what the service answers. Its token is that of the cookie that it sets.
+type answer struct {
+	status int
+	body   string
+	header http.Header
+	token  string
+}
+
+func newRequest(ctx context.Context, method, path, token, body string) *http.Request {
+	request := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		request.Header.Set("Cookie", "token="+token)
+	}
+	return request
+}
+
+func (i *instance) send(request *http.Request) answer {
+	recorder := httptest.NewRecorder()
+	i.handler.ServeHTTP(recorder, request)
+	a := answer{status: recorder.Code, body: recorder.Body.String(), header: recorder.Header()}
+	for _, cookie := range recorder.Result().Cookies() {
+		a.token = cookie.Value
+	}
+	return a
+}
+
+func (i *instance) post(path, token, body string) answer {
+	return i.send(newRequest(context.Background(), http.MethodPost, path, token, body))
+}
+
+func (i *instance) get(path, token string) answer {
+	return i.send(newRequest(context.Background(), http.MethodGet, path, token, ""))
+}
+
+func (i *instance) login(body string) answer { return i.post("/login", "", body) }
+
+// accepts reports whether the guard accepts a token.
+func (i *instance) accepts(token string) bool {
+	return token != "" && i.get("/me", token).status == http.StatusOK
+}
+
+// sign returns a token with the given claims, as another service that has the secret signs it.
+func sign(claims string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(claims))
+	mac := hmac.New(sha256.New, []byte(testSecret))
+	mac.Write([]byte(signed))
+	return signed + "." + encode(mac.Sum(nil))
+}
+
+// fixture is a user with two sessions, on a laptop and a phone, and two instances of the service on one Redis.
+type fixture struct {
+	redis         *redis
+	a, b          *instance
+	id            string
+	laptop, phone string // tokens
+}
+
+// correctHorse is a hash of the password "correct horse", at the cost that the instances have.
+const correctHorse = "$2b$04$XXQ7u9fpz3FaJUwVEMvBVe2.NG6IljAHf9Ud6tOYipBdARBp8kbVu"
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	r := startRedis(t)
+	f := &fixture{redis: r, a: r.start(t), b: r.start(t), id: "6b0505940123456789abcdef"}
+	user := db.User{ID: f.id, Email: "ada@example.com", Username: "ada", Role: "user", PasswordHash: correctHorse}
+	if created, err := f.a.store.CreateUser(t.Context(), user); !created || err != nil {
+		t.Fatal(created, err)
+	}
+	f.laptop, f.phone = f.a.issue(t, user), f.b.issue(t, user)
+	if !f.a.accepts(f.laptop) || !f.b.accepts(f.phone) { // both know the epoch from here on
+		t.Fatal("no two sessions")
+	}
+	r.sent()
+	return f
+}
+
+// issue returns a new token of a user.
+func (i *instance) issue(t *testing.T, user db.User) string {
+	t.Helper()
+	at, err := i.store.IssueTime(t.Context(), user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := session.User{ID: user.ID, Email: user.Email, Username: user.Username, Role: user.Role}
+	s, err := i.auth.Sessions.Issue(of, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Token
+}
+
+// fixtures returns a fixture for every command that do sends to Redis and that matches, and one more.
+func fixtures(t *testing.T, expression string, do func(*fixture) answer) []*fixture {
+	t.Helper()
+	f := newFixture(t)
+	do(f)
+	n := 1
+	for _, command := range f.redis.sent() {
+		if regexp.MustCompile(expression).MatchString(command) {
+			n++
+		}
+	}
+	all := make([]*fixture, n)
+	for n := range all {
+		all[n] = newFixture(t)
+	}
+	return all
+}
+
+// inEach calls do for every fixture at once.
+func inEach(fixtures []*fixture, do func(n int, f *fixture)) {
+	var all sync.WaitGroup
+	for n, f := range fixtures {
+		all.Go(func() { do(n, f) })
+	}
+	all.Wait()
+}
