@@ -1,0 +1,36 @@
+package controllers
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// CountWork returns the work that p's comparisons do from now on, in rounds of bcrypt. A comparison with a
+// string that is not a hash does none.
+func (p *Passwords) CountWork() *atomic.Int64 {
+	var work atomic.Int64
+	compare := p.compare
+	p.compare = func(hash, password []byte) error {
+		err := compare(hash, password)
+		if err == nil || errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+			cost, _ := bcrypt.Cost(hash)
+			work.Add(1 << cost)
+		}
+		return err
+	}
+	return &work
+}
+
+// Occupy takes every place that p has for hashing and for waiting, until free is called.
+func (p *Passwords) Occupy() (free func()) {
+	for range cap(p.queue) {
+		p.queue <- struct{}{}
+	}
+	return func() {
+		for range cap(p.queue) {
+			<-p.queue
+		}
+	}
+}

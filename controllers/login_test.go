@@ -1,0 +1,232 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"gin-auth/controllers"
+	"gin-auth/db"
+)
+
+// TestSameWork: a login that fails does the same work whoever it is for: the same rounds of bcrypt and the same
+// commands to Redis. The response has the same bytes.
+func TestSameWork(t *testing.T) {
+	t.Parallel()
+	const cost = bcrypt.MinCost + 3
+	r := startRedis(t)
+	i := r.start(t)
+	*i.limit = db.LoginLimit{Failures: 1000, Per: time.Hour}
+	hashes := map[string]string{
+		"none@example.com":    "",
+		"not-one@example.com": "plain",
+	}
+	for _, made := range []int{bcrypt.MinCost, cost - 1, cost} {
+		hash, err := bcrypt.GenerateFromPassword([]byte("correct horse"), made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[fmt.Sprintf("cost-%d@example.com", made)] = string(hash)
+		hashes[fmt.Sprintf("disabled-%d@example.com", made)] = string(hash)
+	}
+	for email, hash := range hashes {
+		user := db.User{ID: email, Email: email, PasswordHash: hash, Disabled: strings.HasPrefix(email, "disabled")}
+		if _, err := i.store.CreateUser(t.Context(), user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i.auth.Passwords = controllers.NewPasswords(cost)
+	work := i.auth.Passwords.CountWork()
+	attempt := func(email, password string) string {
+		r.sent()
+		before := work.Load()
+		got := i.login(fmt.Sprintf(`{"email":%q,"password":%q}`, email, password))
+		got.header.Del("X-Request-Id")
+		var commands []string
+		for _, command := range r.sent() {
+			name, _, _ := strings.Cut(command, " ")
+			commands = append(commands, name)
+		}
+		return fmt.Sprintf("%d %s %v, %d rounds, %q", got.status, got.body, got.header, work.Load()-before, commands)
+	}
+	want := attempt(fmt.Sprintf("cost-%d@example.com", cost), "wrong horse")
+	rounds := fmt.Sprintf(" %d rounds", 1<<cost)
+	if !strings.HasPrefix(want, "401 ") || !strings.Contains(want, rounds) {
+		t.Errorf("a wrong password: %s, want 401 after%s", want, rounds)
+	}
+	for _, email := range append(slices.Sorted(maps.Keys(hashes)), "unknown@example.com") {
+		for _, password := range []string{"wrong horse", "correct horse"} {
+			if password == "correct horse" && strings.HasPrefix(email, "cost") {
+				continue // a good login
+			}
+			if got := attempt(email, password); got != want {
+				t.Errorf("%s, %s:\n%s, want\n%s", email, password, got, want)
+			}
+		}
+	}
+}
+
+// TestLimitComesFirst: a login over the limit is rejected before its user is looked up or a password is hashed,
+// and of those at once no more than the limit get that far.
+func TestLimitComesFirst(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	i := r.start(t)
+	i.post("/register", "", ada)
+	i.login(adaLogin) // knows the epoch
+	*i.limit = db.LoginLimit{Failures: 3, Per: time.Minute}
+	work := i.auth.Passwords.CountWork()
+	looksUp := func(commands []string) int {
+		n := 0
+		for _, command := range commands {
+			if strings.HasPrefix(command, readUser[1:]) {
+				n++
+			}
+		}
+		return n
+	}
+
+	// Each login stops before it reads its user until the next is done.
+	r.sent()
+	var got []answer
+	var next func(n int)
+	next = func(n int) {
+		if n < 5 {
+			r.pause(readUser, 0, func(string) { next(n + 1) })
+			got = append(got, i.login(wrongLogin))
+		}
+	}
+	next(0)
+	r.setBefore(nil)
+	var statuses []int
+	for _, answer := range got {
+		statuses = append(statuses, answer.status)
+	}
+	if want := []int{503, 401, 401, 401}; !slices.Equal(statuses, want) { // the last first
+		t.Errorf("logins at once are answered %d, want %d", statuses, want)
+	}
+	if got[0].header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After is %q", got[0].header.Get("Retry-After"))
+	}
+	if n, rounds := looksUp(r.sent()), work.Load(); n != 3 || rounds != 3<<bcrypt.MinCost {
+		t.Errorf("%d users were looked up, %d rounds done; want 3, %d", n, rounds, 3<<bcrypt.MinCost)
+	}
+
+	if got := i.login(adaLogin); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "60" {
+		t.Errorf("over the limit: %d %s, Retry-After %q", got.status, got.body, got.header.Get("Retry-After"))
+	}
+	if n, rounds := looksUp(r.sent()), work.Load(); n != 0 || rounds != 3<<bcrypt.MinCost {
+		t.Errorf("over the limit %d users were looked up, %d rounds done", n, rounds-3<<bcrypt.MinCost)
+	}
+}
+
+// TestWhatCountsAsAFailure: two failures are the limit of an address here, so after two attempts a third is
+// rejected exactly if they count.
+func TestWhatCountsAsAFailure(t *testing.T) {
+	t.Parallel()
+	const (
+		wrongChange  = `{"currentPassword":"wrong horse","newPassword":"battery staple"}`
+		samePassword = `{"currentPassword":"correct horse","newPassword":"correct horse"}`
+	)
+	bob := strings.ReplaceAll(adaLogin, "ada", "bob")
+	spelled := strings.Replace(wrongLogin, "ada", " ADA", 1)
+	disable := func(f *fixture, disabled bool) {
+		set := func(user *db.User) error { user.Disabled = disabled; return nil }
+		_, _, _ = f.a.store.UpdateUser(context.Background(), "ada@example.com", set)
+	}
+	for name, test := range map[string]struct {
+		attempt func(f *fixture) answer
+		status  int
+		counts  bool
+	}{
+		"a wrong password":   {func(f *fixture) answer { return f.a.login(wrongLogin) }, 401, true},
+		"another spelling":   {func(f *fixture) answer { return f.a.login(spelled) }, 401, true},
+		"an unknown user":    {func(f *fixture) answer { return f.a.login(bob) }, 401, true},
+		"the right password": {func(f *fixture) answer { return f.a.login(adaLogin) }, 200, false},
+		"a disabled user": {func(f *fixture) answer {
+			disable(f, true)
+			defer disable(f, false)
+			return f.a.login(adaLogin)
+		}, 401, true},
+		"no answer from Redis": {func(f *fixture) answer {
+			defer f.redis.refuse(readUser, 0, everyTime)()
+			return f.a.login(adaLogin)
+		}, 503, false},
+		"too many passwords to hash": {func(f *fixture) answer {
+			defer f.a.auth.Passwords.Occupy()()
+			return f.a.login(wrongLogin)
+		}, 503, false},
+		"a change with a wrong password": {func(f *fixture) answer {
+			return f.a.post("/password", f.laptop, wrongChange)
+		}, 401, true},
+		"a change by a session of another user": {func(f *fixture) answer {
+			return f.a.post("/password", sign(`{"id":"7","email":"ada@example.com"}`), newPassword)
+		}, 401, true},
+		"a change": {func(f *fixture) answer {
+			return f.a.post("/password", f.a.login(adaLogin).token, samePassword)
+		}, 200, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			*f.a.limit = db.LoginLimit{Failures: 2, Per: time.Minute}
+			for range 2 {
+				if got := test.attempt(f); got.status != test.status {
+					t.Errorf("answered %d %s, want %d", got.status, got.body, test.status)
+				}
+			}
+			want := map[bool]int{true: http.StatusTooManyRequests, false: http.StatusOK}[test.counts]
+			if got := f.a.login(adaLogin); got.status != want {
+				t.Errorf("a third is answered %d %s, want %d", got.status, got.body, want)
+			}
+			elsewhere := newRequest(context.Background(), http.MethodPost, "/login", "", adaLogin)
+			elsewhere.RemoteAddr = "198.51.100.7:1234"
+			if got := f.a.send(elsewhere); got.status != http.StatusOK {
+				t.Errorf("from another address: %d %s", got.status, got.body)
+			}
+		})
+	}
+}
+
+// TestRefusedWrites has Redis refuse a write of a login. One that cannot be counted is not tried. What is not needed
+// for a session does not keep anybody out, and is logged.
+func TestRefusedWrites(t *testing.T) {
+	t.Parallel()
+	counted := func(f *fixture) { *f.a.limit = db.LoginLimit{Failures: 10, Per: time.Minute} }
+	renewed := func(f *fixture) { f.a.auth.Passwords = controllers.NewPasswords(bcrypt.MinCost + 1) }
+	for name, test := range map[string]struct {
+		arrange func(f *fixture)
+		n       int // the write that is refused
+		status  int
+		message string
+	}{
+		"TakeLogin's first":  {counted, 0, 503, "users can't be reached"},
+		"TakeLogin's second": {counted, 1, 503, "users can't be reached"},
+		"TakeLogin's last":   {counted, 2, 503, "users can't be reached"},
+		"EndLogin's first":   {counted, 3, 200, "a login stays counted as under way"},
+		"EndLogin's last":    {counted, 5, 200, "a login stays counted as under way"},
+		"a renewal's":        {renewed, 0, 200, "a password hash was not renewed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			test.arrange(f)
+			done := f.redis.refuse(write, test.n, 1)
+			got := f.a.login(adaLogin)
+			accepted := f.accepted(got.token)
+			if n := done(); n != 1 || got.status != test.status || accepted != (test.status == http.StatusOK) {
+				t.Errorf("%d writes were refused; answered %d %s", n, got.status, got.body)
+			}
+			if n := strings.Count(f.a.log.String(), test.message); n != 1 {
+				t.Errorf("the log says %d times that %s:\n%s", n, test.message, f.a.log)
+			}
+		})
+	}
+}
