@@ -27,6 +27,7 @@ func TestSameWork(t *testing.T) {
 	hashes := map[string]string{
 		"none@example.com":    "",
 		"not-one@example.com": "plain",
+		"broken@example.com":  fmt.Sprintf("$2b$%02d$%s", cost, strings.Repeat("!", 53)), // a salt that is no base64
 	}
 	for _, made := range []int{bcrypt.MinCost, cost - 1, cost} {
 		hash, err := bcrypt.GenerateFromPassword([]byte("correct horse"), made)

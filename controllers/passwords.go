@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -113,16 +114,16 @@ func (p *Passwords) Check(ctx context.Context, hash, password string) (bool, err
 		return false, err
 	}
 	defer leave()
-	cost, err := bcrypt.Cost([]byte(hash))
-	if err != nil {
+	err = p.compare([]byte(hash), []byte(password))
+	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) { // not a hash: no work was done
 		p.compareNothing(p.cost, password)
 		return false, nil
 	}
-	right := p.compare([]byte(hash), []byte(password)) == nil
+	cost, _ := bcrypt.Cost([]byte(hash)) // it was compared, so it has one
 	for ; cost < p.cost; cost++ {
 		p.compareNothing(cost, password) // 2ⁿ and 2ⁿ + 2ⁿ⁺¹ + … is the work of the highest
 	}
-	return right, nil
+	return err == nil, nil
 }
 
 // nobodys is a hash without version and cost that nothing is known to fit: salt and hash, 22 and 31 characters.
