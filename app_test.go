@@ -551,6 +551,9 @@ func TestLogoutAll(t *testing.T) {
 		if got := out.header.Get("Set-Cookie"); got != clearedFor {
 			t.Errorf("logout-all sets %q", got)
 		}
+		if !s.redis.Exists("blacklist:" + old) {
+			t.Error("a Node service accepts the session after logout-all")
+		}
 		s.send(t, phone, "GET", "/api/auth/me", "").want(t, "me at the phone", 401, revoked)
 		s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+old).want(t, "me with the old token", 401, revoked)
 		old = s.login(t, laptop)

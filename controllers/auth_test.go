@@ -1,0 +1,193 @@
+package controllers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRequests has the answer to every request, good and bad.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	node := sign(`{"userId":7,"email":"eve@example.com"}`)
+	const (
+		login, register = "/login", "/register"
+		password, out   = "/password", "/logout"
+		tooShort        = `{"currentPassword":"correct horse","newPassword":"1234567"}`
+		wrongChange     = `{"currentPassword":"wrong horse","newPassword":"battery staple"}`
+
+		notJSON     = "the body must be JSON, with Content-Type: application/json"
+		notAnObject = "the body is not a JSON object"
+		badName     = "username must have at most 64 characters and no control characters"
+		badPassword = "assword must have at least 8 characters and at most 72 bytes"
+		badLogin    = "Invalid email or password"
+		loggedIn    = "User logged in successfully"
+		loggedOut   = "logged out successfully"
+	)
+	large := `{"x":"` + strings.Repeat("x", 100<<10) + `"}`
+	registering := func(old, new string) string { return strings.Replace(ada, old, new, 1) }
+	for name, test := range map[string]struct {
+		path, token, body string
+		status            int
+		message           string
+	}{
+		"a login":                    {login, "", adaLogin, 200, loggedIn},
+		"a byte order mark":          {login, "", "\ufeff" + adaLogin, 200, loggedIn},
+		"a number beyond a double":   {login, "", `{"n":1e999,` + adaLogin[1:], 200, loggedIn},
+		"another spelling":           {login, "", `{"email":" ADA@example.com ","password":"correct horse"}`, 200, loggedIn},
+		"no body":                    {login, "", "", 400, notJSON},
+		"half a body":                {login, "", adaLogin[1:], 400, notAnObject},
+		"null":                       {login, "", "null", 400, notAnObject},
+		"a body too large":           {login, "", large, 413, "Request body too large"},
+		"no password":                {login, "", `{"email":"ada@example.com"}`, 400, "password is required"},
+		"a number":                   {login, "", `{"email":"x","password":1}`, 400, "password must be a string"},
+		"space":                      {login, "", `{"email":" ","password":"x"}`, 400, "email is required"},
+		"a known email":              {register, "", ada, 409, "User already exists"},
+		"a bad username":             {register, "", registering(`"ada"`, `"a\nb"`), 400, badName},
+		"a bad email":                {register, "", registering("ada@", "@"), 400, "email must be a valid email address"},
+		"a bad password":             {register, "", registering("correct horse", "1234567"), 400, "p" + badPassword},
+		"no email":                   {register, "", `{"username":"ada","password":"x"}`, 400, "email is required"},
+		"a bad new password":         {password, f.laptop, tooShort, 400, "newP" + badPassword},
+		"no new password":            {password, f.laptop, `{"currentPassword":"x"}`, 400, "newPassword is required"},
+		"a wrong current password":   {password, f.laptop, wrongChange, 401, badLogin},
+		"the password of nobody":     {password, node, newPassword, 401, badLogin},
+		"a change without a session": {password, "", newPassword, 401, "Unauthorized"},
+		"a logout without a session": {out, "", "", 200, loggedOut},
+		"a logout of a forged token": {out, f.laptop + "x", "", 200, loggedOut},
+		"a logout-all of nobody":     {"/logout-all", sign(`{}`), "", 400, "the token names no user"},
+	} {
+		f.a.post(test.path, test.token, test.body).check(t, name, test.status, test.message)
+	}
+	for _, test := range []struct {
+		contentType, encoding string
+		status                int
+		message               string
+	}{
+		{"application/json; charset=UTF-8", "", 200, loggedIn},
+		{"application/json", "Identity", 200, loggedIn},
+		{"application/json", "gzip", 415, "the body must not be compressed"},
+		{"application/json; charset=utf-16", "", 415, "the body must be UTF-8"},
+		{"text/plain", "", 400, notJSON},
+	} {
+		request := newRequest(context.Background(), http.MethodPost, login, "", adaLogin)
+		request.Header.Set("Content-Type", test.contentType)
+		request.Header.Set("Content-Encoding", test.encoding)
+		f.a.send(request).check(t, test.contentType+" "+test.encoding, test.status, test.message)
+	}
+	bob := strings.ReplaceAll(ada, "ada", "bob")
+	closed := f.redis.start(t)
+	closed.auth.RegistrationClosed = true
+	closed.post(register, "", bob).check(t, "closed", 403, "Registration is closed")
+	end := f.redis.refuse("^SET user:", 0, everyTime)
+	f.a.post(register, "", bob).check(t, "not stored", 503, "Authentication service unavailable")
+	end()
+	if !f.accepted(f.laptop) || !f.accepted(f.phone) {
+		t.Error("a session has ended")
+	}
+}
+
+// check checks the status and the message of an answer, and that a cookie comes with a 200 and with nothing else.
+func (a answer) check(t *testing.T, of string, status int, message string) {
+	t.Helper()
+	var body struct{ Message string }
+	err := json.Unmarshal([]byte(a.body), &body)
+	if err != nil || a.status != status || body.Message != message {
+		t.Errorf("%s: %d %s, want %d %s", of, a.status, a.body, status, message)
+	}
+	if cookie := a.header.Get("Set-Cookie"); (cookie != "") != (status == http.StatusOK) {
+		t.Errorf("%s: Set-Cookie is %q", of, cookie)
+	}
+}
+
+// TestVerify has what a reverse proxy is told of a session, and that a session is told its own claims.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	i := startRedis(t).start(t)
+	for claims, want := range map[string][4]string{
+		`{"id":"7","email":"ada@example.com","role":"admin","username":"Ada L"}`: {"7", "ada@example.com", "admin", "Ada L"},
+		`{}`:                         {},
+		`{"sub":7,"username":" a "}`: {"7", "", "", "%20a%20"},
+		`{"id":" ","role":"  "}`:     {"%20", "", "%20%20"},
+		`{"id":"a%b","role":"a\u001f\u0020\u007e\u007f"}`: {"a%25b", "", "a%1F ~%7F"},
+		`{"id":"é","role":"a\r\nX: y"}`:                   {"%C3%A9", "", "a%0D%0AX: y"},
+	} {
+		got := i.get("/verify", sign(claims))
+		for n, name := range []string{"User", "Email", "Role", "Preferred-Username"} {
+			if value := got.header.Get("X-Auth-Request-" + name); value != want[n] {
+				t.Errorf("%s: %s is %q, want %q", claims, name, value, want[n])
+			}
+		}
+		if got.status != http.StatusOK || got.body != "" {
+			t.Errorf("%s: %d %s", claims, got.status, got.body)
+		}
+		if got := i.get("/me", sign(claims)); got.status != http.StatusOK || !strings.HasPrefix(got.body, `{"user":{`) {
+			t.Errorf("%s: me is %d %s", claims, got.status, got.body)
+		}
+	}
+	if got := i.get("/verify", ""); got.status != http.StatusUnauthorized || len(got.header["X-Auth-Request-User"]) > 0 {
+		t.Errorf("without a session: %d %v", got.status, got.header)
+	}
+}
+
+// TestRevocations: what each of the requests that end sessions stores for each kind of token.
+func TestRevocations(t *testing.T) {
+	t.Parallel()
+	now := time.Now().Unix()
+	for _, path := range []string{"/logout", "/logout-all"} {
+		for claims, lives := range map[string]time.Duration{ // 0: forever
+			fmt.Sprintf(`{"id":"7","iat":%d,"exp":%d}`, now, now+3600): time.Hour + time.Minute,
+			// Of a service whose clock is ahead: LogoutAll alone does not reach these.
+			fmt.Sprintf(`{"id":"7","iat":%d,"exp":%d}`, now+3000, now+3600): time.Hour + time.Minute,
+			fmt.Sprintf(`{"id":"7","iat":%d}`, now+3000):                    0,
+		} {
+			r := startRedis(t)
+			i := r.start(t)
+			token, other := sign(claims), sign(`{"id":"7","iat":1}`)
+			got := i.post(path, token, "")
+			if got.status != http.StatusOK || got.token != "" || got.header.Get("Set-Cookie") == "" {
+				t.Errorf("%s %s: %d %s, %v", path, claims, got.status, got.body, got.header)
+			}
+			listed, ttl := r.Exists("blacklist:"+token), r.TTL("blacklist:"+token)
+			if !listed || ttl > lives || ttl < lives-10*time.Second {
+				t.Errorf("%s %s: on the blacklist: %v, for %s", path, claims, listed, ttl)
+			}
+			if i.accepts(token) {
+				t.Errorf("%s %s: the token is accepted", path, claims)
+			}
+			if accepts := i.accepts(other); accepts != (path == "/logout") {
+				t.Errorf("%s %s: another token of the user is accepted: %v", path, claims, accepts)
+			}
+			if again := i.get("/logout", token); again.status != http.StatusOK {
+				t.Errorf("%s %s: logged out again: %d %s", path, claims, again.status, again.body)
+			}
+		}
+	}
+}
+
+// TestProbes: ready is who can ask Redis and is not about to stop, alive is everybody.
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	i := r.start(t)
+	probe := func(when string, ready int) {
+		t.Helper()
+		if got := i.get("/readyz", ""); got.status != ready {
+			t.Errorf("%s: readyz is %d %s, want %d", when, got.status, got.body, ready)
+		}
+		if got := i.get("/healthz", ""); got.status != http.StatusOK || got.body != `{"message":"ok"}` {
+			t.Errorf("%s: healthz is %d %s", when, got.status, got.body)
+		}
+	}
+	probe("at first", http.StatusOK)
+	done := r.refuse("", 0, everyTime)
+	probe("Redis refuses", http.StatusServiceUnavailable)
+	done()
+	probe("Redis answers again", http.StatusOK)
+	i.health.Drain()
+	probe("shutting down", http.StatusServiceUnavailable)
+}
