@@ -1,11 +1,15 @@
 package middleware_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,7 +53,9 @@ func TestAccessLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	start := time.Now()
 	line, answer := logged(t, request, func(c *gin.Context) {
+		time.Sleep(5 * time.Millisecond)
 		c.Request = c.Request.WithContext(session.NewContext(c.Request.Context(), s))
 		c.Status(http.StatusTeapot)
 	})
@@ -61,8 +67,9 @@ func TestAccessLog(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, line[name], want)
 		}
 	}
-	if _, ok := line["duration_ms"].(float64); !ok {
-		t.Errorf("duration_ms is %v", line["duration_ms"])
+	duration, ok := line["duration_ms"].(float64)
+	if all := time.Since(start); !ok || duration < 5 || duration > float64(all)/float64(time.Millisecond) {
+		t.Errorf("duration_ms is %v of %s", line["duration_ms"], all)
 	}
 	if text, _ := json.Marshal(line); strings.Contains(string(text), "eyJ") {
 		t.Errorf("a token is in the log: %s", text)
@@ -108,14 +115,20 @@ func TestLevels(t *testing.T) {
 		{"/users/1", 401, "INFO", nil},
 		{"/users/1", 500, "ERROR", "what went wrong"},
 		{"/users/1", 503, "ERROR", "what went wrong"},
+		{"/users/gone", 500, "INFO", nil}, // nobody has seen it
 		{"/users/busy", 503, "WARN", "what went wrong"},
 		{"/healthz", 200, nil, nil},
 		{"/healthz", 503, "WARN", "what went wrong"},
 	} {
 		line, _ := logged(t, httptest.NewRequest(http.MethodGet, test.path, nil), func(c *gin.Context) {
 			_ = c.Error(internal)
-			if test.path == "/users/busy" {
+			switch test.path {
+			case "/users/busy":
 				c.Header("Retry-After", "1")
+			case "/users/gone":
+				gone, cancel := context.WithCancel(c.Request.Context())
+				cancel()
+				c.Request = c.Request.WithContext(gone)
 			}
 			c.Status(test.status)
 		})
@@ -126,6 +139,45 @@ func TestLevels(t *testing.T) {
 	request := httptest.NewRequest("eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "/nowhere", nil)
 	if line, _ := logged(t, request); line["method"] != "other" {
 		t.Errorf("a method of the client's own is logged as %v", line["method"])
+	}
+}
+
+// TestReuse: a revoked token that is seen has a line of its own, which names its user and a hash of it.
+func TestReuse(t *testing.T) {
+	t.Parallel()
+	s, err := newSessions(t, "secret", time.Now()).Issue(session.User{ID: "7"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		session *session.Session
+		err     error
+		lines   int
+	}{
+		{s, fmt.Errorf("%w: details", middleware.ErrRevoked), 1},
+		{s, middleware.ErrUnavailable, 0},
+		{s, nil, 0},
+		{nil, middleware.ErrRevoked, 0},
+	} {
+		var log bytes.Buffer
+		r := gin.New()
+		r.Use(middleware.AccessLog(slog.New(slog.NewTextHandler(&log, nil))))
+		r.GET("/", func(c *gin.Context) {
+			if test.session != nil {
+				c.Request = c.Request.WithContext(session.NewContext(c.Request.Context(), test.session))
+			}
+			if test.err != nil {
+				_ = c.Error(test.err)
+			}
+		})
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		request.Header.Set("X-Request-Id", "abc-1")
+		r.ServeHTTP(httptest.NewRecorder(), request)
+		line := "level=WARN msg=audit event=authn_token_reuse request_id=abc-1 client_address=192.0.2.1 user_id=7 token=" +
+			s.Hash() + "\n"
+		if n := strings.Count(log.String(), line); n != test.lines || strings.Count(log.String(), "audit") != n {
+			t.Errorf("%v, %v: the log is\n%s", test.session != nil, test.err, log.String())
+		}
 	}
 }
 
@@ -162,6 +214,7 @@ func TestMaxBody(t *testing.T) {
 		ran      bool
 	}{
 		{"short", 10, true, true},
+		{"short and not announced", 10, false, true},
 		{"long and announced", 11, true, false},
 		{"long and not announced", 11, false, true},
 	} {
@@ -181,10 +234,41 @@ func TestMaxBody(t *testing.T) {
 		if !test.announce {
 			request.ContentLength = -1
 		}
-		r.ServeHTTP(httptest.NewRecorder(), request)
+		answer := httptest.NewRecorder()
+		r.ServeHTTP(answer, request)
 		var tooLarge *http.MaxBytesError
 		if ran != test.ran || errors.As(failed, &tooLarge) != (test.length > 10) {
 			t.Errorf("%s: the handler ran: %v; error %v", test.name, ran, failed)
 		}
+		if closes := answer.Header().Get("Connection") == "close"; closes == test.ran {
+			t.Errorf("%s: the connection is closed: %v", test.name, closes)
+		}
+	}
+}
+
+// TestMaxBodyDoesNotWait: a client that has sent too much is answered before it has sent the rest, and the
+// connection is not used again.
+func TestMaxBodyDoesNotWait(t *testing.T) {
+	t.Parallel()
+	r := gin.New()
+	r.POST("/", middleware.MaxBody(10), func(c *gin.Context) {
+		_, _ = io.ReadAll(c.Request.Body)
+		c.Status(http.StatusRequestEntityTooLarge)
+	})
+	server := httptest.NewServer(r)
+	t.Cleanup(server.Close)
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n")
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusRequestEntityTooLarge || !answer.Close {
+		t.Errorf("%d, the connection is closed: %v", answer.StatusCode, answer.Close)
 	}
 }

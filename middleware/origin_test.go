@@ -1,0 +1,104 @@
+package middleware_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"gin-auth/middleware"
+)
+
+// TestCrossOrigin: a browser's POST for another origin's page does not reach the handler unless the origin is
+// trusted, and only a trusted origin gets CORS headers.
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	const (
+		trusted, other = "https://app.example.com", "https://evil.example"
+		site, origin   = "Sec-Fetch-Site", "Origin"
+	)
+	for name, test := range map[string]struct {
+		method  string
+		header  []string // name and value
+		refused bool
+		shared  bool // has the CORS headers
+	}{
+		"no browser":                    {"POST", nil, false, false},
+		"its own page":                  {"POST", []string{site, "same-origin"}, false, false},
+		"its own page, an old browser":  {"POST", []string{origin, "http://example.com"}, false, false},
+		"another page":                  {"POST", []string{site, "cross-site", origin, other}, true, false},
+		"another page, an old browser":  {"POST", []string{origin, other}, true, false},
+		"another page of the same site": {"POST", []string{site, "same-site"}, true, false},
+		"another page's GET":            {"GET", []string{site, "cross-site", origin, other}, false, false},
+		"a trusted page":                {"POST", []string{site, "cross-site", origin, trusted}, false, true},
+		"a trusted page's GET":          {"GET", []string{origin, trusted}, false, true},
+		"a page of a longer name":       {"POST", []string{origin, trusted + ".evil.example"}, true, false},
+	} {
+		for _, origins := range [][]string{{trusted}, nil} {
+			refused, shared := test.refused, test.shared && origins != nil
+			if test.shared && origins == nil && test.method == "POST" {
+				refused = true
+			}
+			crossOrigin, err := middleware.CrossOrigin(origins)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ran := false
+			var failed error
+			r := gin.New()
+			r.Use(func(c *gin.Context) {
+				c.Next()
+				if last := c.Errors.Last(); last != nil {
+					failed = last.Err
+				}
+			}, crossOrigin)
+			r.Handle(test.method, "/", func(*gin.Context) { ran = true })
+			request := httptest.NewRequest(test.method, "/", nil)
+			for pair := range slices.Chunk(test.header, 2) {
+				request.Header.Set(pair[0], pair[1])
+			}
+			answer := httptest.NewRecorder()
+			r.ServeHTTP(answer, request)
+			if ran == refused || errors.Is(failed, middleware.ErrCrossOrigin) != refused {
+				t.Errorf("%s, trusting %q: the handler ran: %v, error %v", name, origins, ran, failed)
+			}
+			want := http.Header{}
+			if shared {
+				want = http.Header{
+					"Access-Control-Allow-Origin": {trusted}, "Access-Control-Allow-Credentials": {"true"},
+					"Access-Control-Expose-Headers": {"X-Request-Id"}, "Vary": {"Origin"},
+				}
+			}
+			for _, header := range []string{
+				"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Vary",
+			} {
+				if got := answer.Header()[header]; !slices.Equal(got, want[header]) {
+					t.Errorf("%s, trusting %q: %s is %q, want %q", name, origins, header, got, want[header])
+				}
+			}
+		}
+	}
+	if _, err := middleware.CrossOrigin([]string{"app.example.com"}); err == nil {
+		t.Error("an origin without a scheme is trusted")
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	for httpsOnly, transport := range map[bool]string{true: "max-age=31536000", false: ""} {
+		r := gin.New()
+		r.GET("/", middleware.Headers(httpsOnly))
+		answer := httptest.NewRecorder()
+		r.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+		for name, want := range map[string]string{
+			"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Strict-Transport-Security": transport,
+		} {
+			if got := answer.Header().Get(name); got != want {
+				t.Errorf("https only: %v: %s is %q, want %q", httpsOnly, name, got, want)
+			}
+		}
+	}
+}
