@@ -379,7 +379,7 @@ func (s *service) sendRaw(t *testing.T, method, path string) answer {
 
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
-	s := newService(t, "REDIS_TIMEOUT=300ms")
+	s := newService(t)
 	browser := s.browser(t)
 	token := s.login(t, browser)
 	other := s.browser(t)
@@ -419,7 +419,7 @@ func TestRedisAway(t *testing.T) {
 // TestVerify has what a reverse proxy is told of tokens, by this service or another, and of none.
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	s := newService(t, "REDIS_TIMEOUT=300ms")
+	s := newService(t)
 	token := s.login(t, s.browser(t))
 	me := s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token)
 	var ours struct{ User struct{ ID string } }

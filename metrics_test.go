@@ -12,7 +12,7 @@ import (
 // TestMetrics has each login and each of the guard's decisions counted under what became of it.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	s := newService(t, "REDIS_TIMEOUT=100ms")
+	s := newService(t)
 	browser := s.browser(t)
 	token := s.login(t, browser)
 	wrong := `{"email":"ada@example.com","password":"a wrong horse"}`

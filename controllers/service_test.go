@@ -6,7 +6,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -294,16 +293,6 @@ func (i *instance) accepts(token string) bool {
 	return token != "" && i.get("/me", token).status == http.StatusOK
 }
 
-// userOf returns the id of the user in the body of an answer.
-func (a answer) userOf(t *testing.T) string {
-	t.Helper()
-	var body struct{ User struct{ ID string } }
-	if err := json.Unmarshal([]byte(a.body), &body); err != nil || body.User.ID == "" {
-		t.Errorf("no user in %d %s", a.status, a.body)
-	}
-	return body.User.ID
-}
-
 // sign returns a token with the given claims, as another service that has the secret signs it.
 func sign(claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
@@ -321,27 +310,52 @@ type fixture struct {
 	laptop, phone string // tokens
 }
 
+// correctHorse is a hash of the password "correct horse", at the cost that the instances have.
+const correctHorse = "$2b$04$XXQ7u9fpz3FaJUwVEMvBVe2.NG6IljAHf9Ud6tOYipBdARBp8kbVu"
+
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	r := startRedis(t)
-	f := &fixture{redis: r, a: r.start(t), b: r.start(t)}
-	f.id = f.a.post("/register", "", ada).userOf(t)
-	f.laptop, f.phone = f.a.login(adaLogin).token, f.b.login(adaLogin).token
-	for _, i := range []*instance{f.a, f.b} { // both know the epoch from here on
-		if !i.accepts(f.laptop) || !i.accepts(f.phone) {
-			t.Fatal("no two sessions")
-		}
+	f := &fixture{redis: r, a: r.start(t), b: r.start(t), id: "6b0505940123456789abcdef"}
+	user := db.User{ID: f.id, Email: "ada@example.com", Username: "ada", Role: "user", PasswordHash: correctHorse}
+	if created, err := f.a.store.CreateUser(t.Context(), user); !created || err != nil {
+		t.Fatal(created, err)
+	}
+	f.laptop, f.phone = f.a.issue(t, user), f.b.issue(t, user)
+	if !f.a.accepts(f.laptop) || !f.b.accepts(f.phone) { // both know the epoch from here on
+		t.Fatal("no two sessions")
 	}
 	r.sent()
 	return f
 }
 
-// fixtures returns a fixture for every command that do sends to Redis, and one more.
-func fixtures(t *testing.T, do func(*fixture)) []*fixture {
+// issue returns a new token of a user.
+func (i *instance) issue(t *testing.T, user db.User) string {
+	t.Helper()
+	at, err := i.store.IssueTime(t.Context(), user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := session.User{ID: user.ID, Email: user.Email, Username: user.Username, Role: user.Role}
+	s, err := i.auth.Sessions.Issue(of, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Token
+}
+
+// fixtures returns a fixture for every command that do sends to Redis and that matches, and one more.
+func fixtures(t *testing.T, expression string, do func(*fixture) answer) []*fixture {
 	t.Helper()
 	f := newFixture(t)
 	do(f)
-	all := make([]*fixture, len(f.redis.sent())+1)
+	n := 1
+	for _, command := range f.redis.sent() {
+		if regexp.MustCompile(expression).MatchString(command) {
+			n++
+		}
+	}
+	all := make([]*fixture, n)
 	for n := range all {
 		all[n] = newFixture(t)
 	}
