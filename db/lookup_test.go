@@ -333,6 +333,25 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
+// TestImpatientCaller: a caller whose own time is up says nothing about Redis.
+func TestImpatientCaller(t *testing.T) {
+	t.Parallel()
+	d, s := openSpy(t, 20*time.Second)
+	release := s.hold()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, _, err := d.UserByEmail(ctx, "ada@example.com"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an answer of a Redis that hangs: %v", err)
+	}
+	if d.lane.isOpen() {
+		t.Error("calls are refused from then on")
+	}
+	release()
+	if _, _, err := d.UserByEmail(t.Context(), "ada@example.com"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestDialler: however often it fails, a Redis that is back is found at once. It runs alone: a test beside it
 // might take the port that is free for a while.
 func TestDialler(t *testing.T) {
