@@ -90,7 +90,7 @@ func (l *lane) add(q *lookup) (batch []*lookup) {
 		}
 		return nil
 	}
-	if l.flights == maxFlights || !l.due(l.flights) {
+	if l.flights >= maxFlights || !l.due(l.flights) {
 		return nil
 	}
 	l.flights++
@@ -109,6 +109,9 @@ func (l *lane) gather() {
 	l.mu.Lock()
 	l.gathering = false
 	batch := l.take()
+	if batch == nil { // another round trip has taken them, because Redis is not far any more
+		l.flights--
+	}
 	l.mu.Unlock()
 	l.run(batch)
 }

@@ -188,38 +188,56 @@ func TestLookupsShareFlights(t *testing.T) {
 // and none is when all have landed.
 func TestFlightsAreCounted(t *testing.T) {
 	t.Parallel()
-	d, _ := openSpy(t, 20*time.Second)
-	var under, most, empty atomic.Int64
-	d.lane.fly = func(_ context.Context, batch []*lookup) error {
-		if len(batch) == 0 {
-			empty.Add(1)
-		}
-		now := under.Add(1)
-		defer under.Add(-1)
-		for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
-		}
-		time.Sleep(time.Duration(rand.IntN(200)) * time.Microsecond)
-		return nil
-	}
-	var all sync.WaitGroup
-	for range 400 {
-		all.Go(func() {
-			for range 100 {
-				if _, _, err := d.lookUpCut(t.Context(), "token", "user"); err != nil {
-					t.Error(err)
+	for name, test := range map[string]struct {
+		far  func() bool
+		most int64
+	}{
+		"near":                      {func() bool { return false }, maxFlights},
+		"far":                       {func() bool { return true }, maxFarFlights},
+		"as the round trip changes": {func() bool { return rand.IntN(4) == 0 }, maxFarFlights},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, _ := openSpy(t, time.Second)
+			var under, most, empty atomic.Int64
+			d.lane.far = test.far
+			d.lane.fly = func(_ context.Context, batch []*lookup) error {
+				if len(batch) == 0 {
+					empty.Add(1)
 				}
-				if rand.IntN(4) == 0 {
-					time.Sleep(time.Duration(rand.IntN(500)) * time.Microsecond)
+				now := under.Add(1)
+				defer under.Add(-1)
+				for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
 				}
+				time.Sleep(time.Duration(rand.IntN(200)) * time.Microsecond)
+				return nil
 			}
+			var all sync.WaitGroup
+			for range 200 {
+				all.Go(func() {
+					for range 20 {
+						q := &lookup{entry: "token"}
+						if batch := d.lane.add(q); batch != nil {
+							d.lane.run(batch)
+						}
+						<-q.done
+						if q.err != nil {
+							t.Error(q.err)
+						}
+						if rand.IntN(4) == 0 {
+							time.Sleep(time.Duration(rand.IntN(500)) * time.Microsecond)
+						}
+					}
+				})
+			}
+			all.Wait()
+			eventually(t, "no flight is under way", func() bool { d.lane.mu.Lock(); defer d.lane.mu.Unlock(); return d.lane.flights == 0 })
+			if empty.Load() > 0 || most.Load() > test.most {
+				t.Errorf("%d flights were empty, %d at once, want %d at most", empty.Load(), most.Load(), test.most)
+			}
+			t.Logf("%d flights at once", most.Load())
 		})
 	}
-	all.Wait()
-	eventually(t, "no flight is under way", func() bool { d.lane.mu.Lock(); defer d.lane.mu.Unlock(); return d.lane.flights == 0 })
-	if empty.Load() > 0 || most.Load() > maxFlights {
-		t.Errorf("%d flights were empty, %d at once", empty.Load(), most.Load())
-	}
-	t.Logf("%d flights at once", most.Load())
 }
 
 // TestAnswersAreNew: an answer comes from a command that was sent after its request arrived.
