@@ -74,7 +74,7 @@ func (b *bench) build(ctx context.Context, variant string) (binary string, err e
 
 // overlay writes what go build takes in the place of db's files, and returns the path of the list.
 func overlay(dir, lookup string) (list string, err error) {
-	original, err := filepath.Abs("db/lookup.go")
+	original, err := filepath.Abs("db/revocation.go")
 	if err != nil {
 		return "", err
 	}

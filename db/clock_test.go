@@ -132,9 +132,9 @@ func TestIdleInstanceSeesTheClock(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
 	redis.SetTime(time.Unix(noon, 0))
-	eventually(t, "the time was seen", func() bool { return d.lane.highest.seconds.Load() == noon })
+	eventually(t, "the time was seen", func() bool { return d.batcher.highest.seconds.Load() == noon })
 	redis.SetTime(time.Unix(noon+300, 0))
-	eventually(t, "the time was seen", func() bool { return d.lane.highest.seconds.Load() == noon+300 })
+	eventually(t, "the time was seen", func() bool { return d.batcher.highest.seconds.Load() == noon+300 })
 	redis.SetTime(time.Unix(noon+2, 0))
 	if _, now, err := d.Revoked(t.Context(), "token", "user", at(noon)); now.Unix() != noon+300 || err != nil {
 		t.Errorf("judged at %d, %v", now.Unix()-noon, err)

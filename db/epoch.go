@@ -208,3 +208,15 @@ func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 	})
 	return cut, err
 }
+
+// epochCut judges the epoch that Redis answered with.
+func (d *DB) epochCut(ctx context.Context, epoch *redis.StringCmd) (int64, error) {
+	answered, err := epoch.Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("the epoch: %w", err)
+	}
+	if d.cluster() {
+		return 0, nil
+	}
+	return d.epoch.judge(ctx, answered)
+}

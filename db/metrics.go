@@ -12,8 +12,8 @@ import (
 // metrics are what the DB measures of itself.
 type metrics struct {
 	exchanges   *prometheus.HistogramVec
-	onFlight    prometheus.Histogram
-	crowded     prometheus.Counter
+	batchSize   prometheus.Histogram
+	overloaded  prometheus.Counter
 	revocations *prometheus.CounterVec
 	outages     *prometheus.CounterVec
 }
@@ -39,14 +39,14 @@ func newMetrics() *metrics {
 			Help:    "Time that an exchange with Redis took, retries and the wait for a connection included, by how it ended.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 		}, []string{"outcome"}),
-		onFlight: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "gin_auth_redis_lookups_per_flight",
-			Help:    "Look-ups of tokens that shared one round trip.",
-			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, maxOnFlight},
+		batchSize: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "gin_auth_redis_lookups_per_batch",
+			Help:    "Lookups of tokens that shared one round trip.",
+			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, maxBatch},
 		}),
-		crowded: prometheus.NewCounter(prometheus.CounterOpts{
+		overloaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gin_auth_redis_lookups_shed_total",
-			Help: "Look-ups of tokens that were refused because too many waited for Redis.",
+			Help: "Lookups of tokens that were refused because too many waited for Redis.",
 		}),
 		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gin_auth_revocations_total",
@@ -77,16 +77,16 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	for _, collector := range []prometheus.Collector{
-		d.metrics.exchanges, d.metrics.onFlight, d.metrics.crowded, d.metrics.revocations, d.metrics.outages,
+		d.metrics.exchanges, d.metrics.batchSize, d.metrics.overloaded, d.metrics.revocations, d.metrics.outages,
 		gauge("gin_auth_redis_up", "1 while Redis answers, as far as is known, else 0.", func() float64 {
 			d.state.mu.Lock()
 			defer d.state.mu.Unlock()
 			return number(d.state.up)
 		}),
 		gauge("gin_auth_redis_breakers_open", "Ways to Redis on which requests are refused at once because it is away: one, or one a node of a cluster.", func() float64 {
-			open := number(d.lane.isOpen())
-			d.lanes.Range(func(_, l any) bool {
-				open += number(l.(*lane).isOpen())
+			open := number(d.batcher.isOpen())
+			d.batchers.Range(func(_, l any) bool {
+				open += number(l.(*batcher).isOpen())
 				return true
 			})
 			return open

@@ -9,20 +9,62 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// noReply stands for that to a GET that wasn't sent.
-var noReply = redis.NewStringResult("", redis.Nil)
+// Revoked asks in one round trip for everything that may revoke a token: an entry on the blacklist, and the cuts at
+// or before which the tokens of its user, or of all users, were revoked. issuedAt returns when the token was
+// issued, in seconds of Redis's clock, 0 if it does not say; it is called only if that matters. userID is "" for a token that names no user.
+//
+// now is the time by which the token's expiry has to be judged. It is the time of the node that holds the entry,
+// read after it, so a token expires before its entry does; and if that clock was set back since the token was
+// issued, it is the highest time that the clock has shown.
+//
+// The epoch is read after the keys, on the same connection, so that a blacklist that is lost in between is noticed.
+// Last comes the proof that a master answered. Any entry on the blacklist counts, whatever its type or value:
+// EXISTS sees what GET and MGET would not.
+func (d *DB) Revoked(ctx context.Context, token, userID string, issuedAt func() int64) (revoked bool, now time.Time, err error) {
+	revoked, cut, now, err := d.lookUp(ctx, token, userID)
+	if err != nil {
+		return false, time.Time{}, fmt.Errorf("asking whether a token is revoked: %w", d.explain(err))
+	}
+	return revoked || cut > 0 && issuedAt() <= cut, d.clock.judge(now, issuedAt), nil
+}
 
-// epochCut judges the epoch that Redis answered with.
-func (d *DB) epochCut(ctx context.Context, epoch *redis.StringCmd) (int64, error) {
-	answered, err := epoch.Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return 0, fmt.Errorf("the epoch: %w", err)
+// lookUp returns whether a token is on the blacklist, the later of the cuts, 0 for none, and the time.
+func (d *DB) lookUp(ctx context.Context, token, userID string) (revoked bool, cut int64, now time.Time, err error) {
+	if err := d.loadClock(ctx); err != nil {
+		return false, 0, time.Time{}, err
+	}
+	entry, userCut := blacklistKey(token), ""
+	if userID != "" {
+		userCut = logoutAllKey(userID)
 	}
 	if d.cluster() {
-		return 0, nil
+		return d.lookUpInCluster(ctx, entry, userCut)
 	}
-	return d.epoch.judge(ctx, answered)
+	return d.lookUpKeys(ctx, d.batcher, entry, userCut)
 }
+
+// Revoke puts token on the blacklist until the given time by Redis's clock, forever if that is the zero time. A
+// time that has passed stores nothing. The entry is the original's: "true". When Revoke returns nil, Redis has
+// stored it, and as many replicas as the options ask for. A client that disconnects does not stop it.
+//
+// It is stored with EXAT (Redis 6.2). A lifetime computed here would be wrong by as much as this instance's clock
+// is, and with a clock that is ahead a token could be valid again after its entry has expired.
+func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
+	args := redis.SetArgs{}
+	if !until.IsZero() {
+		args.ExpireAt = time.Unix(max(1, until.Unix()), 0) // 0 is not a time to SET
+	}
+	err := d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
+		return d.stored(ctx, blacklistKey(token), func(pipeline redis.Pipeliner) {
+			pipeline.SetArgs(ctx, blacklistKey(token), "true", args)
+		})
+	})
+	d.metrics.revoked("token", err, 1)
+	return err
+}
+
+// noReply stands for that to a GET that wasn't sent.
+var noReply = redis.NewStringResult("", redis.Nil)
 
 // parseUserCut reads a user's cut, 0 if there is none.
 func parseUserCut(reply *redis.StringCmd) (int64, error) {
@@ -108,7 +150,7 @@ func (d *DB) issueTime(ctx context.Context, userID string) (at, now time.Time, e
 		}
 		now = clock.Val()
 		if !d.cluster() {
-			d.clock.observe(&d.lane.highest, now)
+			d.clock.observe(&d.batcher.highest, now)
 		}
 		ofUser, err := parseUserCut(userCut)
 		if err != nil {
@@ -122,47 +164,4 @@ func (d *DB) issueTime(ctx context.Context, userID string) (at, now time.Time, e
 		return err
 	})
 	return at, now, err
-}
-
-// stored runs a command that writes key and returns nil once Redis, and as many replicas as the options
-// ask for, have stored it. WAIT counts for the writes of its own connection, so both go in one pipeline.
-func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)) error {
-	node, err := d.nodeOf(ctx, key)
-	if err != nil {
-		return err
-	}
-	if d.waitReplicas == 0 {
-		return d.pipelineAll(ctx, node, write)
-	}
-	// Redis looks at who waits ten times a second: a WAIT of half the timeout may take a tenth of a second more.
-	var replicas *redis.Cmd
-	if err := d.pipelineAll(ctx, node, func(p redis.Pipeliner) {
-		write(p)
-		replicas = p.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 2).Milliseconds())
-	}); err != nil {
-		return err
-	}
-	n, err := replicas.Int()
-	if err != nil {
-		return fmt.Errorf("waiting for replicas: %w", err)
-	}
-	if n < d.waitReplicas {
-		return fmt.Errorf("waiting for replicas: %d of %d hold it", n, d.waitReplicas)
-	}
-	return nil
-}
-
-// nodeOf returns the node that a write of key and a WAIT behind it have to go to.
-func (d *DB) nodeOf(ctx context.Context, key string) (*redis.Client, error) {
-	if cluster, ok := d.client.(*redis.ClusterClient); ok {
-		return cluster.MasterForKey(ctx, key)
-	}
-	return d.client.(*redis.Client), nil
-}
-
-// cluster tells whether the keys are spread over nodes. The epoch would speak for its own node alone
-// there, so there is none.
-func (d *DB) cluster() bool {
-	_, ok := d.client.(*redis.ClusterClient)
-	return ok
 }

@@ -99,6 +99,9 @@ func TestReplicaIsLeft(t *testing.T) {
 	if _, _, err := d.lookUpCut(t.Context(), "token", ""); !errors.Is(err, errNotMaster) {
 		t.Fatal(err)
 	}
+	if !d.batcher.isOpen() {
+		t.Error("calls go on to the replica")
+	}
 	s.setReplies(nil)
 	eventually(t, "a master answers", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
 	if s.TotalConnectionCount() == before {
@@ -108,6 +111,44 @@ func TestReplicaIsLeft(t *testing.T) {
 	defer d.dialer.mu.Unlock()
 	if n := len(d.dialer.open); n > 5 {
 		t.Errorf("%d connections are open", n)
+	}
+}
+
+// TestRefusedCommands: a command that Redis refuses is no answer, whichever of them it is.
+func TestRefusedCommands(t *testing.T) {
+	t.Parallel()
+	for command, ask := range map[string]func(*testing.T, *DB) error{
+		"EXISTS": func(t *testing.T, d *DB) error { _, _, err := d.lookUpCut(t.Context(), "token", "user"); return err },
+		"GET":    func(t *testing.T, d *DB) error { _, _, err := d.lookUpCut(t.Context(), "token", "user"); return err },
+		"TIME":   func(t *testing.T, d *DB) error { _, _, err := d.lookUpCut(t.Context(), "token", "user"); return err },
+		"SET":    func(t *testing.T, d *DB) error { return d.Revoke(t.Context(), "token", time.Time{}) },
+		"EVAL":   func(t *testing.T, d *DB) error { return d.LogoutAll(t.Context(), "user") },
+	} {
+		d, s := answering(t, map[string]string{command: noPerm})
+		if err := ask(t, d); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+			t.Errorf("%s is refused: %v", command, err)
+		}
+		s.setReplies(nil)
+		if err := ask(t, d); err != nil {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}
+
+// TestTooFewReplicas: a revocation is stored when as many replicas hold it as the options ask for.
+func TestTooFewReplicas(t *testing.T) {
+	t.Parallel()
+	d, s := openSpy(t, 5*time.Second)
+	d.waitReplicas = 2
+	for reply, want := range map[string]string{":0": "0 of 2 hold it", ":1": "1 of 2 hold it", ":2": "", ":3": ""} {
+		s.setReplies(map[string]string{"WAIT": reply})
+		for what, err := range map[string]error{
+			"Revoke": d.Revoke(t.Context(), "token", time.Time{}), "LogoutAll": d.LogoutAll(t.Context(), "user"),
+		} {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s, WAIT answers %s: %v, want %q", what, reply, err, want)
+			}
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -99,51 +98,6 @@ func (d *DB) yieldUsers(ctx context.Context, keys []string, yield func(User, err
 		}
 	}
 	return true
-}
-
-// getAll gets every key in one pipeline, which on a cluster goes to each node that holds one. Without
-// an error every reply is a record, a redis.Nil, or Redis's refusal because of the record's type.
-func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.StringCmd, error) {
-	replies := make([]*redis.StringCmd, len(keys))
-	if len(keys) == 0 {
-		return replies, nil
-	}
-	err := d.call(ctx, doing, func(ctx context.Context) error {
-		// Its own error comes first: where no connection could be had, the replies may have none.
-		if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
-			for i, key := range keys {
-				replies[i] = p.Get(ctx, key)
-			}
-		}); err != nil {
-			return err
-		}
-		for _, reply := range replies {
-			if err := reply.Err(); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") {
-				return err
-			}
-		}
-		return nil
-	})
-	return replies, err
-}
-
-// masters lists the nodes that share the keys.
-func (d *DB) masters(ctx context.Context) ([]*redis.Client, error) {
-	cluster, ok := d.client.(*redis.ClusterClient)
-	if !ok {
-		return []*redis.Client{d.client.(*redis.Client)}, nil
-	}
-	var mu sync.Mutex
-	var nodes []*redis.Client
-	err := d.call(ctx, "asking for the cluster's masters", func(ctx context.Context) error {
-		return cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
-			mu.Lock()
-			defer mu.Unlock()
-			nodes = append(nodes, node)
-			return nil
-		})
-	})
-	return nodes, err
 }
 
 // replaceRecord stores a record in the place of the one that was read, and says 0 if another has taken

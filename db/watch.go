@@ -109,7 +109,7 @@ func (d *DB) ready(ctx context.Context) error {
 	if d.cluster() { // the key may be another node's
 		setBack = d.client.Get(ctx, clockKey)
 	} else {
-		d.clock.observe(&d.lane.highest, now)
+		d.clock.observe(&d.batcher.highest, now)
 	}
 	if err := d.takeClock(ctx, setBack); err != nil {
 		return err

@@ -40,7 +40,7 @@ const (
 )
 
 // fleet logs each token out at either side and asks either for it.
-func (l *lane) fleet(t *testing.T) {
+func (l *pair) fleet(t *testing.T) {
 	t.Helper()
 	t.Run(twoLogins, l.twoLogins)
 	for _, row := range fleetRows {
@@ -53,7 +53,7 @@ func (l *lane) fleet(t *testing.T) {
 }
 
 // fleetCase wants a token that was logged out at one side to be over at another.
-func (l *lane) fleetCase(t *testing.T, row fleetRow, out, asked string) {
+func (l *pair) fleetCase(t *testing.T, row fleetRow, out, asked string) {
 	t.Helper()
 	defer clean(t, l.redis)
 	c := testCase{name: t.Name(), token: row.token, request: askMe, before: []string{putOut}}
@@ -68,7 +68,7 @@ func (l *lane) fleetCase(t *testing.T, row fleetRow, out, asked string) {
 	all(says(http.StatusUnauthorized, expired), clears)(t, o)
 }
 
-func (l *lane) side(name string) *harness.Service {
+func (l *pair) side(name string) *harness.Service {
 	if name == "original" {
 		return l.original
 	}
@@ -76,7 +76,7 @@ func (l *lane) side(name string) *harness.Service {
 }
 
 // wantWelcome wants both sides to answer alike for a token that is good.
-func (l *lane) wantWelcome(t *testing.T, c testCase) {
+func (l *pair) wantWelcome(t *testing.T, c testCase) {
 	t.Helper()
 	r := c.prepare(time.Now())
 	a := exchange(address(l.original), r.request, answersWithin)
@@ -99,7 +99,7 @@ func logInAt(t *testing.T, side *harness.Service) string {
 
 // twoLogins is the divergence jti as it hurts: two logins within a second are one session at the
 // original.
-func (l *lane) twoLogins(t *testing.T) {
+func (l *pair) twoLogins(t *testing.T) {
 	t.Helper()
 	same := func(side *harness.Service) bool {
 		first, second := logInAt(t, side), logInAt(t, side)

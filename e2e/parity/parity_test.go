@@ -28,7 +28,7 @@ func TestSameAnswers(t *testing.T) {
 	for _, express := range []string{"4", "5"} {
 		t.Run("express "+express, func(t *testing.T) {
 			t.Parallel()
-			l := startLane(t, laneOptions{express: express})
+			l := startPair(t, pairOptions{express: express})
 			for _, group := range append(groups, group{name: "more", cases: moreGenerated()}) {
 				t.Run(group.name, func(t *testing.T) {
 					for _, c := range group.cases {

@@ -12,7 +12,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// setting is a lane of its own: another Redis, another environment, or something that goes wrong.
+// setting is a pair of its own: another Redis, another environment, or something that goes wrong.
 type setting struct {
 	group
 	redisArgs []string
@@ -20,7 +20,7 @@ type setting struct {
 	// originalEnv is for the original alone.
 	originalEnv []string
 	// trouble is what goes wrong once both sides are connected; nil for nothing.
-	trouble func(t *testing.T, l *lane)
+	trouble func(t *testing.T, l *pair)
 }
 
 // TestSettings asks both sides in every setting. What Redis holds afterwards is not compared: most
@@ -44,9 +44,9 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-func startSetting(t *testing.T, s setting) *lane {
+func startSetting(t *testing.T, s setting) *pair {
 	t.Helper()
-	return startLane(t, laneOptions{
+	return startPair(t, pairOptions{
 		express:     "4",
 		redisArgs:   s.redisArgs,
 		env:         s.env,
@@ -55,7 +55,7 @@ func startSetting(t *testing.T, s setting) *lane {
 }
 
 // prepareAll brings about the state of Redis that the cases start from, of all of them together.
-func (l *lane) prepareAll(t *testing.T, cases []testCase) []ready {
+func (l *pair) prepareAll(t *testing.T, cases []testCase) []ready {
 	t.Helper()
 	var all []ready
 	for _, c := range cases {
@@ -67,7 +67,7 @@ func (l *lane) prepareAll(t *testing.T, cases []testCase) []ready {
 }
 
 // awaitConnected waits until both sides have an answer from Redis.
-func (l *lane) awaitConnected(t *testing.T) {
+func (l *pair) awaitConnected(t *testing.T) {
 	t.Helper()
 	probe := testCase{name: "probe", request: askMe}.prepare(time.Now())
 	for _, side := range []*harness.Service{l.original, l.ours} {
@@ -85,7 +85,7 @@ func (l *lane) awaitConnected(t *testing.T) {
 const patience = 700 * time.Millisecond
 
 // askAll asks both sides everything at once, so that what takes long takes long once.
-func (l *lane) askAll(cases []ready) []outcome {
+func (l *pair) askAll(cases []ready) []outcome {
 	outcomes := make([]outcome, len(cases))
 	var asked sync.WaitGroup
 	for i, r := range cases {
@@ -105,16 +105,16 @@ func (l *lane) askAll(cases []ready) []outcome {
 
 // What goes wrong.
 
-func kill(_ *testing.T, l *lane) { l.server.Kill() }
+func kill(_ *testing.T, l *pair) { l.server.Kill() }
 
 // killUntilDeath waits until the original has died of it.
-func killUntilDeath(t *testing.T, l *lane) {
+func killUntilDeath(t *testing.T, l *pair) {
 	t.Helper()
 	l.server.Kill()
 	l.original.Exit(t)
 }
 
-func stop(t *testing.T, l *lane) {
+func stop(t *testing.T, l *pair) {
 	t.Helper()
 	if err := l.server.Process.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -122,16 +122,16 @@ func stop(t *testing.T, l *lane) {
 }
 
 // tell is a command to Redis that makes the trouble.
-func tell(words ...string) func(*testing.T, *lane) {
-	return func(t *testing.T, l *lane) {
+func tell(words ...string) func(*testing.T, *pair) {
+	return func(t *testing.T, l *pair) {
 		t.Helper()
 		l.apply(t, []command{words})
 	}
 }
 
 // inTurn is several of them, one after the other.
-func inTurn(troubles ...func(*testing.T, *lane)) func(*testing.T, *lane) {
-	return func(t *testing.T, l *lane) {
+func inTurn(troubles ...func(*testing.T, *pair)) func(*testing.T, *pair) {
+	return func(t *testing.T, l *pair) {
 		t.Helper()
 		for _, trouble := range troubles {
 			trouble(t, l)
@@ -140,7 +140,7 @@ func inTurn(troubles ...func(*testing.T, *lane)) func(*testing.T, *lane) {
 }
 
 // awaitMasterDown waits until Redis refuses to be read.
-func awaitMasterDown(t *testing.T, l *lane) {
+func awaitMasterDown(t *testing.T, l *pair) {
 	t.Helper()
 	harness.Eventually(t, "Redis refuses to be read", func() error {
 		if err := l.redis.Exists(t.Context(), "x").Err(); err == nil {

@@ -95,16 +95,16 @@ func openSpy(t *testing.T, timeout time.Duration) (*DB, *spy) {
 	return d, s
 }
 
-// TestLookupsShareFlights: a lone look-up goes at once; those that come while flights are under way go
-// together, their own questions first and one epoch last, and each gets its own answer.
-func TestLookupsShareFlights(t *testing.T) {
+// TestLookupsShareRoundTrips: a lone lookup is sent at once; those that arrive while round trips are under way are
+// sent together, their own questions first and the epoch after them, and each gets its own answer.
+func TestLookupsShareRoundTrips(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 20*time.Second)
 	if _, _, err := d.lookUpCut(t.Context(), "lone", "ada"); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:lone logout-all:ada, GET auth:epoch, TIME, WAIT 0 0"; got != want {
-		t.Errorf("for one look-up: %s; want %s", got, want)
+		t.Errorf("for one lookup: %s; want %s", got, want)
 	}
 	_ = s.Set("blacklist:revoked", "true")
 	if revoked, _, err := d.lookUpCut(t.Context(), "revoked", "ada"); !revoked || err != nil {
@@ -124,14 +124,14 @@ func TestLookupsShareFlights(t *testing.T) {
 			_ = s.Set(fmt.Sprint("logout-all:u", i), fmt.Sprint(1000+i))
 		}
 	}
-	_, _ = s.Push("logout-all:u1", "no text") // fails its own look-up alone
-	var boarded, flights atomic.Int64
+	_, _ = s.Push("logout-all:u1", "no text") // fails its own lookup alone
+	var sent, roundTrips atomic.Int64
 	gate := make(chan struct{})
-	d.lane.fly = func(ctx context.Context, batch []*lookup) error {
-		boarded.Add(int64(len(batch)))
-		flights.Add(1)
+	d.batcher.send = func(ctx context.Context, batch []*lookup) error {
+		sent.Add(int64(len(batch)))
+		roundTrips.Add(1)
 		<-gate
-		return d.fly(ctx, batch)
+		return d.send(ctx, batch)
 	}
 	var all sync.WaitGroup
 	for i := range n {
@@ -146,14 +146,14 @@ func TestLookupsShareFlights(t *testing.T) {
 					t.Error("a user's cut that is a list is taken for an answer")
 				}
 			} else if revoked != (i%3 == 0) || cut != wantCut || err != nil {
-				t.Errorf("look-up %d: %v, %d, %v", i, revoked, cut, err)
+				t.Errorf("lookup %d: %v, %d, %v", i, revoked, cut, err)
 			}
 		})
 	}
 	eventually(t, "all wait", func() bool {
-		d.lane.mu.Lock()
-		defer d.lane.mu.Unlock()
-		return len(d.lane.waiting)+int(boarded.Load()) == n
+		d.batcher.mu.Lock()
+		defer d.batcher.mu.Unlock()
+		return len(d.batcher.queue)+int(sent.Load()) == n
 	})
 	close(gate)
 	all.Wait()
@@ -178,30 +178,30 @@ func TestLookupsShareFlights(t *testing.T) {
 	if questions != 0 {
 		t.Errorf("%d questions without an epoch after them", questions)
 	}
-	if most := int64(maxFlights + n/maxOnFlight + 1); flights.Load() > most {
-		t.Errorf("%d flights for %d look-ups, want %d at most", flights.Load(), n, most)
+	if most := int64(maxRoundTrips + n/maxBatch + 1); roundTrips.Load() > most {
+		t.Errorf("%d round trips for %d lookups, want %d at most", roundTrips.Load(), n, most)
 	}
-	t.Logf("%d look-ups in %d flights", n, flights.Load())
+	t.Logf("%d lookups in %d round trips", n, roundTrips.Load())
 }
 
-// TestFlightsAreCounted: however many come and go at once, no flight is empty, no more are under way than may be,
-// and none is when all have landed.
-func TestFlightsAreCounted(t *testing.T) {
+// TestRoundTripsAreCounted: however many come and go at once, no flight is empty, no more are under way than may be,
+// and none is when all have takeShared.
+func TestRoundTripsAreCounted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		far  func() bool
 		most int64
 	}{
-		"near":                      {func() bool { return false }, maxFlights},
-		"far":                       {func() bool { return true }, maxFarFlights},
-		"as the round trip changes": {func() bool { return rand.IntN(4) == 0 }, maxFarFlights},
+		"near":                      {func() bool { return false }, maxRoundTrips},
+		"far":                       {func() bool { return true }, maxFarRoundTrips},
+		"as the round trip changes": {func() bool { return rand.IntN(4) == 0 }, maxFarRoundTrips},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d, _ := openSpy(t, time.Second)
 			var under, most, empty atomic.Int64
-			d.lane.far = test.far
-			d.lane.fly = func(_ context.Context, batch []*lookup) error {
+			d.batcher.far = test.far
+			d.batcher.send = func(_ context.Context, batch []*lookup) error {
 				if len(batch) == 0 {
 					empty.Add(1)
 				}
@@ -217,8 +217,8 @@ func TestFlightsAreCounted(t *testing.T) {
 				all.Go(func() {
 					for range 20 {
 						q := &lookup{entry: "token"}
-						if batch := d.lane.add(q); batch != nil {
-							d.lane.run(batch)
+						if batch := d.batcher.enqueue(q); batch != nil {
+							d.batcher.flushAll(batch)
 						}
 						<-q.done
 						if q.err != nil {
@@ -231,11 +231,11 @@ func TestFlightsAreCounted(t *testing.T) {
 				})
 			}
 			all.Wait()
-			eventually(t, "no flight is under way", func() bool { d.lane.mu.Lock(); defer d.lane.mu.Unlock(); return d.lane.flights == 0 })
+			eventually(t, "no round trip is under way", func() bool { d.batcher.mu.Lock(); defer d.batcher.mu.Unlock(); return d.batcher.roundTrips == 0 })
 			if empty.Load() > 0 || most.Load() > test.most {
-				t.Errorf("%d flights were empty, %d at once, want %d at most", empty.Load(), most.Load(), test.most)
+				t.Errorf("%d batches were empty, %d at once, want %d at most", empty.Load(), most.Load(), test.most)
 			}
-			t.Logf("%d flights at once", most.Load())
+			t.Logf("%d round trips at once", most.Load())
 		})
 	}
 }
@@ -246,14 +246,14 @@ func TestAnswersAreNew(t *testing.T) {
 	d, s := openSpy(t, 20*time.Second)
 	release := s.hold()
 	var all sync.WaitGroup
-	const early = 1 + (maxFlights-1)*worthAnother
+	const early = 1 + (maxRoundTrips-1)*minBatch
 	for i := range early {
 		all.Go(func() { _, _, _ = d.lookUpCut(t.Context(), fmt.Sprint("early ", i), "") })
 	}
-	eventually(t, "every flight has left", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.commands) >= maxFlights })
+	eventually(t, "every round trip is under way", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.commands) >= maxRoundTrips })
 	all.Go(func() {
 		if revoked, _, err := d.lookUpCut(t.Context(), "late", ""); !revoked || err != nil {
-			t.Errorf("revoked after the flights left, before the request: %v, %v", revoked, err)
+			t.Errorf("revoked after the batches were sent, before the request: %v, %v", revoked, err)
 		}
 	})
 	_ = s.Set("blacklist:late", "true")
@@ -261,43 +261,43 @@ func TestAnswersAreNew(t *testing.T) {
 	all.Wait()
 }
 
-// TestCallersLeave: each caller but those that fly leaves when its client is gone; those that have left count
+// TestCallersLeave: each caller except those that make a round trip returns when its client is gone; those that have left count
 // until Redis answers, and who comes when too many wait is refused at once.
 func TestCallersLeave(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 20*time.Second)
 	release := s.hold()
-	var gone, crowded, flew atomic.Int64
+	var gone, overloaded, sent atomic.Int64
 	ctx, leave := context.WithCancel(t.Context())
 	var all sync.WaitGroup
-	const n = maxFlights*maxOnFlight + maxWaiting + 100
+	const n = maxRoundTrips*maxBatch + maxQueue + 100
 	for range n {
 		all.Go(func() {
 			switch _, _, err := d.lookUpCut(ctx, "token", ""); {
 			case errors.Is(err, context.Canceled):
 				gone.Add(1)
-			case errors.Is(err, errCrowded):
-				crowded.Add(1)
+			case errors.Is(err, errOverloaded):
+				overloaded.Add(1)
 			case err == nil:
-				flew.Add(1)
+				sent.Add(1)
 			default:
 				t.Errorf("%v", err)
 			}
 		})
 	}
-	eventually(t, "too many wait", func() bool { return crowded.Load() >= 100 })
+	eventually(t, "too many wait", func() bool { return overloaded.Load() >= 100 })
 	leave()
-	eventually(t, "they have left", func() bool { return gone.Load()+crowded.Load() >= n-maxFlights })
-	if _, _, err := d.lookUpCut(t.Context(), "one more", ""); !errors.Is(err, errCrowded) {
-		t.Errorf("one more: %v, want %v", err, errCrowded)
+	eventually(t, "they have left", func() bool { return gone.Load()+overloaded.Load() >= n-maxRoundTrips })
+	if _, _, err := d.lookUpCut(t.Context(), "one more", ""); !errors.Is(err, errOverloaded) {
+		t.Errorf("one more: %v, want %v", err, errOverloaded)
 	}
 	release()
 	all.Wait()
-	if flew.Load() > maxFlights || crowded.Load() > maxFlights*maxOnFlight+100 {
-		t.Errorf("%d left, %d were refused, %d flew", gone.Load(), crowded.Load(), flew.Load())
+	if sent.Load() > maxRoundTrips || overloaded.Load() > maxRoundTrips*maxBatch+100 {
+		t.Errorf("%d left, %d were refused, %d sent", gone.Load(), overloaded.Load(), sent.Load())
 	}
 	eventually(t, "there is room again", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
-	eventually(t, "no flight is under way", func() bool { d.lane.mu.Lock(); defer d.lane.mu.Unlock(); return d.lane.flights == 0 })
+	eventually(t, "no round trip is under way", func() bool { d.batcher.mu.Lock(); defer d.batcher.mu.Unlock(); return d.batcher.roundTrips == 0 })
 }
 
 // TestBreaker: one call that isn't answered is enough for the next to be refused at once; one probe at a
@@ -310,7 +310,7 @@ func TestBreaker(t *testing.T) {
 	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil {
 		t.Fatal("an answer from a Redis that hangs")
 	}
-	eventually(t, "the breaker has noticed", func() bool { _, err := d.lane.enter(); return err != nil })
+	eventually(t, "the breaker has noticed", func() bool { _, err := d.batcher.enter(); return err != nil })
 	s.sent()
 	since := time.Now()
 	for range 10_000 {
@@ -361,7 +361,7 @@ func TestImpatientCaller(t *testing.T) {
 	if _, _, err := d.UserByEmail(ctx, "ada@example.com"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("an answer of a Redis that hangs: %v", err)
 	}
-	if d.lane.isOpen() {
+	if d.batcher.isOpen() {
 		t.Error("calls are refused from then on")
 	}
 	release()

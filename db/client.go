@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"runtime"
 	"sync"
 	"time"
@@ -56,8 +55,8 @@ type DB struct {
 	state    state
 	epoch    epoch
 	clock    clock
-	lane     *lane
-	lanes    sync.Map // of a cluster: address → *lane
+	batcher  *batcher
+	batchers sync.Map // of a cluster: address → *batcher
 	metrics  *metrics
 
 	life       context.Context // until Close
@@ -81,7 +80,7 @@ func Open(o Options) (*DB, error) {
 	}
 	d.epoch.installFirst, d.epoch.installLost = d.installFirstEpoch, d.installLostEpoch
 	d.life, d.end = context.WithCancel(context.Background())
-	d.lane = d.newLane(d.probe, func(err error) { d.setState(d.explain(err)) })
+	d.batcher = d.newBatcher(d.probe, func(err error) { d.setState(d.explain(err)) })
 	if len(o.Addrs) == 0 {
 		if err := d.embed(&o); err != nil {
 			return nil, err
@@ -135,7 +134,7 @@ const (
 	connLifetime       = 40 * time.Second
 	connLifetimeJitter = 10 * time.Second
 	// minIdleConns are kept ready by an instance that serves. Connecting takes several round trips.
-	minIdleConns = 2 * maxFlights
+	minIdleConns = 2 * maxRoundTrips
 	poolSize     = 32
 	// bufferSize is that of a connection, in bytes. A full batch of lookups takes about 100 KiB.
 	bufferSize = 64 << 10
@@ -186,52 +185,17 @@ func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
 // call runs one exchange with Redis within the timeout, unless Redis is known to be away. The error says
 // what was being done.
 func (d *DB) call(ctx context.Context, doing string, exchange func(context.Context) error) error {
-	began, err := d.lane.enter()
+	began, err := d.batcher.enter()
 	if err == nil {
 		err = d.callAnyway(ctx, exchange)
 		if !d.cluster() { // where an error speaks for one of several nodes
-			d.lane.leave(ctx, began, err)
+			d.batcher.leave(ctx, began, err)
 		}
 	}
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("%s: %w", doing, d.explain(err))
 	}
 	return nil
-}
-
-// explain adds to an error of a call what is known of its cause: why no connection can be made, or that Redis is
-// too far away for the timeout.
-func (d *DB) explain(err error) error {
-	var explained *connectError
-	if !unanswered(err) || errors.As(err, &explained) {
-		return err
-	}
-	if failed := d.dialer.failed.Load(); failed != nil {
-		return &connectError{err, failed.Error()}
-	}
-	if wanted := WantedTimeout(d.RoundTrip()); wanted > d.timeout && isTimeout(err) {
-		return &connectError{err, fmt.Sprintf("a round trip to Redis takes %s: set REDIS_TIMEOUT=%s", d.RoundTrip(), wanted)}
-	}
-	if isTimeout(err) {
-		return &connectError{err, fmt.Sprintf("Redis did not answer within %s (REDIS_TIMEOUT)", d.timeout)}
-	}
-	return err
-}
-
-// RoundTrip returns how long a round trip to Redis takes, 0 if that is not known.
-func (d *DB) RoundTrip() time.Duration {
-	return time.Duration(d.dialer.roundTrip.Load()).Round(time.Millisecond)
-}
-
-// WantedTimeout returns the Options.Timeout that fits a round trip: enough for two, and for what Redis needs.
-func WantedTimeout(roundTrip time.Duration) time.Duration {
-	const step = 100 * time.Millisecond
-	return (roundTrip*5/2 + step - 1).Truncate(step)
-}
-
-func isTimeout(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) && network.Timeout()
 }
 
 func (d *DB) callAnyway(ctx context.Context, exchange func(context.Context) error) error {
@@ -241,4 +205,58 @@ func (d *DB) callAnyway(ctx context.Context, exchange func(context.Context) erro
 	err := exchange(ctx)
 	d.metrics.exchanged(time.Since(start), err)
 	return err
+}
+
+// stored runs a command that writes key and returns nil once Redis, and as many replicas as the options
+// ask for, have stored it. WAIT counts for the writes of its own connection, so both go in one pipeline.
+func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)) error {
+	node, err := d.nodeOf(ctx, key)
+	if err != nil {
+		return err
+	}
+	if d.waitReplicas == 0 {
+		return d.pipelineAll(ctx, node, write)
+	}
+	// Redis looks at who waits ten times a second: a WAIT of half the timeout may take a tenth of a second more.
+	var replicas *redis.Cmd
+	if err := d.pipelineAll(ctx, node, func(p redis.Pipeliner) {
+		write(p)
+		replicas = p.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 2).Milliseconds())
+	}); err != nil {
+		return err
+	}
+	n, err := replicas.Int()
+	if err != nil {
+		return fmt.Errorf("waiting for replicas: %w", err)
+	}
+	if n < d.waitReplicas {
+		return fmt.Errorf("waiting for replicas: %d of %d hold it", n, d.waitReplicas)
+	}
+	return nil
+}
+
+// getAll gets every key in one pipeline, which on a cluster goes to each node that holds one. Without
+// an error every reply is a record, a redis.Nil, or Redis's refusal because of the record's type.
+func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.StringCmd, error) {
+	replies := make([]*redis.StringCmd, len(keys))
+	if len(keys) == 0 {
+		return replies, nil
+	}
+	err := d.call(ctx, doing, func(ctx context.Context) error {
+		// Its own error comes first: where no connection could be had, the replies may have none.
+		if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
+			for i, key := range keys {
+				replies[i] = p.Get(ctx, key)
+			}
+		}); err != nil {
+			return err
+		}
+		for _, reply := range replies {
+			if err := reply.Err(); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+				return err
+			}
+		}
+		return nil
+	})
+	return replies, err
 }

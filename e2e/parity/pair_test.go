@@ -11,25 +11,25 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// lane is the original and this service on one Redis.
-type lane struct {
+// pair is the original and this service on one Redis.
+type pair struct {
 	express        string
 	original, ours *harness.Service
 	server         *harness.Redis
 	redis          *redis.Client
 }
 
-// laneOptions say how a lane differs from others.
-type laneOptions struct {
+// pairOptions say how a pair differs from others.
+type pairOptions struct {
 	express          string // 4 or 5
 	redisArgs        []string
 	env, originalEnv []string // env is for both sides
 }
 
-// startLane starts everything for a lane.
-func startLane(t *testing.T, o laneOptions) *lane {
+// startPair starts everything for a pair.
+func startPair(t *testing.T, o pairOptions) *pair {
 	t.Helper()
-	l := &lane{express: o.express, server: harness.StartRedis(t, o.redisArgs...)}
+	l := &pair{express: o.express, server: harness.StartRedis(t, o.redisArgs...)}
 	password := ""
 	if i := slices.Index(o.redisArgs, "--requirepass"); i >= 0 {
 		password = o.redisArgs[i+1]
@@ -43,13 +43,13 @@ func startLane(t *testing.T, o laneOptions) *lane {
 	return l
 }
 
-// common is what both sides find in their environment in every lane. A busy machine must not look like
+// common is what both sides find in their environment in every pair. A busy machine must not look like
 // a slow Redis.
 var common = []string{"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "LOGIN_LIMIT=off", "REDIS_TIMEOUT=10s"}
 
 // compare runs a case on both sides and holds the answers against each other. Where a second decides
 // both are asked within one.
-func (l *lane) compare(t *testing.T, c testCase) {
+func (l *pair) compare(t *testing.T, c testCase) {
 	t.Helper()
 	for try := 1; ; try++ {
 		now := time.Now()
@@ -72,7 +72,7 @@ func (l *lane) compare(t *testing.T, c testCase) {
 }
 
 // run runs a case on one side and removes what it did to Redis.
-func (l *lane) run(t *testing.T, side *harness.Service, r ready) answer {
+func (l *pair) run(t *testing.T, side *harness.Service, r ready) answer {
 	t.Helper()
 	defer clean(t, l.redis)
 	l.apply(t, r.redis)
@@ -89,7 +89,7 @@ func (l *lane) run(t *testing.T, side *harness.Service, r ready) answer {
 const answersWithin = 15 * time.Second
 
 // apply runs the commands that a case's state is made of.
-func (l *lane) apply(t *testing.T, commands []command) {
+func (l *pair) apply(t *testing.T, commands []command) {
 	t.Helper()
 	for _, words := range commands {
 		var args []any

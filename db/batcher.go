@@ -1,0 +1,195 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// Lookups that arrive at the same time share a round trip: a batch consists of all that wait when it is sent, and
+// asks for the epoch once, after them. So every answer comes from a command that was sent after its request
+// arrived. docs/performance.md says what that is worth, and where these numbers come from.
+const (
+	// maxRoundTrips is how many round trips are under way at once.
+	maxRoundTrips = 4
+	// maxFarRoundTrips is how many are under way at once to a Redis that is far away.
+	maxFarRoundTrips = 24
+	// maxBatch is how many lookups share one of them.
+	maxBatch = 256
+	// minBatch is how many have to wait for another round trip to begin while one is under way.
+	minBatch = 64
+	// maxQueue is how many lookups wait. The next one is rejected at once.
+	maxQueue = 4096
+)
+
+// lookup is a question about one token, and its answer. A key that is "" is not asked for.
+type lookup struct {
+	entry   string // a key of the blacklist
+	userCut string // the key of a user's cut
+
+	revoked bool
+	cut     int64
+	now     time.Time // of the node that answered
+	err     error
+	done    chan struct{} // closed when the four above are set
+}
+
+func (q *lookup) finish(err error) {
+	q.err = err
+	close(q.done)
+}
+
+// batcher sends lookups to one node, or to whatever node holds their keys.
+type batcher struct {
+	*breaker
+	metrics *metrics
+	timeout time.Duration
+	// send makes one round trip and sets the answers of a batch. Its error is that of all lookups in it.
+	send func(context.Context, []*lookup) error
+	// far reports whether a round trip takes so long that a lookup cannot wait for another one first.
+	far func() bool
+
+	mu         sync.Mutex
+	queue      []*lookup
+	roundTrips int  // under way
+	gathering  bool // one of them waits for lookups that arrive at the same time: see gather
+
+	highest highestTime // of the node
+}
+
+var errOverloaded = errors.New("too many lookups are waiting for Redis")
+
+// enqueue adds a lookup to the queue. It returns the batch that the caller has to send, or nil if a round trip that
+// is under way takes the lookup soon.
+func (b *batcher) enqueue(q *lookup) (batch []*lookup) {
+	q.done = make(chan struct{})
+	if _, err := b.enter(); err != nil {
+		q.finish(err)
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) >= maxQueue {
+		b.metrics.overloaded.Inc()
+		q.finish(errOverloaded)
+		return nil
+	}
+	b.queue = append(b.queue, q)
+	if b.far() {
+		if !b.gathering && b.roundTrips < maxFarRoundTrips {
+			b.gathering = true
+			b.roundTrips++
+			go b.gather()
+		}
+		return nil
+	}
+	if b.roundTrips >= maxRoundTrips || !b.due(b.roundTrips) {
+		return nil
+	}
+	b.roundTrips++
+	return b.nextBatch()
+}
+
+// due reports whether a round trip should begin while that many others are under way.
+func (b *batcher) due(others int) bool {
+	return len(b.queue) >= minBatch || (others == 0 || b.far()) && len(b.queue) > 0
+}
+
+// nextBatch takes a batch from the queue, nil if the queue is empty.
+func (b *batcher) nextBatch() (batch []*lookup) {
+	n := min(len(b.queue), maxBatch)
+	batch = b.queue[:n:n]
+	if b.queue = b.queue[n:]; len(b.queue) == 0 {
+		b.queue = nil
+	}
+	return batch
+}
+
+// gather begins a round trip to a Redis that is far away, a moment after the first lookup that it is for. Lookups
+// that arrive at the same time share it, and none has to wait for another round trip to end.
+func (b *batcher) gather() {
+	time.Sleep(b.timeout / 50)
+	b.mu.Lock()
+	b.gathering = false
+	batch := b.nextBatch()
+	if batch == nil { // another round trip has taken them, because Redis is not far any more
+		b.roundTrips--
+	}
+	b.mu.Unlock()
+	b.flushAll(batch)
+}
+
+// flushAll makes round trips, the first with batch, until none is due.
+func (b *batcher) flushAll(batch []*lookup) {
+	for batch != nil {
+		b.flush(batch)
+		runtime.Gosched() // requests that are ready to run join the next batch
+		batch = b.afterRoundTrip()
+	}
+}
+
+// afterRoundTrip returns the batch for the next round trip in the place of one that has ended, or nil if none is
+// due.
+func (b *batcher) afterRoundTrip() (batch []*lookup) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.gathering || !b.due(b.roundTrips-1) {
+		b.roundTrips--
+		return nil
+	}
+	return b.nextBatch()
+}
+
+// ask returns when the lookup is answered, its time is up or the caller is gone. The lookup stays in its batch or
+// in the queue then, and counts.
+//
+// The caller makes the first round trip itself, which saves a lone request two goroutine switches. It is not
+// cancelled when that client disconnects, but it does not outlive the caller's timeout.
+func (b *batcher) ask(ctx context.Context, q *lookup) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if batch := b.enqueue(q); batch != nil {
+		b.flush(batch)
+		if next := b.afterRoundTrip(); next != nil {
+			go b.flushAll(next)
+		}
+	}
+	select {
+	case <-q.done:
+		return q.err
+	default:
+	}
+	timeout := time.NewTimer(b.timeout)
+	defer timeout.Stop()
+	select {
+	case <-q.done:
+		return q.err
+	case <-timeout.C:
+		return context.DeadlineExceeded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// flush makes one round trip and answers every lookup of a batch, within the timeout.
+func (b *batcher) flush(batch []*lookup) {
+	ctx, cancel := context.WithTimeout(context.Background(), b.timeout)
+	defer cancel()
+	began, err := b.enter()
+	if err == nil {
+		start := time.Now()
+		err = b.send(ctx, batch)
+		b.metrics.exchanged(time.Since(start), err)
+		b.metrics.batchSize.Observe(float64(len(batch)))
+		b.leave(context.Background(), began, err)
+	}
+	for _, q := range batch {
+		if err != nil {
+			q.err = err
+		}
+		q.finish(q.err)
+	}
+}

@@ -1,0 +1,46 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// explain adds to an error of a call what is known of its cause: why no connection can be made, or that Redis is
+// too far away for the timeout.
+func (d *DB) explain(err error) error {
+	var explained *connectError
+	if !unanswered(err) || errors.As(err, &explained) {
+		return err
+	}
+	if failed := d.dialer.failed.Load(); failed != nil {
+		return &connectError{err, failed.Error()}
+	}
+	if wanted := WantedTimeout(d.RoundTrip()); wanted > d.timeout && isTimeout(err) {
+		return &connectError{err, fmt.Sprintf("a round trip to Redis takes %s: set REDIS_TIMEOUT=%s", d.RoundTrip(), wanted)}
+	}
+	if isTimeout(err) {
+		return &connectError{err, fmt.Sprintf("Redis did not answer within %s (REDIS_TIMEOUT)", d.timeout)}
+	}
+	return err
+}
+
+// RoundTrip returns how long a round trip to Redis takes, 0 if that is not known.
+func (d *DB) RoundTrip() time.Duration {
+	return time.Duration(d.dialer.roundTrip.Load()).Round(time.Millisecond)
+}
+
+// WantedTimeout returns the Options.Timeout that fits a round trip: enough for two, and for what Redis needs.
+func WantedTimeout(roundTrip time.Duration) time.Duration {
+	const step = 100 * time.Millisecond
+	return (roundTrip*5/2 + step - 1).Truncate(step)
+}
+
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
+}
+
+// isFar reports whether the timeout leaves no room for waiting for one round trip and then making two.
+func (d *DB) isFar() bool { return 3*d.RoundTrip() > d.timeout }
