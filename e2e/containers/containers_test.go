@@ -125,6 +125,14 @@ func TestEmptyRoot(t *testing.T) {
 			t.Errorf("it is not static: it has a segment %s", segment.Type)
 		}
 	}
+	for _, name := range []string{".symtab", ".debug_info", ".zdebug_info"} {
+		if file.Section(name) != nil {
+			t.Errorf("it has a section %s, which nothing reads", name)
+		}
+	}
+	if strings.Contains(readFile(t, binary), harness.Root()) {
+		t.Error("it has the paths of the machine that built it")
+	}
 	if os.Getuid() != 0 {
 		t.Skip("an empty root takes the rights of root")
 	}

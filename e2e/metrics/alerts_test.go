@@ -1,0 +1,102 @@
+package metrics
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// alert is a rule of deploy/alerts.yaml.
+type alert struct {
+	Alert, Expr string
+}
+
+func readAlerts(t *testing.T) (alerts []alert) {
+	t.Helper()
+	var file struct {
+		Groups []struct{ Rules []alert }
+	}
+	readYAML(t, "deploy/alerts.yaml", &file)
+	for _, group := range file.Groups {
+		alerts = append(alerts, group.Rules...)
+	}
+	if len(alerts) == 0 {
+		t.Fatal("there are no alerts")
+	}
+	return alerts
+}
+
+// TestAlerts runs the tests of the alerts.
+func TestAlerts(t *testing.T) {
+	t.Parallel()
+	promtool := harness.Need(t, "promtool")
+	command := exec.Command(promtool, "test", "rules", filepath.Join("e2e", "metrics", "alerts_test.yaml"))
+	command.Dir = harness.Root()
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Errorf("promtool test rules: %v\n%s", err, out)
+	}
+}
+
+// TestEveryAlertIsTested holds the alerts against their tests and their documentation. Each has to fire in a test
+// and, in the same one, not to fire at another time; and docs/operations.md has to say what to do.
+func TestEveryAlertIsTested(t *testing.T) {
+	t.Parallel()
+	var file struct {
+		Tests []struct {
+			AlertRuleTest []struct {
+				Alertname string
+				ExpAlerts []any `yaml:"exp_alerts"`
+			} `yaml:"alert_rule_test"`
+		}
+	}
+	readYAML(t, "e2e/metrics/alerts_test.yaml", &file)
+	tested := map[string]bool{}
+	for _, test := range file.Tests {
+		fires, rests := map[string]bool{}, map[string]bool{}
+		for _, moment := range test.AlertRuleTest {
+			if len(moment.ExpAlerts) > 0 {
+				fires[moment.Alertname] = true
+			} else {
+				rests[moment.Alertname] = true
+			}
+		}
+		for name := range fires {
+			tested[name] = tested[name] || rests[name]
+		}
+	}
+	docs := readText(t, "docs/operations.md")
+	for _, alert := range readAlerts(t) {
+		if !tested[alert.Alert] {
+			t.Errorf("no test has %s fire, and not fire at another time", alert.Alert)
+		}
+		if !strings.Contains(docs, "| `"+alert.Alert+"` |") {
+			t.Errorf("docs/operations.md does not say what to do about %s", alert.Alert)
+		}
+		delete(tested, alert.Alert)
+	}
+	for name := range tested {
+		t.Errorf("a test is about %s, which there is not", name)
+	}
+}
+
+func readYAML(t *testing.T, name string, to any) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(readText(t, name)), to); err != nil {
+		t.Fatal(yaml.FormatError(err, false, true))
+	}
+}
+
+func readText(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(harness.Root(), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
