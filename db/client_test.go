@@ -146,8 +146,13 @@ func TestRevokeOutlivesItsClient(t *testing.T) {
 	if err := d.Revoke(gone, "token", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if !redis.Exists("blacklist:token") {
-		t.Error("nothing is stored")
+	if err := d.LogoutAll(gone, "user"); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"blacklist:token", "logout-all:user"} {
+		if !redis.Exists(key) {
+			t.Errorf("%s is not stored", key)
+		}
 	}
 	if _, _, err := d.lookUpCut(gone, "token", ""); err == nil {
 		t.Error("a lookup whose client has gone is answered")
