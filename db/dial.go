@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -79,10 +80,8 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *con
 			return nil, err
 		}
 	}
-	for _, addr2 := range d.plain {
-		if addr == addr2 {
-			return d.keep(c), nil
-		}
+	if slices.Contains(d.plain, addr) {
+		return d.keep(c), nil
 	}
 	if err := c.greet(ctx, d.greeting); err != nil {
 		_ = tcp.Close()

@@ -131,8 +131,8 @@ func risksIn(info string) []string {
 	return risks
 }
 
-// logRisks examines Redis for risks and missing rights, and logs them if they are not those that it logged before.
-// The error is that of asking.
+// logRisks examines Redis for risks, and for the rights without which a loss goes unnoticed, and logs what it has not
+// logged before. The error is that of asking.
 func (d *DB) logRisks(ctx context.Context) error {
 	if d.embedded != nil {
 		return nil
@@ -141,9 +141,16 @@ func (d *DB) logRisks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, lacks, err := d.Check(ctx)
-	if err != nil {
-		return err
+	var lacks []string
+	for name, command := range map[string]redis.Cmder{
+		"EVAL " + epochKey: redis.NewCmd(ctx, "EVAL", "return 1", 1, epochKey),
+		"GET " + clockKey:  redis.NewStringCmd(ctx, "GET", clockKey),
+	} {
+		lack, err := d.try(ctx, d.client, command, name)
+		if err != nil {
+			return err
+		}
+		lacks = append(lacks, lack...)
 	}
 	d.state.mu.Lock()
 	before := d.state.risks

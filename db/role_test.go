@@ -230,6 +230,26 @@ func TestFirstEpoch(t *testing.T) {
 	}
 }
 
+// TestUnknownIsARisk: what Redis refuses to say is a risk.
+func TestUnknownIsARisk(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		replies map[string]string
+		want    []string
+	}{
+		"nothing":       {map[string]string{"INFO": "=noeviction"}, nil},
+		"INFO":          {map[string]string{"INFO": unknown}, []string{"because INFO is refused"}},
+		"WAIT":          {map[string]string{"INFO": "=noeviction", "WAIT": noPerm, "ROLE": master}, nil},
+		"WAIT and ROLE": {map[string]string{"INFO": "=noeviction", "WAIT": noPerm, "ROLE": noPerm}, []string{"whether it was demoted"}},
+	} {
+		d, _ := answering(t, test.replies)
+		risks, err := d.Risks(t.Context())
+		if err != nil || len(risks) != len(test.want) || len(risks) > 0 && !strings.Contains(risks[0], test.want[0]) {
+			t.Errorf("%s is refused: %q, %v, want %q", name, risks, err, test.want)
+		}
+	}
+}
+
 // answer sends a reply as it is, or an INFO with a policy, and reports whether it did.
 func answer(peer *server.Peer, reply string) bool {
 	if reply == "" {

@@ -47,7 +47,7 @@ func TestUnknownIsUnsafe(t *testing.T) {
 		},
 		"EVAL is renamed": {
 			`--appendonly yes --rename-command EVAL ""`, nil,
-			[]string{"a right is missing: EVAL blacklist:* is refused: ERR unknown command"},
+			[]string{"a right is missing: EVAL auth:epoch is refused: ERR unknown command"},
 		},
 		"WAIT and ROLE are denied": {
 			acl(strings.Replace(denied, " +wait", "", 1)), asUser,
