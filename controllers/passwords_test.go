@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -23,55 +24,74 @@ func TestNobodysHashIsOne(t *testing.T) {
 	}
 }
 
-// TestTooManyAtOnce fills every slot and the queue: the next is refused at once, those in the queue within
-// their time, one that leaves makes room, and so does one whose client has gone.
+// TestTooManyAtOnce has as many hash as may, and as many wait as may: the next is rejected at once, those that wait
+// after their time, one that leaves makes room, and so does one whose client has gone.
 func TestTooManyAtOnce(t *testing.T) {
 	t.Parallel()
-	p := NewPasswords(bcrypt.MinCost)
-	var leaves []func()
-	for range cap(p.slots) {
-		leave, err := p.enter(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaves = append(leaves, leave)
-	}
-	gone, cancel := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	for i := range cap(p.queue) - cap(p.slots) {
-		ctx := t.Context()
-		if i == 0 {
-			ctx = gone
-		}
-		all.Go(func() {
-			start := time.Now()
-			_, err := p.Check(ctx, "", "correct horse")
-			if i == 0 && !errors.Is(err, context.Canceled) || i > 0 && !errors.Is(err, ErrBusy) {
-				t.Errorf("waiting number %d: %v", i, err)
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPasswords(bcrypt.MinCost + 1)
+		half := max(1, runtime.GOMAXPROCS(0)/2)
+		var leaves []func()
+		for range half {
+			leave, err := p.enter(t.Context())
+			if err != nil {
+				t.Fatal(err)
 			}
-			if waited := time.Since(start); waited > 3*maxQueueing {
-				t.Errorf("waiting number %d waited %s", i, waited)
+			leaves = append(leaves, leave)
+		}
+		start := time.Now()
+		gone, cancel := context.WithCancel(t.Context())
+		for i := range 8 * half {
+			ctx, want, after := t.Context(), ErrBusy, time.Second
+			if i == 0 {
+				ctx, want, after = gone, context.Canceled, 0
 			}
-		})
-	}
-	for len(p.queue) < cap(p.queue) {
-		time.Sleep(time.Millisecond)
-	}
-	start := time.Now()
-	_, err := p.Hash(t.Context(), "correct horse")
-	var retry *RetryError
-	if !errors.As(err, &retry) || !errors.Is(err, ErrBusy) || retry.After <= 0 || time.Since(start) > maxQueueing/2 {
-		t.Errorf("one too many: %v after %s", err, time.Since(start))
-	}
-	if _, err := p.Hash(t.Context(), "short"); errors.Is(err, ErrBusy) {
-		t.Error("what needs no work waits for a core")
-	}
-	cancel()
-	all.Wait()
-	for _, leave := range leaves {
-		leave()
-	}
-	if _, err := p.Hash(t.Context(), "correct horse"); err != nil || len(p.queue) != 0 || len(p.slots) != 0 {
-		t.Errorf("afterwards: %v, %d hash, %d are in the queue", err, len(p.slots), len(p.queue))
-	}
+			go func() {
+				_, err := p.Check(ctx, "", "correct horse")
+				if waited := time.Since(start); !errors.Is(err, want) || waited != after {
+					t.Errorf("number %d that waits: %v after %s", i, err, waited)
+				}
+			}()
+		}
+		synctest.Wait()
+		for name, enter := range map[string]func() error{
+			"Check": func() error { _, err := p.Check(t.Context(), "", "correct horse"); return err },
+			"Hash":  func() error { _, err := p.Hash(t.Context(), "correct horse"); return err },
+			"Renew": func() error { _, err := p.Renew(t.Context(), "$2a$04$"+nobodys, "correct horse"); return err },
+		} {
+			var retry *RetryError
+			if err := enter(); !errors.As(err, &retry) || !errors.Is(err, ErrBusy) || retry.After != time.Second {
+				t.Errorf("%s, one too many: %v", name, err)
+			}
+		}
+		if _, err := p.Hash(t.Context(), "short"); errors.Is(err, ErrBusy) {
+			t.Error("what needs no work waits for a core")
+		}
+		cancel()
+		synctest.Wait()
+		if n := cap(p.queue) - len(p.queue); n != 1 || time.Since(start) != 0 {
+			t.Errorf("there is room for %d after %s, want 1 at once", n, time.Since(start))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(p.queue) != half {
+			t.Errorf("%d are in the queue, want those %d that hash", len(p.queue), half)
+		}
+		done := false
+		go func() {
+			_, err := p.Check(t.Context(), "", "correct horse")
+			if done = true; err != nil {
+				t.Errorf("one that waits until another is done: %v", err)
+			}
+		}()
+		synctest.Wait()
+		leaves[0]()
+		synctest.Wait()
+		for _, leave := range leaves[1:] {
+			leave()
+		}
+		if !done || len(p.queue) != 0 || len(p.slots) != 0 {
+			t.Errorf("in the end: done %v, %d hash, %d are in the queue", done, len(p.slots), len(p.queue))
+		}
+	})
 }
