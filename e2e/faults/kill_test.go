@@ -22,7 +22,7 @@ func TestKilledDuringLogouts(t *testing.T) {
 	var answered, unanswered, stored atomic.Int64
 	for kill := range kills {
 		victim := start(t, r.Env()...)
-		time.AfterFunc(time.Duration(rand.Int64N(int64(12*time.Millisecond))), func() { _ = victim.Process.Process.Kill() })
+		time.AfterFunc(time.Duration(rand.Int64N(int64(30*time.Millisecond))), func() { _ = victim.Process.Process.Kill() })
 		each(atOne, func(i int) {
 			for n := 0; ; n++ {
 				token := ownToken(fmt.Sprintf("kill %d, %d, %d", kill, i, n), time.Now())
