@@ -125,7 +125,8 @@ func (c *clock) compare(sent, received, now time.Time) {
 	c.known, c.skew = true, sent.Add(received.Sub(sent)/2).Sub(now)
 	switch is := c.skew.Abs() > MaxSkew; {
 	case is && !was:
-		c.log.Warn("this instance's clock differs from Redis's: synchronize both (NTP)", "seconds", c.skew.Round(time.Second).Seconds())
+		c.log.Warn("this instance's clock differs from Redis's: synchronize both (NTP)",
+			"seconds", c.skew.Round(time.Second).Seconds())
 	case was && !is:
 		c.log.Info("this instance's clock agrees with Redis's again")
 	}

@@ -119,7 +119,8 @@ func adviceOnGreeting(err error, encrypted bool) string {
 	case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
 		return "it closed the connection without an answer: if this port speaks TLS, set REDIS_TLS=true"
 	default:
-		return "it accepts connections but does not answer: does it hang, or is this not a Redis, or a TLS port (REDIS_TLS=true)?"
+		return "it accepts connections but does not answer: does it hang, or is this not a Redis, " +
+			"or a TLS port (REDIS_TLS=true)?"
 	}
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // Revoked asks in one round trip for everything that may revoke a token: an entry on the blacklist, and the cuts at
-// or before which the tokens of its user, or of all users, were revoked. issuedAt returns when the token was
-// issued, in seconds of Redis's clock, 0 if it does not say; it is called only if that matters. userID is "" for a token that names no user.
+// or before which the tokens of its user, or of all users, were revoked. userID is "" for a token that names no user.
+// issuedAt returns when the token was issued, in seconds of Redis's clock, 0 if it does not say; it is called only if
+// that matters.
 //
 // now is the time by which the token's expiry has to be judged. It is the time of the node that holds the entry,
 // read after it, so a token expires before its entry does; and if that clock was set back since the token was
@@ -20,7 +21,9 @@ import (
 // The epoch is read after the keys, on the same connection, so that a blacklist that is lost in between is noticed.
 // Last comes the proof that a master answered. Any entry on the blacklist counts, whatever its type or value:
 // EXISTS sees what GET and MGET would not.
-func (d *DB) Revoked(ctx context.Context, token, userID string, issuedAt func() int64) (revoked bool, now time.Time, err error) {
+func (d *DB) Revoked(
+	ctx context.Context, token, userID string, issuedAt func() int64,
+) (revoked bool, now time.Time, err error) {
 	revoked, cut, now, err := d.lookUp(ctx, token, userID)
 	if err != nil {
 		return false, time.Time{}, fmt.Errorf("asking whether a token is revoked: %w", d.explain(err))

@@ -65,8 +65,8 @@ func (d *DB) risksOf(ctx context.Context, node *redis.Client) ([]string, error) 
 		return nil, err
 	}
 	if proof == proofNone {
-		risks = append(risks, "whether it was demoted to a replica cannot be recognized, because WAIT and ROLE are both refused: "+
-			"grant +wait")
+		risks = append(risks, "whether it was demoted to a replica cannot be recognized, "+
+			"because WAIT and ROLE are both refused: grant +wait")
 	}
 	return risks, nil
 }

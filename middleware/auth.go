@@ -24,8 +24,9 @@ var (
 // Revocations knows what was revoked. An error means that it cannot tell now.
 type Revocations interface {
 	// Revoked reports whether a token is revoked: by itself, or with all tokens of its user, or of all users, that
-	// were issued at or before some time. userID is "" for a token that names no user; issuedAt returns
-	// seconds of Redis's clock, 0 if the token does not say, and is called only if that matters. now is the time to judge the token's expiry by.
+	// were issued at or before some time. userID is "" for a token that names no user. issuedAt returns when the
+	// token was issued, in seconds of Redis's clock, 0 if it does not say; it is called only if that matters. now
+	// is the time to judge the token's expiry by.
 	Revoked(ctx context.Context, token, userID string, issuedAt func() int64) (revoked bool, now time.Time, err error)
 }
 
