@@ -102,12 +102,11 @@ func (e *epoch) setFailed(err error) bool {
 	return err != nil
 }
 
-// protection returns why a lost blacklist would go unnoticed, nil if it would not, and the cut, false if it is not
-// known yet.
-func (e *epoch) protection() (failed error, cut int64, known bool) {
+// known returns the cut, and false if it is not known yet. The error is why a lost blacklist would go unnoticed.
+func (e *epoch) known() (cut int64, ok bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.failed, e.cut, e.seen != ""
+	return e.cut, e.seen != "", e.failed
 }
 
 // finding is what an answered epoch means to an instance that saw another before, or none.

@@ -97,11 +97,11 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 			return float64(len(d.state.risks))
 		}),
 		gauge("gin_auth_epoch_unprotected", "1 while a lost blacklist would go unnoticed, else 0.", func() float64 {
-			failed, _, _ := d.epoch.protection()
-			return number(failed != nil || d.cluster())
+			_, _, err := d.epoch.known()
+			return number(err != nil || d.cluster())
 		}),
 		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are rejected: when the blacklist was last lost, or revoke-all run; 0 for never. Absent until it is known.", func() (float64, bool) {
-			_, cut, known := d.epoch.protection()
+			cut, known, _ := d.epoch.known()
 			return float64(cut), known
 		}),
 		knownGauge("gin_auth_clock_skew_seconds", "How far this instance's clock is ahead of Redis's. Absent until it is known.", func() (float64, bool) {

@@ -34,8 +34,8 @@ func (d *DB) Risks(ctx context.Context) ([]string, error) {
 	}
 	if d.cluster() {
 		add("it is a Redis Cluster, where a lost blacklist goes unnoticed: see docs/revocation.md")
-	} else if failed, _, _ := d.epoch.protection(); failed != nil {
-		add("a lost blacklist would go unnoticed, because auth:epoch cannot be stored: " + failed.Error())
+	} else if _, _, err := d.epoch.known(); err != nil {
+		add("a lost blacklist would go unnoticed, because auth:epoch cannot be stored: " + err.Error())
 	}
 	return risks, nil
 }

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -122,17 +123,10 @@ func (d *DB) pipelineAll(ctx context.Context, client pipeliner, build func(redis
 // example, go-redis leaves the commands without one, and an EXISTS that was never sent reads 0.
 func exec(ctx context.Context, pipeline redis.Pipeliner) ([]redis.Cmder, error) {
 	commands, err := pipeline.Exec(ctx)
-	if err == nil || errors.Is(err, redis.Nil) {
-		return commands, nil
-	}
-	var refusal redis.Error
-	if !errors.As(err, &refusal) {
-		return commands, err
-	}
-	for _, command := range commands {
-		if command.Err() != nil {
-			return commands, nil
-		}
+	if errors.Is(err, redis.Nil) || errors.As(err, new(redis.Error)) && slices.ContainsFunc(commands, hasFailed) {
+		err = nil
 	}
 	return commands, err
 }
+
+func hasFailed(command redis.Cmder) bool { return command.Err() != nil }

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -49,7 +50,7 @@ func TestRole(t *testing.T) {
 			t.Parallel()
 			for what := range reads(nil) {
 				d, s := answering(t, test.replies)
-				err := reads(d)[what](t)
+				err := reads(d)[what](t.Context())
 				if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
 					t.Errorf("%s: %v, want %q", what, err, test.err)
 				}
@@ -57,28 +58,28 @@ func TestRole(t *testing.T) {
 					t.Errorf("%s: the proof is %d, want %d", what, d.role.now(), test.proof)
 				}
 				s.setReplies(nil)
-				eventually(t, "a master answers", func() bool { return reads(d)[what](t) == nil })
+				eventually(t, "a master answers", func() bool { return reads(d)[what](t.Context()) == nil })
 			}
 		})
 	}
 }
 
 // reads are the questions whose answers decide something.
-func reads(d *DB) map[string]func(*testing.T) error {
-	return map[string]func(*testing.T) error{
-		"Revoked":     func(t *testing.T) error { _, _, err := d.Revoked(t.Context(), "token", "user", at(0)); return err },
-		"IssueTime":   func(t *testing.T) error { _, err := d.IssueTime(t.Context(), "user"); return err },
-		"UserByEmail": func(t *testing.T) error { _, _, err := d.UserByEmail(t.Context(), "a@b.c"); return err },
-		"FindUsers":   func(t *testing.T) error { _, err := d.FindUsers(t.Context(), []string{"a@b.c"}); return err },
-		"Revoke":      func(t *testing.T) error { return d.Revoke(t.Context(), "other", time.Time{}) },
-		"LogoutAll":   func(t *testing.T) error { return d.LogoutAll(t.Context(), "other") },
-		"TakeLogin": func(t *testing.T) error {
-			_, _, err := d.TakeLogin(t.Context(), LoginLimit{1000, time.Minute}, "a@b.c", "127.0.0.1")
+func reads(d *DB) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Revoked":     func(ctx context.Context) error { _, _, err := d.Revoked(ctx, "token", "user", at(0)); return err },
+		"IssueTime":   func(ctx context.Context) error { _, err := d.IssueTime(ctx, "user"); return err },
+		"UserByEmail": func(ctx context.Context) error { _, _, err := d.UserByEmail(ctx, "a@b.c"); return err },
+		"FindUsers":   func(ctx context.Context) error { _, err := d.FindUsers(ctx, []string{"a@b.c"}); return err },
+		"Revoke":      func(ctx context.Context) error { return d.Revoke(ctx, "other", time.Time{}) },
+		"LogoutAll":   func(ctx context.Context) error { return d.LogoutAll(ctx, "other") },
+		"TakeLogin": func(ctx context.Context) error {
+			_, _, err := d.TakeLogin(ctx, LoginLimit{1000, time.Minute}, "a@b.c", "127.0.0.1")
 			return err
 		},
-		"CreateUser": func(t *testing.T) error { _, err := d.CreateUser(t.Context(), User{Email: "new@b.c"}); return err },
-		"Ping":       func(t *testing.T) error { return d.Ping(t.Context()) },
-		"Ready":      func(t *testing.T) error { return d.Ready(t.Context()) },
+		"CreateUser": func(ctx context.Context) error { _, err := d.CreateUser(ctx, User{Email: "new@b.c"}); return err },
+		"Ping":       func(ctx context.Context) error { return d.Ping(ctx) },
+		"Ready":      func(ctx context.Context) error { return d.Ready(ctx) },
 	}
 }
 
@@ -117,19 +118,19 @@ func TestReplicaIsLeft(t *testing.T) {
 // TestRefusedCommands: a command that Redis refuses is no answer, whichever of them it is.
 func TestRefusedCommands(t *testing.T) {
 	t.Parallel()
-	for command, ask := range map[string]func(*testing.T, *DB) error{
-		"EXISTS": func(t *testing.T, d *DB) error { _, _, err := d.lookUpCut(t.Context(), "token", "user"); return err },
-		"GET":    func(t *testing.T, d *DB) error { _, _, err := d.lookUpCut(t.Context(), "token", "user"); return err },
-		"TIME":   func(t *testing.T, d *DB) error { _, _, err := d.lookUpCut(t.Context(), "token", "user"); return err },
-		"SET":    func(t *testing.T, d *DB) error { return d.Revoke(t.Context(), "token", time.Time{}) },
-		"EVAL":   func(t *testing.T, d *DB) error { return d.LogoutAll(t.Context(), "user") },
+	for command, ask := range map[string]func(context.Context, *DB) error{
+		"EXISTS": func(ctx context.Context, d *DB) error { _, _, err := d.lookUpCut(ctx, "token", "user"); return err },
+		"GET":    func(ctx context.Context, d *DB) error { _, _, err := d.lookUpCut(ctx, "token", "user"); return err },
+		"TIME":   func(ctx context.Context, d *DB) error { _, _, err := d.lookUpCut(ctx, "token", "user"); return err },
+		"SET":    func(ctx context.Context, d *DB) error { return d.Revoke(ctx, "token", time.Time{}) },
+		"EVAL":   func(ctx context.Context, d *DB) error { return d.LogoutAll(ctx, "user") },
 	} {
 		d, s := answering(t, map[string]string{command: noPerm})
-		if err := ask(t, d); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+		if err := ask(t.Context(), d); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 			t.Errorf("%s is refused: %v", command, err)
 		}
 		s.setReplies(nil)
-		if err := ask(t, d); err != nil {
+		if err := ask(t.Context(), d); err != nil {
 			t.Errorf("%s: %v", command, err)
 		}
 	}
@@ -212,13 +213,13 @@ func TestFirstEpoch(t *testing.T) {
 	if n := log.count("a lost blacklist would go unnoticed"); n != 1 {
 		t.Errorf("%d lines say that a loss would go unnoticed", n)
 	}
-	if failed, _, known := d.epoch.protection(); failed == nil || known {
-		t.Errorf("the epoch could not be stored: %v, known: %v", failed, known)
+	if _, known, err := d.epoch.known(); err == nil || known {
+		t.Errorf("the epoch could not be stored: %v, known: %v", err, known)
 	}
 	s.setReplies(map[string]string{"EVAL": noPerm})
 	eventually(t, "it is stored", func() bool { return d.Ready(t.Context()) == nil && s.Exists("auth:epoch") })
-	if failed, cut, known := d.epoch.protection(); failed != nil || cut != 0 || !known {
-		t.Errorf("the epoch: %v, %d, %v", failed, cut, known)
+	if cut, known, err := d.epoch.known(); err != nil || cut != 0 || !known {
+		t.Errorf("the epoch: %v, %d, %v", err, cut, known)
 	}
 	s.FlushAll()
 	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "NOPERM") {

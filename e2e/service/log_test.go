@@ -162,7 +162,7 @@ func me(client *http.Client, s *harness.Service, token string) error {
 	}
 	defer response.Body.Close()
 	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
-		return fmt.Errorf("/me: %s, %v", response.Status, err)
+		return fmt.Errorf("/me: %s, %w", response.Status, err)
 	}
 	return nil
 }
