@@ -84,6 +84,7 @@ func serve(ctx context.Context, stderr *logWriter) error {
 		}
 		defer stop()
 	}
+	store.WaitForRedis(ctx)
 	listener, err := listen(cfg)
 	if err != nil {
 		return err

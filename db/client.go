@@ -62,6 +62,7 @@ type DB struct {
 	life       context.Context // until Close
 	end        context.CancelFunc
 	background sync.WaitGroup
+	asked      chan struct{} // closed when the watch has asked for the first time
 
 	waitReplicas int
 }
@@ -77,6 +78,7 @@ func Open(o Options) (*DB, error) {
 		clock:        clock{log: o.Log},
 		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch},
 		metrics:      newMetrics(),
+		asked:        make(chan struct{}),
 	}
 	d.epoch.installFirst, d.epoch.installLost = d.installFirstEpoch, d.installLostEpoch
 	d.life, d.end = context.WithCancel(context.Background())

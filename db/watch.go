@@ -27,6 +27,9 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	for n := 1; ; n++ {
 		unchecked = unchecked || n%checkEvery == 0
 		err := d.Ready(ctx) // the state logs it
+		if n == 1 {
+			close(d.asked)
+		}
 		if unchecked && err == nil {
 			err = d.logRisks(ctx)
 			unchecked = err != nil
@@ -37,6 +40,17 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// WaitForRedis waits until Redis was asked for the first time, for the timeout at most: so that whoever comes first
+// finds a connection, if there is a Redis, and the epoch. It is for a DB with Options.Watch.
+func (d *DB) WaitForRedis(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	select {
+	case <-d.asked:
+	case <-ctx.Done():
 	}
 }
 
