@@ -150,6 +150,51 @@ func TestLogoutAll(t *testing.T) {
 	}
 }
 
+// TestCuts: a token is revoked if it was issued at or before the later of its user's cut and the epoch's. A token that
+// does not say when it was issued is, as soon as there is any cut.
+func TestCuts(t *testing.T) {
+	t.Parallel()
+	redis := miniredis.RunT(t)
+	d, err := Open(Options{Addrs: []string{redis.Addr()}, Timeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	redis.SetTime(time.Unix(noon, 0))
+	for _, test := range []struct {
+		epoch, user, issued int64 // 0 for none
+		revoked             bool
+	}{
+		{0, 0, 0, false},
+		{0, 0, noon, false},
+		{0, noon, noon - 1, true},
+		{0, noon, noon, true},
+		{0, noon, noon + 1, false},
+		{0, noon, 0, true},
+		{noon, 0, noon, true},
+		{noon, 0, noon + 1, false},
+		{noon, 0, 0, true},
+		{noon + 9, noon, noon + 9, true},
+		{noon + 9, noon, noon + 10, false},
+		{noon + 9, noon + 20, noon + 20, true},
+		{noon + 9, noon + 20, noon + 21, false},
+	} {
+		redis.FlushAll()
+		d.epoch.seen, d.epoch.cut = "", 0
+		for key, value := range map[string]string{"auth:epoch": fmt.Sprint("e:", test.epoch), "logout-all:user": fmt.Sprint(test.user)} {
+			if key == "logout-all:user" && test.user == 0 {
+				continue
+			}
+			if err := redis.Set(key, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if revoked, _, err := d.Revoked(t.Context(), "token", "user", at(test.issued)); revoked != test.revoked || err != nil {
+			t.Errorf("%+v: revoked: %v, %v", test, revoked, err)
+		}
+	}
+}
+
 // TestIssueTime: later than every cut, a second ahead at most, and not at all while the clock is far behind.
 func TestIssueTime(t *testing.T) {
 	t.Parallel()

@@ -165,6 +165,9 @@ func TestSecrets(t *testing.T) {
 	if _, err := newSessions(t, "the new secret").Authenticate(old.Token); err == nil {
 		t.Error("a token of a dropped secret is authentic")
 	}
+	if _, err := newSessions(t, "", "the new secret", "", "the old secret").Authenticate(old.Token); err != nil {
+		t.Errorf("a token of a secret after an empty one: %v", err)
+	}
 	if _, err := newSessions(t, "the new secret", "").Authenticate(sign(hs256, `{"id":1}`, "")); err == nil {
 		t.Error("a token signed with the empty key is authentic")
 	}

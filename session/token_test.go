@@ -30,6 +30,8 @@ func TestAuthenticate(t *testing.T) {
 		"unknown headers":        sign(`{"alg":"HS256","kid":"../x","jku":"http://x","jwk":{},"zip":"DEF","b64":false}`, alive, secret),
 		"alg twice, last good":   sign(`{"alg":"none","alg":"HS256"}`, alive, secret),
 		"escaped alg":            sign(`{"\u0061lg":"\u0048S256"}`, alive, secret),
+		"escaped at the end":     sign(`{"al\u0067":"HS25\u0036"}`, alive, secret),
+		"other escaped names":    sign(`{"alg":"HS256","\u0062lg":"none","alg\u0067":1,"al":1,"\u0161lg":1}`, alive, secret),
 		"space in the header":    sign(" {\"alg\" :\t\"HS256\"\r\n} ", alive, secret),
 		"header not UTF-8":       sign("{\"alg\":\"HS256\",\"x\":\"\xff\"}", alive, secret),
 		"crit":                   sign(`{"alg":"HS256","crit":["exp"]}`, alive, secret),
@@ -93,7 +95,7 @@ func TestAuthenticate(t *testing.T) {
 		"percent-encoded":           strings.ReplaceAll(good, ".", "%2E"),
 		"in quotes":                 `"` + good + `"`,
 	}
-	for _, alg := range []string{`"None"`, `"NONE"`, `""`, `"hs256"`, `"HS256 "`, `"HS1"`, `null`, `256`, `["HS256"]`, `{}`, `true`, `"RS256"`, `"ES256"`, `"PS256"`, `"EdDSA"`} {
+	for _, alg := range []string{`"None"`, `"NONE"`, `""`, `"hs256"`, `"HS256 "`, `"\u0058S256"`, `"HS25\u0037"`, `"\u0148S256"`, `"HS1"`, `null`, `256`, `["HS256"]`, `{}`, `true`, `"RS256"`, `"ES256"`, `"PS256"`, `"EdDSA"`} {
 		refused["alg "+alg] = resign(b64([]byte(`{"alg":`+alg+`}`))+"."+payload, secret)
 	}
 	for name, token := range refused {
