@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -61,9 +60,9 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 			Sessions:           sessions,
 			Revoker:            store,
 			Clock:              store,
-			Users:              users{store},
+			Users:              store,
 			Passwords:          controllers.NewPasswords(cfg.BcryptCost),
-			Limiter:            limiter{store, db.LoginLimit(cfg.LoginLimit)},
+			Limiter:            store,
 			Log:                log,
 			RegistrationClosed: cfg.Registration == "closed",
 		},
@@ -71,7 +70,7 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 		Guard:          middleware.Auth(sessions, store),
 		Origins:        cfg.CORSOrigins,
 		TrustedProxies: cfg.TrustedProxies,
-		Cookie:         *cookie.With(""),
+		Cookie:         *cookie.HTTPCookie(""),
 		Page:           !cfg.Production(),
 		Metrics:        metrics,
 		HTTPSOnly:      cfg.Production() && cfg.CookieSecure,
@@ -87,36 +86,6 @@ var sameSite = map[config.Word]http.SameSite{
 	"strict": http.SameSiteStrictMode,
 	"lax":    http.SameSiteLaxMode,
 	"none":   http.SameSiteNoneMode,
-}
-
-// users lets the controllers keep their users in db: neither package knows the other.
-type users struct{ db *db.DB }
-
-func (u users) CreateUser(ctx context.Context, user controllers.User) (bool, error) {
-	return u.db.CreateUser(ctx, db.User(user))
-}
-
-func (u users) UserByEmail(ctx context.Context, email string) (controllers.User, bool, error) {
-	user, found, err := u.db.UserByEmail(ctx, email)
-	return controllers.User(user), found, err
-}
-
-func (u users) ReplaceHash(ctx context.Context, email, old, hash string) (bool, error) {
-	return u.db.ReplaceHash(ctx, email, old, hash)
-}
-
-// limiter counts failed logins in db.
-type limiter struct {
-	db    *db.DB
-	limit db.LoginLimit
-}
-
-func (l limiter) TakeLogin(ctx context.Context, account, address string) (wait time.Duration, busy bool, err error) {
-	return l.db.TakeLogin(ctx, l.limit, account, address)
-}
-
-func (l limiter) EndLogin(ctx context.Context, account, address string, tried, good bool) error {
-	return l.db.EndLogin(ctx, l.limit, account, address, tried, good)
 }
 
 // sayEmbedded says that nothing is kept, and how to see the whole flow.

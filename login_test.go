@@ -15,6 +15,7 @@ import (
 
 	"gin-auth/config"
 	"gin-auth/db"
+	"gin-auth/user"
 )
 
 const (
@@ -281,7 +282,7 @@ func TestHashIsRenewed(t *testing.T) {
 			t.Fatal(err)
 		}
 		email := fmt.Sprintf("user%d@example.com", made)
-		if _, err := store.CreateUser(t.Context(), db.User{ID: email, Email: email, PasswordHash: string(hash)}); err != nil {
+		if _, err := store.CreateUser(t.Context(), user.User{ID: email, Email: email, PasswordHash: string(hash)}); err != nil {
 			t.Fatal(err)
 		}
 		cost := func() int {

@@ -19,7 +19,6 @@ import (
 
 	"gin-auth/cli"
 	"gin-auth/config"
-	"gin-auth/controllers"
 	"gin-auth/db"
 )
 
@@ -38,13 +37,8 @@ func run() int {
 			root.SetErr(stderr)            // a stuck reader does not hold up the last message either
 			return serve(ctx, stderr)
 		},
-		LoadConfig:    loadConfig,
-		OpenDB:        func(cfg *config.Config) (*db.DB, error) { return openDB(cfg, false, slog.New(slog.DiscardHandler)) },
-		CleanEmail:    controllers.CleanEmail,
-		CleanUsername: controllers.CleanUsername,
-		HashPassword:  controllers.HashPassword,
-		NewID:         controllers.NewID,
-		DefaultRole:   controllers.DefaultRole,
+		LoadConfig: loadConfig,
+		OpenDB:     func(cfg *config.Config) (*db.DB, error) { return openDB(cfg, false, slog.New(slog.DiscardHandler)) },
 	})
 	return cli.Execute(ctx, root)
 }
@@ -125,7 +119,7 @@ func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Lis
 // as by Node: net/http adds 4 KiB to what it is given.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: closeAfterChunks(handler),
+		Handler: handler,
 		// OPTIONS * is answered by our own routes, as all else.
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            3 * time.Second,
@@ -135,18 +129,6 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:               12 << 10,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-}
-
-// closeAfterChunks closes the connection after a chunked request. One that has a Content-Length too has to
-// be its last (RFC 9112, section 6.1), or what a proxy took for its body would be read as the next request;
-// net/http keeps the connection, and does not say that there was a length.
-func closeAfterChunks(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.TransferEncoding) > 0 {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 func listen(cfg *config.Config) (net.Listener, error) {
@@ -178,6 +160,7 @@ func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
 		Timeout:          cfg.RedisTimeout,
 		WaitReplicas:     cfg.RedisWaitReplicas,
 		ExpectEpoch:      cfg.RevocationEpoch == "expect",
+		LoginLimit:       db.LoginLimit(cfg.LoginLimit),
 		Watch:            watch,
 		Advice:           advice,
 		Log:              log,

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"gin-auth/db"
+	"gin-auth/user"
 )
 
 // batchSize is how many documents go to Redis together. Two more batches are in memory besides.
@@ -14,9 +14,9 @@ const batchSize = 1000
 
 // batch is a part of an export, with no email in it twice.
 type batch struct {
-	users   []db.User // see Options.user
-	refused []string  // the documents that can't be taken, each with its place and the reason
-	read    int       // documents
+	users   []user.User // see Options.user
+	refused []string    // the documents that can't be taken, each with its place and the reason
+	read    int         // documents
 	bytes   int64
 	err     error // why the reading ended here
 }
@@ -52,31 +52,31 @@ type batcher struct {
 // take adds a record to the batch. An error says that there is no reading on behind it: in an array,
 // what is no JSON doesn't tell where it ends either.
 func (b *batcher) take(ctx context.Context, o Options, r record) error {
-	user, err := o.userOf(r)
+	u, err := o.userOf(r)
 	var syntax *syntaxError
 	if errors.As(err, &syntax) && r.element > 0 {
 		return fmt.Errorf("%s: %w, so there is no telling where the next element begins", r.where(), err)
 	}
-	if b.read == batchSize || err == nil && b.emails[user.Email] {
+	if b.read == batchSize || err == nil && b.emails[u.Email] {
 		b.send(ctx)
 	}
 	b.read++
 	if err == nil {
-		b.users = append(b.users, user)
-		b.emails[user.Email] = true
+		b.users = append(b.users, u)
+		b.emails[u.Email] = true
 	} else {
 		b.refused = append(b.refused, r.where()+": "+err.Error())
 	}
 	return nil
 }
 
-func (o Options) userOf(r record) (db.User, error) {
+func (o Options) userOf(r record) (user.User, error) {
 	if r.err != nil {
-		return db.User{}, r.err
+		return user.User{}, r.err
 	}
 	doc, err := parseDocument(r.text)
 	if err != nil {
-		return db.User{}, err
+		return user.User{}, err
 	}
 	return o.user(doc)
 }

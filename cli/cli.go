@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,16 +24,6 @@ type Options struct {
 	// OpenDB opens the DB that the configuration names. It should log nothing: what a command returns
 	// says what went wrong.
 	OpenDB func(*config.Config) (*db.DB, error)
-
-	// The rules about users, which the service has too. CleanEmail and CleanUsername return what is
-	// stored of a text, or an error whose text is for people.
-	CleanEmail    func(email string) (string, error)
-	CleanUsername func(username string) (string, error)
-	// HashPassword returns the bcrypt hash of a new password, or an error whose text is for people.
-	HashPassword func(cost int, password string) (string, error)
-	// NewID makes an id for a user who was created then.
-	NewID       func(created time.Time) string
-	DefaultRole string
 }
 
 // The exit statuses. Each command's help names those that it has.

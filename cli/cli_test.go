@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/mail"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +58,7 @@ func TestExecute(t *testing.T) {
 		"mistyped command":           {[]string{"import-user"}, nil, 2, "", "did you mean import-users?"},
 		"no completion":              {[]string{"completion", "bash"}, nil, 2, "", `unknown command "completion"`},
 		"unknown flag":               {[]string{"user", "list", "--jsn"}, nil, 2, "", "gin-auth: unknown flag: --jsn\n\nUsage: gin-auth user list [flags]\n"},
-		"no user command":            {[]string{"user"}, nil, 2, "", "gin-auth: what about the users?"},
+		"no user command":            {[]string{"user"}, nil, 2, "", "gin-auth: a command is missing"},
 		"unknown user command":       {[]string{"user", "lst"}, nil, 2, "", `gin-auth: unknown command "lst": did you mean list?`},
 		"argument missing":           {[]string{"user", "role", "ada@example.com"}, nil, 2, "", "gin-auth: ROLE is missing"},
 		"argument too many":          {[]string{"user", "list", "ada"}, nil, 2, "", `gin-auth: unexpected argument "ada"`},
@@ -107,7 +106,7 @@ func TestServeContext(t *testing.T) {
 	}
 }
 
-// testOptions point the commands at the Redis at addr. Their rules are simpler than the service's.
+// testOptions returns options for the Redis at addr.
 func testOptions(addr string) Options {
 	return Options{
 		Serve: func(context.Context) error { return nil },
@@ -117,28 +116,6 @@ func testOptions(addr string) Options {
 		OpenDB: func(cfg *config.Config) (*db.DB, error) {
 			return db.Open(db.Options{Addrs: cfg.Redis.Addrs, Timeout: cfg.RedisTimeout, Log: slog.New(slog.DiscardHandler)})
 		},
-		CleanEmail: func(email string) (string, error) {
-			email = strings.ToLower(strings.TrimSpace(email))
-			if address, err := mail.ParseAddress(email); err != nil || address.Address != email {
-				return "", errors.New("email is wrong")
-			}
-			return email, nil
-		},
-		CleanUsername: func(username string) (string, error) {
-			if username = strings.TrimSpace(username); username == "" || len(username) > 64 {
-				return "", errors.New("username is wrong")
-			}
-			return username, nil
-		},
-		HashPassword: func(cost int, password string) (string, error) {
-			if len(password) < 8 {
-				return "", errors.New("password is too short")
-			}
-			hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
-			return string(hash), err
-		},
-		NewID:       func(time.Time) string { return "new" },
-		DefaultRole: "user",
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"gin-auth/db"
+	"gin-auth/user"
 )
 
 // document is a user's document in an export. Names count in their exact case, and null as nothing.
@@ -54,24 +54,24 @@ func parseDocument(text []byte) (document, error) {
 
 // user makes a user of the document. What it doesn't say is zero: the ID, the name, the role, the time.
 // An error names the field at fault and shows nothing of it.
-func (o Options) user(doc document) (user db.User, err error) {
-	if user.Email, err = o.email(doc); err != nil {
-		return db.User{}, err
+func (o Options) user(doc document) (u user.User, err error) {
+	if u.Email, err = o.email(doc); err != nil {
+		return user.User{}, err
 	}
-	if user.PasswordHash, err = passwordHash(doc); err != nil {
-		return db.User{}, err
+	if u.PasswordHash, err = passwordHash(doc); err != nil {
+		return user.User{}, err
 	}
-	if user.ID, err = id(doc); err != nil {
-		return db.User{}, err
+	if u.ID, err = id(doc); err != nil {
+		return user.User{}, err
 	}
-	if user.Username, err = o.username(doc, user.Email); err != nil {
-		return db.User{}, err
+	if u.Username, err = o.username(doc, u.Email); err != nil {
+		return user.User{}, err
 	}
-	if user.Role, err = role(doc); err != nil {
-		return db.User{}, err
+	if u.Role, err = role(doc); err != nil {
+		return user.User{}, err
 	}
-	user.Created = created(doc)
-	return user, nil
+	u.Created = created(doc)
+	return u, nil
 }
 
 func (o Options) email(doc document) (string, error) {
@@ -83,7 +83,7 @@ func (o Options) email(doc document) (string, error) {
 	if !ok {
 		return "", errors.New("email is not a string")
 	}
-	email, err := o.CleanEmail(email)
+	email, err := user.CleanEmail(email)
 	if err != nil {
 		return "", errors.New("email is not a valid address")
 	}
@@ -151,13 +151,13 @@ func (o Options) username(doc document, email string) (string, error) {
 		if strings.TrimSpace(name) == "" {
 			continue
 		}
-		name, err := o.CleanUsername(name)
+		name, err := user.CleanUsername(name)
 		if err != nil {
 			return "", errors.New(field + " is too long, or has control characters")
 		}
 		return name, nil
 	}
-	if _, err := o.CleanUsername(localPart(email)); err != nil {
+	if _, err := user.CleanUsername(localPart(email)); err != nil {
 		return "", errors.New("username is missing, and the email can't stand for it")
 	}
 	return "", nil
@@ -172,7 +172,7 @@ func role(doc document) (string, error) {
 	if !ok {
 		return "", errors.New("role is not a string")
 	}
-	return role, checkRole(role)
+	return role, user.CheckRole(role)
 }
 
 // created returns when the user came to be: what the document says, or else what his ObjectId does; the

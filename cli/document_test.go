@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"gin-auth/db"
+	"gin-auth/user"
 )
 
 const hash = "$2b$10$abcdefghijklmnopqrstuuGFDAtNCoUhyO1B3I3WG1qEXAMPLEabc"
@@ -16,45 +16,45 @@ func TestUserOfDocument(t *testing.T) {
 	ofID := time.Unix(0x65a1b2c3, 0).UTC()
 	at := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	base := `"email":"a@b.c","password":"` + hash + `"`
-	user := func(change func(*db.User)) db.User {
-		user := db.User{Email: "a@b.c", PasswordHash: hash}
-		change(&user)
-		return user
+	with := func(change func(*user.User)) user.User {
+		u := user.User{Email: "a@b.c", PasswordHash: hash}
+		change(&u)
+		return u
 	}
-	same := func(*db.User) {}
-	for doc, want := range map[string]db.User{
-		`{` + base + `}`: user(same),
-		`{"_id":{"$oid":"` + oid + `"},` + base + `,"username":"Ada","role":"admin","__v":0,"tags":["x"]}`: user(func(u *db.User) {
+	same := func(*user.User) {}
+	for doc, want := range map[string]user.User{
+		`{` + base + `}`: with(same),
+		`{"_id":{"$oid":"` + oid + `"},` + base + `,"username":"Ada","role":"admin","__v":0,"tags":["x"]}`: with(func(u *user.User) {
 			u.ID, u.Username, u.Role, u.Created = oid, "Ada", "admin", ofID
 		}),
-		`{"_id":{"$oid":"` + strings.ToUpper(oid) + `"},` + base + `}`: user(func(u *db.User) { u.ID, u.Created = oid, ofID }),
-		`{"_id":"` + oid + `",` + base + `}`:                           user(func(u *db.User) { u.ID = oid }),
-		`{"_id":"käthe",` + base + `}`:                                 user(func(u *db.User) { u.ID = "käthe" }),
-		`{"_id":42,` + base + `}`:                                      user(func(u *db.User) { u.ID = "42" }),
-		`{"_id":{"$numberLong":"9007199254740993"},` + base + `}`:      user(func(u *db.User) { u.ID = "9007199254740993" }),
-		`{"_id":{"$numberInt":"7"},` + base + `}`:                      user(func(u *db.User) { u.ID = "7" }),
-		`{"_id":null,"role":null,"username":null,` + base + `}`:        user(same),
-		`{"email":" A@B.C ","password":"` + hash + `"}`:                user(same),
-		`{"email":"x@y.z","EMAIL":"x@y.z",` + base + `}`:               user(same),
-		`{"password":"x","Role":"admin","Username":"x",` + base + `}`:  user(same),
+		`{"_id":{"$oid":"` + strings.ToUpper(oid) + `"},` + base + `}`: with(func(u *user.User) { u.ID, u.Created = oid, ofID }),
+		`{"_id":"` + oid + `",` + base + `}`:                           with(func(u *user.User) { u.ID = oid }),
+		`{"_id":"käthe",` + base + `}`:                                 with(func(u *user.User) { u.ID = "käthe" }),
+		`{"_id":42,` + base + `}`:                                      with(func(u *user.User) { u.ID = "42" }),
+		`{"_id":{"$numberLong":"9007199254740993"},` + base + `}`:      with(func(u *user.User) { u.ID = "9007199254740993" }),
+		`{"_id":{"$numberInt":"7"},` + base + `}`:                      with(func(u *user.User) { u.ID = "7" }),
+		`{"_id":null,"role":null,"username":null,` + base + `}`:        with(same),
+		`{"email":" A@B.C ","password":"` + hash + `"}`:                with(same),
+		`{"email":"x@y.z","EMAIL":"x@y.z",` + base + `}`:               with(same),
+		`{"password":"x","Role":"admin","Username":"x",` + base + `}`:  with(same),
 
-		`{` + base + `,"username":" Ada ","name":"x","fullName":"y"}`: user(func(u *db.User) { u.Username = "Ada" }),
-		`{` + base + `,"username":"","name":"x","fullName":"y"}`:      user(func(u *db.User) { u.Username = "x" }),
-		`{` + base + `,"username":null,"name":" ","fullName":"y z"}`:  user(func(u *db.User) { u.Username = "y z" }),
-		`{` + base + `,"fullname":"y"}`:                               user(same),
+		`{` + base + `,"username":" Ada ","name":"x","fullName":"y"}`: with(func(u *user.User) { u.Username = "Ada" }),
+		`{` + base + `,"username":"","name":"x","fullName":"y"}`:      with(func(u *user.User) { u.Username = "x" }),
+		`{` + base + `,"username":null,"name":" ","fullName":"y z"}`:  with(func(u *user.User) { u.Username = "y z" }),
+		`{` + base + `,"fullname":"y"}`:                               with(same),
 
-		`{` + base + `,"createdAt":{"$date":"2020-01-02T03:04:05.678Z"}}`:                     user(func(u *db.User) { u.Created = at }),
-		`{` + base + `,"createdAt":{"$date":"2020-01-02T04:04:05.678+0100"}}`:                 user(func(u *db.User) { u.Created = at }),
-		`{` + base + `,"createdAt":{"$date":{"$numberLong":"1577934245678"}}}`:                user(func(u *db.User) { u.Created = at }),
-		`{` + base + `,"createdAt":{"$date":1577934245678}}`:                                  user(func(u *db.User) { u.Created = at }),
-		`{` + base + `,"created":"2020-01-02T03:04:05Z","createdAt":"yesterday"}`:             user(func(u *db.User) { u.Created = at }),
-		`{` + base + `,"createdAt":"2020-01-02T03:04:05Z","_id":{"$oid":"` + oid + `"}}`:      user(func(u *db.User) { u.Created, u.ID = at, oid }),
-		`{` + base + `,"createdAt":{"$date":{"$numberLong":"-99999999999999999"}}}`:           user(same),
-		`{` + base + `,"createdAt":{"$date":{"$numberLong":"9223372036854775807"}}}`:          user(same),
-		`{` + base + `,"createdAt":{"$date":{"$numberLong":"9223372036854775808"}}}`:          user(same),
-		`{` + base + `,"createdAt":{"$date":true},"created":[]}`:                              user(same),
-		`{"email":"a@b.c","password":"` + strings.Replace(hash, "$2b$10", "$2a$04", 1) + `"}`: user(func(u *db.User) { u.PasswordHash = strings.Replace(hash, "$2b$10", "$2a$04", 1) }),
-		`{"email":"a@b.c","password":"` + strings.Replace(hash, "$2b$10", "$2y$31", 1) + `"}`: user(func(u *db.User) { u.PasswordHash = strings.Replace(hash, "$2b$10", "$2y$31", 1) }),
+		`{` + base + `,"createdAt":{"$date":"2020-01-02T03:04:05.678Z"}}`:                     with(func(u *user.User) { u.Created = at }),
+		`{` + base + `,"createdAt":{"$date":"2020-01-02T04:04:05.678+0100"}}`:                 with(func(u *user.User) { u.Created = at }),
+		`{` + base + `,"createdAt":{"$date":{"$numberLong":"1577934245678"}}}`:                with(func(u *user.User) { u.Created = at }),
+		`{` + base + `,"createdAt":{"$date":1577934245678}}`:                                  with(func(u *user.User) { u.Created = at }),
+		`{` + base + `,"created":"2020-01-02T03:04:05Z","createdAt":"yesterday"}`:             with(func(u *user.User) { u.Created = at }),
+		`{` + base + `,"createdAt":"2020-01-02T03:04:05Z","_id":{"$oid":"` + oid + `"}}`:      with(func(u *user.User) { u.Created, u.ID = at, oid }),
+		`{` + base + `,"createdAt":{"$date":{"$numberLong":"-99999999999999999"}}}`:           with(same),
+		`{` + base + `,"createdAt":{"$date":{"$numberLong":"9223372036854775807"}}}`:          with(same),
+		`{` + base + `,"createdAt":{"$date":{"$numberLong":"9223372036854775808"}}}`:          with(same),
+		`{` + base + `,"createdAt":{"$date":true},"created":[]}`:                              with(same),
+		`{"email":"a@b.c","password":"` + strings.Replace(hash, "$2b$10", "$2a$04", 1) + `"}`: with(func(u *user.User) { u.PasswordHash = strings.Replace(hash, "$2b$10", "$2a$04", 1) }),
+		`{"email":"a@b.c","password":"` + strings.Replace(hash, "$2b$10", "$2y$31", 1) + `"}`: with(func(u *user.User) { u.PasswordHash = strings.Replace(hash, "$2b$10", "$2y$31", 1) }),
 	} {
 		got, err := testOptions("").userOf(record{text: []byte(doc)})
 		if err != nil || got != want {

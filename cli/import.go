@@ -14,6 +14,7 @@ import (
 
 	"gin-auth/config"
 	"gin-auth/db"
+	"gin-auth/user"
 )
 
 const importHelp = `Takes users over from a mongoexport, or from anything that writes JSON as that
@@ -49,7 +50,7 @@ func newImport(o Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import-users FILE|-",
 		Short: "Takes users over from a mongoexport, with their passwords",
-		Long:  fmt.Sprintf(importHelp, o.DefaultRole) + "\n" + importStatuses,
+		Long:  fmt.Sprintf(importHelp, user.DefaultRole) + "\n" + importStatuses,
 		Example: `  mongoexport --uri "$MONGO_URI" --collection users --out users.json
   gin-auth import-users --dry-run users.json
   gin-auth import-users users.json

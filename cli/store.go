@@ -8,20 +8,21 @@ import (
 	"time"
 
 	"gin-auth/db"
+	"gin-auth/user"
 )
 
 // entry is a user who is to be stored.
 type entry struct {
-	db.User
+	user.User
 	replaces bool // a user with his email
 	unnamed  bool // neither the document nor who is there has a name
 }
 
 // save stores users, who have their emails to themselves, as the flags say, and counts them.
-func (i *importer) save(ctx context.Context, users []db.User) error {
+func (i *importer) save(ctx context.Context, users []user.User) error {
 	emails := make([]string, len(users))
-	for n, user := range users {
-		emails[n] = user.Email
+	for n, u := range users {
+		emails[n] = u.Email
 	}
 	var found []db.Found
 	if err := i.persist(ctx, func(ctx context.Context) (err error) {
@@ -31,8 +32,8 @@ func (i *importer) save(ctx context.Context, users []db.User) error {
 		return err
 	}
 	var entries []entry
-	for n, user := range users {
-		switch e := i.complete(user, found[n]); {
+	for n, u := range users {
+		switch e := i.complete(u, found[n]); {
 		case e.replaces && !i.flags.overwrite:
 			i.count.kept++
 		case i.flags.dryRun:
@@ -45,19 +46,19 @@ func (i *importer) save(ctx context.Context, users []db.User) error {
 }
 
 // complete adds what the user's document didn't say.
-func (i *importer) complete(user db.User, there db.Found) entry {
-	e := entry{User: user, replaces: there.Exists}
+func (i *importer) complete(u user.User, there db.Found) entry {
+	e := entry{User: u, replaces: there.Exists}
 	e.unnamed = cmp.Or(e.Username, there.User.Username) == ""
 	e.Username = cmp.Or(e.Username, there.User.Username, localPart(e.Email))
-	e.Role = cmp.Or(e.Role, there.User.Role, i.DefaultRole)
+	e.Role = cmp.Or(e.Role, there.User.Role, user.DefaultRole)
 	if e.Created.IsZero() {
 		e.Created = there.User.Created
 	}
 	if e.Created.IsZero() {
-		e.Created = time.Now().UTC().Truncate(time.Second)
+		e.Created = user.Now()
 	}
 	if e.ID = cmp.Or(e.ID, there.User.ID); e.ID == "" {
-		e.ID = i.NewID(e.Created)
+		e.ID = user.NewID(e.Created)
 	}
 	e.Disabled = there.User.Disabled
 	return e
@@ -72,7 +73,7 @@ func localPart(email string) string {
 // storeAll stores the entries and counts those that are stored.
 func (i *importer) storeAll(ctx context.Context, entries []entry) error {
 	return i.persist(ctx, func(ctx context.Context) error {
-		users := make([]db.User, len(entries))
+		users := make([]user.User, len(entries))
 		for n, e := range entries {
 			users[n] = e.User
 		}

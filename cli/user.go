@@ -5,15 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"gin-auth/config"
 	"gin-auth/db"
+	"gin-auth/user"
 )
 
 func newUser(o Options) *cobra.Command {
@@ -24,17 +21,17 @@ func newUser(o Options) *cobra.Command {
   gin-auth user list
   gin-auth user disable ada@example.com`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return &usageError{errors.New("what about the users?")} },
+		RunE: func(*cobra.Command, []string) error { return &usageError{errors.New("a command is missing")} },
 	}
 	cmd.AddCommand(newUserAdd(o), newUserList(o), newUserRole(o), newUserPassword(o),
-		newUserSwitch(o, "disable", "Ends a user's sessions and keeps him from logging in", true),
-		newUserSwitch(o, "enable", "Lets a disabled user log in again", false))
+		newUserSwitch(o, "disable", "Ends a user's sessions and rejects their logins", true),
+		newUserSwitch(o, "enable", "Allows a disabled user to log in again", false))
 	return cmd
 }
 
 const fromWhere = `
-On a terminal the password is asked for, twice; otherwise it is one line of
-standard input. It is never an argument, which others on the machine can see.`
+On a terminal the command asks for the password twice. Otherwise it reads one line
+of standard input. It is never an argument, which others on the machine can see.`
 
 func newUserAdd(o Options) *cobra.Command {
 	var email, username, role string
@@ -49,74 +46,74 @@ func newUserAdd(o Options) *cobra.Command {
 			if email == "" || username == "" {
 				return &usageError{errors.New("--email and --username are needed")}
 			}
-			user := db.User{Role: role}
-			if user.Email, err = o.CleanEmail(email); err != nil {
+			u := user.User{Role: role}
+			if u.Email, err = user.CleanEmail(email); err != nil {
 				return err
 			}
-			if user.Username, err = o.CleanUsername(username); err != nil {
+			if u.Username, err = user.CleanUsername(username); err != nil {
 				return err
 			}
-			if err := checkRole(role); err != nil {
+			if err := user.CheckRole(role); err != nil {
 				return err
 			}
 			return o.withDB(cmd.Context(), func(cfg *config.Config, store *db.DB) error {
-				return o.addUser(cmd, cfg, store, user)
+				return addUser(cmd, cfg, store, u)
 			})
 		},
 		DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&email, "email", "", "the email that the user logs in with")
 	cmd.Flags().StringVar(&username, "username", "", "the name that others see")
-	cmd.Flags().StringVar(&role, "role", o.DefaultRole, "the user's role")
+	cmd.Flags().StringVar(&role, "role", user.DefaultRole, "the user's role")
 	return cmd
 }
 
-// addUser completes user with a password and stores him.
-func (o Options) addUser(cmd *cobra.Command, cfg *config.Config, store *db.DB, user db.User) error {
-	exists := fmt.Errorf("there is a user %s already", user.Email)
-	// Before anybody thinks of a password.
-	if _, found, err := store.UserByEmail(cmd.Context(), user.Email); found || err != nil {
+// addUser asks for a password and stores a new user.
+func addUser(cmd *cobra.Command, cfg *config.Config, store *db.DB, u user.User) error {
+	exists := fmt.Errorf("the user %s exists already", u.Email)
+	// First, so that nobody chooses a password in vain.
+	if _, found, err := store.UserByEmail(cmd.Context(), u.Email); found || err != nil {
 		return cmp.Or(err, exists)
 	}
 	var err error
-	if user.PasswordHash, err = o.askHash(cmd, cfg); err != nil {
+	if u.PasswordHash, err = askHash(cmd, cfg); err != nil {
 		return err
 	}
-	user.Created = time.Now().UTC().Truncate(time.Second)
-	user.ID = o.NewID(user.Created)
-	if created, err := store.CreateUser(cmd.Context(), user); !created || err != nil {
+	u.Created = user.Now()
+	u.ID = user.NewID(u.Created)
+	if created, err := store.CreateUser(cmd.Context(), u); !created || err != nil {
 		return cmp.Or(err, exists)
 	}
-	return say(cmd, "added %s, role %s, id %s\n", user.Email, user.Role, user.ID)
+	return say(cmd, "added %s, role %s, id %s\n", u.Email, u.Role, u.ID)
 }
 
 // askHash asks for a new password and returns its hash.
-func (o Options) askHash(cmd *cobra.Command, cfg *config.Config) (string, error) {
+func askHash(cmd *cobra.Command, cfg *config.Config) (string, error) {
 	password, err := newPassword(cmd)
 	if err != nil {
 		return "", err
 	}
-	return o.HashPassword(cfg.BcryptCost, password)
+	return user.Hasher{Cost: cfg.BcryptCost}.Hash(password)
 }
 
 func newUserRole(o Options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "role EMAIL ROLE",
 		Short: "Gives a user another role",
-		Long: `Gives a user another role. The sessions that he has keep the old one: it is
-written in their tokens.`,
+		Long: `Gives a user another role. Existing sessions keep the old one, which is part of
+their tokens.`,
 		Example: "  gin-auth user role ada@example.com admin",
 		Args:    exactArgs("EMAIL", "ROLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkRole(args[1]); err != nil {
+			if err := user.CheckRole(args[1]); err != nil {
 				return err
 			}
 			return o.withDB(cmd.Context(), func(_ *config.Config, store *db.DB) error {
-				user, err := change(cmd.Context(), store, args[0], func(user *db.User) { user.Role = args[1] })
+				u, err := change(cmd.Context(), store, args[0], func(u *user.User) { u.Role = args[1] })
 				if err != nil {
 					return err
 				}
-				return say(cmd, "%s has the role %s\n", user.Email, user.Role)
+				return say(cmd, "%s has the role %s\n", u.Email, u.Role)
 			})
 		},
 	}
@@ -130,16 +127,16 @@ func newUserSwitch(o Options, name, short string, disabled bool) *cobra.Command 
 		Args:    exactArgs("EMAIL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.withDB(cmd.Context(), func(_ *config.Config, store *db.DB) error {
-				user, err := change(cmd.Context(), store, args[0], func(user *db.User) { user.Disabled = disabled })
+				u, err := change(cmd.Context(), store, args[0], func(u *user.User) { u.Disabled = disabled })
 				if err != nil {
 					return err
 				}
 				if disabled {
-					if err := endSessions(cmd.Context(), store, user); err != nil {
+					if err := endSessions(cmd.Context(), store, u); err != nil {
 						return err
 					}
 				}
-				return say(cmd, "%s is %sd\n", user.Email, name)
+				return say(cmd, "%s is %sd\n", u.Email, name)
 			})
 		},
 	}
@@ -149,64 +146,54 @@ func newUserPassword(o Options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "password EMAIL",
 		Short: "Gives a user a new password",
-		Long:  "Gives a user a new password, which ends his sessions.\n" + fromWhere,
+		Long:  "Gives a user a new password and ends their sessions.\n" + fromWhere,
 		Example: `  gin-auth user password ada@example.com
   printf '%s\n' "$PASSWORD" | gin-auth user password ada@example.com`,
 		Args: exactArgs("EMAIL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.withDB(cmd.Context(), func(cfg *config.Config, store *db.DB) error {
-				// Before anybody thinks of a password.
+				// First, so that nobody chooses a password in vain.
 				if _, found, err := store.UserByEmail(cmd.Context(), args[0]); !found || err != nil {
 					return cmp.Or(err, unknownUser(args[0]))
 				}
-				hash, err := o.askHash(cmd, cfg)
+				hash, err := askHash(cmd, cfg)
 				if err != nil {
 					return err
 				}
-				user, err := change(cmd.Context(), store, args[0], func(user *db.User) { user.PasswordHash = hash })
+				u, err := change(cmd.Context(), store, args[0], func(u *user.User) { u.PasswordHash = hash })
 				if err != nil {
 					return err
 				}
-				if err := endSessions(cmd.Context(), store, user); err != nil {
+				if err := endSessions(cmd.Context(), store, u); err != nil {
 					return err
 				}
-				return say(cmd, "%s has a new password\n", user.Email)
+				return say(cmd, "%s has a new password\n", u.Email)
 			})
 		},
 	}
 }
 
-// endSessions revokes every session of a user who has been changed already.
-func endSessions(ctx context.Context, store *db.DB, user db.User) error {
-	if err := store.LogoutAll(ctx, user.ID); err != nil {
-		return fmt.Errorf("%s is changed, but his sessions go on: %w; run it again", user.Email, err)
+// endSessions revokes every session of a user after a change.
+func endSessions(ctx context.Context, store *db.DB, u user.User) error {
+	if err := store.LogoutAll(ctx, u.ID); err != nil {
+		return fmt.Errorf("%s is changed, but the user's sessions continue: %w; run it again", u.Email, err)
 	}
 	return nil
 }
 
-// change alters the user with that email.
-func change(ctx context.Context, store *db.DB, email string, alter func(*db.User)) (db.User, error) {
-	user, found, err := store.UpdateUser(ctx, email, func(user *db.User) error {
-		alter(user)
+// change modifies the user with that email.
+func change(ctx context.Context, store *db.DB, email string, modify func(*user.User)) (user.User, error) {
+	u, found, err := store.UpdateUser(ctx, email, func(u *user.User) error {
+		modify(u)
 		return nil
 	})
 	if err == nil && !found {
 		err = unknownUser(email)
 	}
-	return user, err
+	return u, err
 }
 
 func unknownUser(email string) error { return fmt.Errorf("there is no user %q", email) }
-
-// maxRole is in characters.
-const maxRole = 64
-
-func checkRole(role string) error {
-	if role == "" || utf8.RuneCountInString(role) > maxRole || strings.ContainsFunc(role, unicode.IsControl) {
-		return fmt.Errorf("role must have 1 to %d characters and no control characters", maxRole)
-	}
-	return nil
-}
 
 // say prints what a command has done.
 func say(cmd *cobra.Command, format string, args ...any) error {

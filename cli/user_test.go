@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
-	"gin-auth/db"
+	"gin-auth/user"
 )
 
 // TestUserCommands is the life of a user, one command after the other.
@@ -18,13 +19,13 @@ func TestUserCommands(t *testing.T) {
 	t.Parallel()
 	o, store, _ := startRedis(t)
 	const ada = "ada@example.com"
-	user := func() db.User {
+	stored := func() user.User {
 		t.Helper()
-		user, found, err := store.UserByEmail(t.Context(), ada)
+		u, found, err := store.UserByEmail(t.Context(), ada)
 		if !found || err != nil {
 			t.Fatalf("found %t, %v", found, err)
 		}
-		return user
+		return u
 	}
 	add := []string{"user", "add", "--email", " Ada@Example.com ", "--username", " Ada ", "--role", "staff"}
 	for _, step := range []struct {
@@ -35,37 +36,41 @@ func TestUserCommands(t *testing.T) {
 		check  func() bool
 	}{
 		{add, "", 1, "gin-auth: reading the password: standard input has none\n", nil},
-		{add, "short\n", 1, "gin-auth: password is too short\n", nil},
+		{add, "short\n", 1, "gin-auth: password must have at least 8 characters and at most 72 bytes\n", nil},
 		{add, "correct horse\r\nmore\n", 0, "added ada@example.com, role staff, id new\n", func() bool {
-			u := user()
+			u := stored()
 			return u.Username == "Ada" && u.Role == "staff" && matches(u, "correct horse") && time.Since(u.Created) < time.Minute
 		}},
-		{add, "", 1, "gin-auth: there is a user ada@example.com already\n", func() bool { return matches(user(), "correct horse") }},
-		{[]string{"user", "role", "Ada@example.com", "admin"}, "", 0, "ada@example.com has the role admin\n", func() bool { return user().Role == "admin" }},
-		{[]string{"user", "disable", ada}, "", 0, "ada@example.com is disabled\n", func() bool { return user().Disabled }},
-		{[]string{"user", "disable", ada}, "", 0, "ada@example.com is disabled\n", func() bool { return user().Disabled }},
+		{add, "", 1, "gin-auth: the user ada@example.com exists already\n", func() bool { return matches(stored(), "correct horse") }},
+		{[]string{"user", "role", "Ada@example.com", "admin"}, "", 0, "ada@example.com has the role admin\n", func() bool { return stored().Role == "admin" }},
+		{[]string{"user", "disable", ada}, "", 0, "ada@example.com is disabled\n", func() bool { return stored().Disabled }},
+		{[]string{"user", "disable", ada}, "", 0, "ada@example.com is disabled\n", func() bool { return stored().Disabled }},
 		{[]string{"user", "password", ada}, "battery staple", 0, "ada@example.com has a new password\n", func() bool {
-			return matches(user(), "battery staple") && user().Disabled && user().Role == "admin"
+			return matches(stored(), "battery staple") && stored().Disabled && stored().Role == "admin"
 		}},
-		{[]string{"user", "password", ada}, "\n", 1, "gin-auth: password is too short\n", func() bool { return matches(user(), "battery staple") }},
-		{[]string{"user", "enable", ada}, "", 0, "ada@example.com is enabled\n", func() bool { return !user().Disabled }},
+		{[]string{"user", "password", ada}, "\n", 1, "gin-auth: password must have at least 8 characters and at most 72 bytes\n", func() bool { return matches(stored(), "battery staple") }},
+		{[]string{"user", "enable", ada}, "", 0, "ada@example.com is enabled\n", func() bool { return !stored().Disabled }},
 		{[]string{"user", "role", "nobody@example.com", "x"}, "", 1, "gin-auth: there is no user \"nobody@example.com\"\n", nil},
 		{[]string{"user", "disable", "nobody@example.com"}, "", 1, "gin-auth: there is no user \"nobody@example.com\"\n", nil},
 		{[]string{"user", "enable", "nobody@example.com"}, "", 1, "gin-auth: there is no user \"nobody@example.com\"\n", nil},
 		{[]string{"user", "password", "nobody@example.com"}, "", 1, "gin-auth: there is no user \"nobody@example.com\"\n", nil},
 	} {
 		status, stdout, stderr := run(t, o, step.stdin, step.args...)
+		stdout = newID.ReplaceAllString(stdout, "id new")
 		if status != step.status || stdout+stderr != step.says || (status == 0) != (stderr == "") {
 			t.Errorf("%q: exit status %d, %q, %q, want %d, %q", step.args, status, stdout, stderr, step.status, step.says)
 		}
 		if step.check != nil && !step.check() {
-			t.Errorf("%q: stored is %+v", step.args, user())
+			t.Errorf("%q: stored is %+v", step.args, stored())
 		}
 	}
 }
 
-func matches(user db.User, password string) bool {
-	return bcrypt.CompareHashAndPassword([]byte(user.PasswordHash), []byte(password)) == nil
+// newID matches the id of a new user where a command prints it.
+var newID = regexp.MustCompile(`\bid [0-9a-f]{24}\b`)
+
+func matches(u user.User, password string) bool {
+	return bcrypt.CompareHashAndPassword([]byte(u.PasswordHash), []byte(password)) == nil
 }
 
 func TestUserList(t *testing.T) {
@@ -75,7 +80,7 @@ func TestUserList(t *testing.T) {
 		t.Errorf("nobody is listed as %q", stdout)
 	}
 	created := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
-	users := []db.User{
+	users := []user.User{
 		{ID: "2", Email: "bob@example.com", Username: "Bob <b>", Role: "admin", PasswordHash: hash, Created: created},
 		{ID: "1", Email: "ada@example.com", Username: "A\x1b[2J\u202eda", Role: "user", PasswordHash: hash, Disabled: true, Created: created},
 	}
@@ -104,9 +109,9 @@ func TestUserList(t *testing.T) {
 func TestUserListLong(t *testing.T) {
 	t.Parallel()
 	o, store, _ := startRedis(t)
-	var users []db.User
+	var users []user.User
 	for i := range 2*portion + 5 {
-		users = append(users, db.User{Email: fmt.Sprintf("%d@example.com", i)})
+		users = append(users, user.User{Email: fmt.Sprintf("%d@example.com", i)})
 	}
 	if _, err := store.StoreUsers(t.Context(), users, false); err != nil {
 		t.Fatal(err)

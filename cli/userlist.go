@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 
 	"gin-auth/config"
 	"gin-auth/db"
+	"gin-auth/session"
+	"gin-auth/user"
 )
 
 func newUserList(o Options) *cobra.Command {
@@ -24,10 +25,10 @@ func newUserList(o Options) *cobra.Command {
 		Use:   "list",
 		Short: "Lists the users",
 		Long: `Lists the users, without their password hashes: up to a thousand sorted by email,
-more of them in portions of a thousand that are. In Redis it takes the right to
-SCAN, which serving does not.
+more in sorted portions of a thousand. It needs the right to SCAN in Redis, which
+serving does not.
 
-A record that is no user's is reported on standard error; then the exit status is 1.`,
+A record that is not a user is reported on standard error, and the exit status is 1.`,
 		Example: `  gin-auth user list
   gin-auth user list --json | jq -r 'select(.role == "admin").email'`,
 		Args: noArgs,
@@ -45,33 +46,35 @@ A record that is no user's is reported on standard error; then the exit status i
 	return cmd
 }
 
-// portion is how many users a list holds at a time.
+// portion is how many users a listing holds at a time.
 const portion = 1000
 
 // listUsers shows the users portion by portion.
-func listUsers(cmd *cobra.Command, users iter.Seq2[db.User, error], show func(out io.Writer, users []db.User, first bool) error) error {
-	var sorted []db.User
+func listUsers(
+	cmd *cobra.Command, users iter.Seq2[user.User, error], show func(out io.Writer, users []user.User, first bool) error,
+) error {
+	var sorted []user.User
 	first := true
 	flush := func() error {
-		slices.SortFunc(sorted, func(a, b db.User) int { return strings.Compare(a.Email, b.Email) })
-		// A SCAN may bring a user twice.
-		sorted = slices.CompactFunc(sorted, func(a, b db.User) bool { return a.Email == b.Email })
+		slices.SortFunc(sorted, func(a, b user.User) int { return strings.Compare(a.Email, b.Email) })
+		// A SCAN may return a user twice.
+		sorted = slices.CompactFunc(sorted, func(a, b user.User) bool { return a.Email == b.Email })
 		err := show(cmd.OutOrStdout(), sorted, first)
 		sorted, first = sorted[:0], false
 		return err
 	}
 	var status error
-	for user, err := range users {
+	for u, err := range users {
 		var broken *db.BrokenUserError
 		if errors.As(err, &broken) {
-			_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printable(broken.Error()))
+			_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printable(fmt.Sprintf("the record %s is broken: %v", broken.Key, broken.Err)))
 			status = &statusError{statusFailed}
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if sorted = append(sorted, user); len(sorted) == portion {
+		if sorted = append(sorted, u); len(sorted) == portion {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -83,7 +86,7 @@ func listUsers(cmd *cobra.Command, users iter.Seq2[db.User, error], show func(ou
 	return status
 }
 
-// listed is a user as a list shows him.
+// listed is a user as a listing shows it.
 type listed struct {
 	Email    string    `json:"email"`
 	Username string    `json:"username"`
@@ -93,18 +96,20 @@ type listed struct {
 	Created  time.Time `json:"created"`
 }
 
-func printJSON(out io.Writer, users []db.User, _ bool) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
+func printJSON(out io.Writer, users []user.User, _ bool) error {
 	for _, u := range users {
-		if err := encoder.Encode(listed{u.Email, u.Username, u.Role, u.ID, u.Disabled, u.Created}); err != nil {
+		line, err := session.EncodeJSON(listed{u.Email, u.Username, u.Role, u.ID, u.Disabled, u.Created})
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(out, "%s\n", line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func printTable(out io.Writer, users []db.User, first bool) error {
+func printTable(out io.Writer, users []user.User, first bool) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if first {
 		_, _ = fmt.Fprintln(table, "EMAIL\tUSERNAME\tROLE\tID\tDISABLED\tCREATED") // Flush has the error
@@ -120,7 +125,7 @@ func printTable(out io.Writer, users []db.User, first bool) error {
 	return table.Flush()
 }
 
-// printable replaces what would move a terminal's cursor or be taken for a column's end.
+// printable replaces characters that would move a terminal's cursor or end a column.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

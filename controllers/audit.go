@@ -1,14 +1,14 @@
 package controllers
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"log/slog"
 
 	"github.com/gin-gonic/gin"
+
+	"gin-auth/session"
 )
 
-// What the audit lines tell of, in the words of OWASP's logging vocabulary.
+// The events of the audit lines, named by OWASP's logging vocabulary.
 const (
 	eventCreated            = "user_created"
 	eventLogin              = "authn_login_success"
@@ -17,14 +17,14 @@ const (
 	eventPasswordChange     = "authn_password_change"
 	eventPasswordChangeFail = "authn_password_change_fail"
 	eventRevoked            = "authn_token_revoked"
+	eventReuse              = "authn_token_reuse"
 )
 
-// audit writes a line about what happened to a user, and nothing that opens anything. An event that went
-// wrong is a warning. See also middleware.AccessLog, which writes authn_token_reuse.
+// audit writes a line about what happened to a user. It holds no token, cookie or password. A failure is a warning.
 func (a *Auth) audit(c *gin.Context, event string, attrs ...slog.Attr) {
 	level := slog.LevelInfo
 	switch event {
-	case eventLoginFail, eventLoginLimited, eventPasswordChangeFail:
+	case eventLoginFail, eventLoginLimited, eventPasswordChangeFail, eventReuse:
 		level = slog.LevelWarn
 	}
 	attrs = append([]slog.Attr{
@@ -35,13 +35,18 @@ func (a *Auth) audit(c *gin.Context, event string, attrs ...slog.Attr) {
 	a.Log.LogAttrs(c.Request.Context(), level, "audit", attrs...)
 }
 
+// AuditReuse writes the audit line of a request that presented a revoked token.
+func (a *Auth) AuditReuse(c *gin.Context) {
+	s := session.FromContext(c.Request.Context())
+	a.audit(c, eventReuse, userAttr(s.UserID()), tokenAttr(s.Hash()))
+}
+
 func userAttr(id string) slog.Attr { return slog.String("user_id", id) }
 
 func tokenAttr(hash string) slog.Attr { return slog.String("token", hash) }
 
-// accountAttr names the account that somebody failed to log in to by a short hash of the email: what is
-// typed there may be a password.
+// accountAttr names the account of a failed login by a short hash of the email: a password may have been typed
+// there by mistake.
 func accountAttr(email string) slog.Attr {
-	sum := sha256.Sum256([]byte(email))
-	return slog.String("account", hex.EncodeToString(sum[:8]))
+	return slog.String("account", session.ShortHash(email))
 }

@@ -1,9 +1,10 @@
-// Package controllers holds what is behind the routes, one file a resource. A handler returns what
-// went wrong instead of answering it: routes answers every error, in one place.
+// Package controllers holds the handlers of the routes, one file per resource. A handler returns its error instead
+// of answering it: routes renders all errors in one place.
 package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,73 +13,79 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gin-auth/session"
+	"gin-auth/user"
 )
 
-// Revoker takes tokens back.
+// Revoker revokes tokens.
 type Revoker interface {
 	// Revoke returns nil once it is stored that token is revoked until the given time by Redis's clock, forever if
 	// that is the zero time.
 	Revoke(ctx context.Context, token string, until time.Time) error
-	// LogoutAll returns nil once it is stored that every token which the user was issued here until now
-	// is revoked.
+	// LogoutAll returns nil once it is stored that every token which the user was issued here until now is revoked.
 	LogoutAll(ctx context.Context, userID string) error
 }
 
-// Clock tells when a token is issued: at a time that all instances share.
+// Clock says when a token is issued: a time that all instances share.
 type Clock interface {
-	// IssueTime returns a time after every cut that the user's tokens are held against.
+	// IssueTime returns a time later than every cut that applies to the user's tokens.
 	IssueTime(ctx context.Context, userID string) (time.Time, error)
 }
 
-// Auth answers register, login, logout, me and verify.
+// Auth has the handlers of everything that concerns users and their sessions. All fields are needed.
 type Auth struct {
-	Sessions *session.Sessions
-	Revoker  Revoker
-	Clock    Clock
-	Users    Users
-	// Passwords hashes and checks passwords.
+	Sessions  *session.Sessions
+	Revoker   Revoker
+	Clock     Clock
+	Users     Users
 	Passwords *Passwords
 	Limiter   Limiter
 	// Log gets the audit lines.
 	Log *slog.Logger
-	// RegistrationClosed refuses every registration.
+	// RegistrationClosed rejects every registration.
 	RegistrationClosed bool
 }
 
-// identity is a user as clients see him.
+// identity is the answer to a request after which somebody is known as a user.
 type identity struct {
 	Message string       `json:"message"`
 	User    session.User `json:"user"`
 }
 
-// Register creates a user. It does not sign him in, as the original doesn't.
-func (a *Auth) Register(c *gin.Context) error {
-	if a.RegistrationClosed {
-		return ErrRegistrationClosed
-	}
-	fields, err := readFields(c, "username", "email", "password")
+// Login starts a session. Neither the answer nor the work done for it shows whether the email is unknown, the
+// password is wrong or the user is disabled.
+//
+// No session outlives the disabling of its user or a change of the password: both end with a logout of all sessions
+// after the write, and a login reads the user once more after it has taken the time that the token is issued at. So
+// either the login sees the write, or the write came after that time and the logout of all revokes the token.
+func (a *Auth) Login(c *gin.Context) error {
+	fields, err := readFields(c, "email", "password")
 	if err != nil {
 		return err
 	}
-	user, err := a.newUser(c.Request.Context(), fields)
+	ctx, email, password := c.Request.Context(), user.NormalizeEmail(fields["email"]), fields["password"]
+	u, err := a.checkPassword(c, email, password, nil)
+	if err != nil {
+		a.auditFailedLogin(c, u, email, err)
+		return err
+	}
+	s, err := a.issue(ctx, u)
 	if err != nil {
 		return err
 	}
-	created, err := a.Users.CreateUser(c.Request.Context(), user)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if u, err = a.recheckUser(ctx, u, password); err != nil {
+		a.auditFailedLogin(c, u, email, err)
+		return err
 	}
-	if !created {
-		return ErrUserExists
-	}
-	a.audit(c, eventCreated, userAttr(user.ID))
-	return JSON(c, http.StatusCreated, identity{"User registered successfully", user.session()})
+	a.renewHash(ctx, u, password)
+	a.setSession(c, s)
+	a.audit(c, eventLogin, userAttr(u.ID), tokenAttr(s.Hash()))
+	return JSON(c, http.StatusOK, identity{"User logged in successfully", sessionUser(u)})
 }
 
-// Logout revokes the session, if there is one, and clears the cookie. Its 200 says that the revocation
-// is stored; where that failed, the client keeps the cookie and can try again.
+// Logout revokes the session, if there is one, and clears the cookie. Its 200 says that the revocation is stored. If
+// that failed, the client keeps the cookie and can try again.
 func (a *Auth) Logout(c *gin.Context) error {
-	s, err := a.Sessions.Authenticate(a.Sessions.Read(c.Request.Header))
+	s, err := a.Sessions.Authenticate(a.Sessions.ReadToken(c.Request.Header))
 	if err == nil {
 		ctx := session.NewContext(c.Request.Context(), s)
 		c.Request = c.Request.WithContext(ctx)
@@ -87,38 +94,41 @@ func (a *Auth) Logout(c *gin.Context) error {
 		}
 		a.audit(c, eventRevoked, userAttr(s.UserID()), tokenAttr(s.Hash()))
 	}
-	a.Sessions.Clear(c.Writer.Header())
+	a.Sessions.ClearCookie(c.Writer.Header())
 	return JSON(c, http.StatusOK, message{"logged out successfully"})
-}
-
-// LogoutAll revokes every session of the user, this one among them.
-func (a *Auth) LogoutAll(c *gin.Context) error {
-	ctx := c.Request.Context()
-	s := session.FromContext(ctx)
-	if s.UserID() == "" {
-		return &InvalidError{"the token names no user"}
-	}
-	if err := a.Revoker.LogoutAll(ctx, s.UserID()); err != nil {
-		return err
-	}
-	// The blacklist is what a Node service beside this one knows of, and a token that one issued may say
-	// that it is from later.
-	if err := a.revoke(ctx, s); err != nil {
-		return err
-	}
-	a.audit(c, eventRevoked, userAttr(s.UserID()), tokenAttr("all"))
-	a.Sessions.Clear(c.Writer.Header())
-	return JSON(c, http.StatusOK, message{"logged out everywhere successfully"})
 }
 
 func (a *Auth) revoke(ctx context.Context, s *session.Session) error {
 	return a.Revoker.Revoke(ctx, s.Token, s.RevocableUntil())
 }
 
-// Me returns every claim of the session's token.
-func (a *Auth) Me(c *gin.Context) error {
-	claims := session.FromContext(c.Request.Context()).Claims()
-	return JSON(c, http.StatusOK, struct {
-		User any `json:"user"`
-	}{claims})
+// issue returns a new session of a user, issued later than every cut.
+func (a *Auth) issue(ctx context.Context, u user.User) (*session.Session, error) {
+	at, err := a.Clock.IssueTime(ctx, u.ID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return a.Sessions.Issue(sessionUser(u), at)
+}
+
+// setSession makes s the session of the request and of the client.
+func (a *Auth) setSession(c *gin.Context, s *session.Session) {
+	c.Request = c.Request.WithContext(session.NewContext(c.Request.Context(), s))
+	a.Sessions.SetCookie(c.Writer.Header(), s)
+}
+
+// sessionUser returns the part of a user that tokens and answers carry.
+func sessionUser(u user.User) session.User {
+	return session.User{ID: u.ID, Email: u.Email, Username: u.Username, Role: u.Role}
+}
+
+// auditFailedLogin writes the audit line of a login that ended with err, if it is one of a failure. u is the user
+// with that email, if there is one.
+func (a *Auth) auditFailedLogin(c *gin.Context, u user.User, email string, err error) {
+	switch {
+	case errors.Is(err, ErrCredentials):
+		a.audit(c, eventLoginFail, userAttr(u.ID), accountAttr(email))
+	case errors.Is(err, ErrLimited):
+		a.audit(c, eventLoginLimited, accountAttr(email))
+	}
 }

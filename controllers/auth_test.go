@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gin-auth/session"
 )
 
 // TestRequests has the answer to every request, good and bad.
@@ -190,4 +192,34 @@ func TestProbes(t *testing.T) {
 	probe("Redis answers again", http.StatusOK)
 	i.health.Drain()
 	probe("shutting down", http.StatusServiceUnavailable)
+}
+
+// TestReuse: each revoked token that is presented has an audit line, and nothing else has.
+func TestReuse(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if got := f.a.post("/logout", f.laptop, ""); got.status != http.StatusOK {
+		t.Fatal(got.status, got.body)
+	}
+	for _, test := range []struct {
+		path, token string
+		lines       int
+	}{
+		{"/me", f.laptop, 1},
+		{"/verify", f.laptop, 1},
+		{"/me", f.phone, 0},
+		{"/me", f.laptop + "x", 0},
+		{"/me", "", 0},
+	} {
+		f.b.log.Reset()
+		request := newRequest(t.Context(), http.MethodGet, test.path, test.token, "")
+		request.Header.Set("X-Request-Id", "abc-1")
+		f.b.send(request)
+		line := fmt.Sprintf("level=WARN msg=audit event=authn_token_reuse request_id=abc-1 client_address=192.0.2.1 user_id=%s token=%s\n",
+			f.id, session.ShortHash(test.token))
+		log := f.b.log.String()
+		if n := strings.Count(log, line); n != test.lines || strings.Count(log, "audit") != n {
+			t.Errorf("%s %q: the log is\n%s", test.path, test.token, log)
+		}
+	}
 }

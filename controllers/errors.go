@@ -3,40 +3,36 @@ package controllers
 import (
 	"errors"
 	"time"
+
+	"gin-auth/user"
 )
 
-// What a handler refuses with. The routes package says what a client gets to see of each; an error
-// that is none of these is an internal one.
+// The errors of handlers. The routes package decides what a client sees of each. Any other error is internal.
 var (
 	ErrCredentials        = errors.New("unknown email or wrong password")
 	ErrUserExists         = errors.New("a user with this email exists")
 	ErrRegistrationClosed = errors.New("registration is closed")
-	// ErrUnavailable says that the users can't be asked for now.
-	ErrUnavailable = errors.New("users can't be reached")
-	// ErrLimited says that too many logins have failed; it comes in a *RetryError.
+	// ErrUnavailable means that the users cannot be asked for now.
+	ErrUnavailable = errors.New("users cannot be reached")
+	// ErrLimited means that too many logins have failed. It is wrapped in a *RetryError.
 	ErrLimited = errors.New("too many failed logins")
-	// ErrBusy says that too many passwords are being hashed; it comes in a *RetryError.
+	// ErrBusy means that too many passwords are being hashed. It is wrapped in a *RetryError.
 	ErrBusy = errors.New("too many passwords are being hashed")
-	// ErrNotReady says that the service can't do its work now.
+	// ErrNotReady means that the service cannot do its work now.
 	ErrNotReady = errors.New("not ready")
 )
 
-// InvalidError is a request that can't be taken. Its text is for the client and names the field at
-// fault.
-type InvalidError struct {
-	Message string
-}
+// InvalidError is a request that breaks a rule. Its message is for the client and names the field at fault.
+type InvalidError = user.InvalidError
 
-func (e *InvalidError) Error() string { return e.Message }
-
-// MediaTypeError is a body in a form that is not read here. Its text is for the client.
+// MediaTypeError is a body in a form that is not read here. Its message is for the client.
 type MediaTypeError struct {
 	Message string
 }
 
 func (e *MediaTypeError) Error() string { return e.Message }
 
-// RetryError is a request that can't be taken now, but may be again after a while.
+// RetryError is a request that is rejected now, and that may be sent again after some time.
 type RetryError struct {
 	Err   error
 	After time.Duration
@@ -44,5 +40,5 @@ type RetryError struct {
 
 func (e *RetryError) Error() string { return e.Err.Error() }
 
-// Unwrap returns why it can't be taken.
+// Unwrap returns why it is rejected.
 func (e *RetryError) Unwrap() error { return e.Err }

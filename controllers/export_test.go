@@ -11,9 +11,8 @@ import (
 // string that is not a hash does none.
 func (p *Passwords) CountWork() *atomic.Int64 {
 	var work atomic.Int64
-	compare := p.compare
-	p.compare = func(hash, password []byte) error {
-		err := compare(hash, password)
+	p.hasher.Compare = func(hash, password []byte) error {
+		err := bcrypt.CompareHashAndPassword(hash, password)
 		if err == nil || errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 			cost, _ := bcrypt.Cost(hash)
 			work.Add(1 << cost)

@@ -11,11 +11,13 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"gin-auth/session"
 )
 
 const contentType = "application/json; charset=utf-8"
 
-// message is the body of an answer that says nothing else.
+// message is the body of an answer that has no other content.
 type message struct {
 	Message string `json:"message"`
 }
@@ -25,21 +27,20 @@ func Message(c *gin.Context, status int, text string) error {
 	return JSON(c, status, message{text})
 }
 
-// JSON answers with v as the original's JSON.stringify writes it: <, > and & as they are (gin's JSON
-// escapes them), no line break at the end.
+// JSON answers with v. (gin's own would escape <, > and &.)
 func JSON(c *gin.Context, status int, v any) error {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
+	body, err := session.EncodeJSON(v)
+	if err != nil {
 		return fmt.Errorf("encoding an answer: %w", err)
 	}
-	c.Data(status, contentType, bytes.TrimSuffix(body.Bytes(), []byte("\n")))
+	c.Data(status, contentType, body)
 	return nil
 }
 
-// readFields reads a JSON object from the body and returns the named members, each of which has to be
-// a text that is not empty. Names are told apart by case, as the original does.
+func invalid(message string) error { return &InvalidError{Message: message} }
+
+// readFields reads a JSON object from the body and returns the named members, each of which must be a string with
+// more than space in it. Names are compared with their case, as in the original.
 func readFields(c *gin.Context, names ...string) (map[string]string, error) {
 	body, err := readJSON(c.Request)
 	if err != nil {
@@ -49,22 +50,21 @@ func readFields(c *gin.Context, names ...string) (map[string]string, error) {
 	for _, name := range names {
 		var value string
 		if raw, ok := body[name]; ok && json.Unmarshal(raw, &value) != nil { // null leaves it empty
-			return nil, &InvalidError{name + " must be a string"}
+			return nil, invalid(name + " must be a string")
 		}
 		fields[name] = value
 		if strings.TrimSpace(fields[name]) == "" {
-			return nil, &InvalidError{name + " is required"}
+			return nil, invalid(name + " is required")
 		}
 	}
 	return fields, nil
 }
 
-// readJSON reads the JSON object in the body. As at the original, a body of another type counts as
-// none.
+// readJSON reads the JSON object in the body. As in the original, a body of another type counts as none.
 func readJSON(r *http.Request) (map[string]json.RawMessage, error) {
 	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType != "application/json" {
-		return nil, &InvalidError{"the body must be JSON, with Content-Type: application/json"}
+		return nil, invalid("the body must be JSON, with Content-Type: application/json")
 	}
 	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return nil, &MediaTypeError{"the body must be UTF-8"}
@@ -77,12 +77,12 @@ func readJSON(r *http.Request) (map[string]json.RawMessage, error) {
 		return nil, tooLong
 	}
 	if err != nil {
-		return nil, &InvalidError{"the body could not be read"}
+		return nil, invalid("the body could not be read")
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the original's parser drops a byte order mark
-	var body map[string]json.RawMessage             // what nobody asks for isn't decoded: 1e999 is fine, as there
+	var body map[string]json.RawMessage             // other members are not decoded: 1e999 is accepted, as there
 	if err := json.Unmarshal(text, &body); err != nil || body == nil {
-		return nil, &InvalidError{"the body is not a JSON object"}
+		return nil, invalid("the body is not a JSON object")
 	}
 	return body, nil
 }

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"gin-auth/controllers"
-	"gin-auth/db"
+	"gin-auth/user"
 )
 
 // TestSameWork: a login that fails does the same work whoever it is for: the same rounds of bcrypt and the same
@@ -23,7 +23,7 @@ func TestSameWork(t *testing.T) {
 	const cost = bcrypt.MinCost + 3
 	r := startRedis(t)
 	i := r.start(t)
-	*i.limit = db.LoginLimit{Failures: 1000, Per: time.Hour}
+	i.limitLogins(t, 1000, time.Hour)
 	hashes := map[string]string{
 		"none@example.com":    "",
 		"not-one@example.com": "plain",
@@ -38,7 +38,7 @@ func TestSameWork(t *testing.T) {
 		hashes[fmt.Sprintf("disabled-%d@example.com", made)] = string(hash)
 	}
 	for email, hash := range hashes {
-		user := db.User{ID: email, Email: email, PasswordHash: hash, Disabled: strings.HasPrefix(email, "disabled")}
+		user := user.User{ID: email, Email: email, PasswordHash: hash, Disabled: strings.HasPrefix(email, "disabled")}
 		if _, err := i.store.CreateUser(t.Context(), user); err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestLimitComesFirst(t *testing.T) {
 	i := r.start(t)
 	i.post("/register", "", ada)
 	i.login(adaLogin) // knows the epoch
-	*i.limit = db.LoginLimit{Failures: 3, Per: time.Minute}
+	i.limitLogins(t, 3, time.Minute)
 	work := i.auth.Passwords.CountWork()
 	looksUp := func(commands []string) int {
 		n := 0
@@ -139,7 +139,7 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	bob := strings.ReplaceAll(adaLogin, "ada", "bob")
 	spelled := strings.Replace(wrongLogin, "ada", " ADA", 1)
 	disable := func(f *fixture, disabled bool) {
-		set := func(user *db.User) error { user.Disabled = disabled; return nil }
+		set := func(user *user.User) error { user.Disabled = disabled; return nil }
 		_, _, _ = f.a.store.UpdateUser(context.Background(), "ada@example.com", set)
 	}
 	for name, test := range map[string]struct {
@@ -177,7 +177,7 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
-			*f.a.limit = db.LoginLimit{Failures: 2, Per: time.Minute}
+			f.a.limitLogins(t, 2, time.Minute)
 			for range 2 {
 				if got := test.attempt(f); got.status != test.status {
 					t.Errorf("answered %d %s, want %d", got.status, got.body, test.status)
@@ -200,7 +200,7 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 // for a session does not keep anybody out, and is logged.
 func TestRefusedWrites(t *testing.T) {
 	t.Parallel()
-	counted := func(f *fixture) { *f.a.limit = db.LoginLimit{Failures: 10, Per: time.Minute} }
+	counted := func(f *fixture) { f.a.limitLogins(t, 10, time.Minute) }
 	renewed := func(f *fixture) { f.a.auth.Passwords = controllers.NewPasswords(bcrypt.MinCost + 1) }
 	for name, test := range map[string]struct {
 		arrange func(f *fixture)
@@ -208,12 +208,12 @@ func TestRefusedWrites(t *testing.T) {
 		status  int
 		message string
 	}{
-		"TakeLogin's first":  {counted, 0, 503, "users can't be reached"},
-		"TakeLogin's second": {counted, 1, 503, "users can't be reached"},
-		"TakeLogin's last":   {counted, 2, 503, "users can't be reached"},
-		"EndLogin's first":   {counted, 3, 200, "a login stays counted as under way"},
-		"EndLogin's last":    {counted, 5, 200, "a login stays counted as under way"},
-		"a renewal's":        {renewed, 0, 200, "a password hash was not renewed"},
+		"BeginLogin's first":  {counted, 0, 503, "users cannot be reached"},
+		"BeginLogin's second": {counted, 1, 503, "users cannot be reached"},
+		"BeginLogin's last":   {counted, 2, 503, "users cannot be reached"},
+		"EndLogin's first":    {counted, 3, 200, "a login stays counted as under way"},
+		"EndLogin's last":     {counted, 5, 200, "a login stays counted as under way"},
+		"a renewal's":         {renewed, 0, 200, "a password hash was not renewed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

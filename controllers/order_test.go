@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"gin-auth/controllers"
-	"gin-auth/db"
+	"gin-auth/user"
 )
 
 // The tests in this file stop a request before a command that it sends to Redis, until something else is done.
@@ -38,7 +38,7 @@ var actions = map[string]func(f *fixture, i *instance) answer{
 	},
 	change: func(f *fixture, i *instance) answer { return i.post("/password", f.laptop, newPassword) },
 	disabling: func(f *fixture, i *instance) answer {
-		disable := func(user *db.User) error { user.Disabled = true; return nil }
+		disable := func(user *user.User) error { user.Disabled = true; return nil }
 		if _, _, err := i.store.UpdateUser(context.Background(), "ada@example.com", disable); err != nil {
 			return answer{body: err.Error()}
 		}
@@ -276,7 +276,7 @@ func TestRenewedBesides(t *testing.T) {
 func TestLoginNeedsRedis(t *testing.T) {
 	t.Parallel()
 	attempt := func(f *fixture) answer {
-		*f.a.limit = db.LoginLimit{Failures: 10, Per: time.Minute}
+		f.a.limitLogins(t, 10, time.Minute)
 		return f.a.login(adaLogin)
 	}
 	inEach(fixtures(t, "", attempt), func(n int, f *fixture) {

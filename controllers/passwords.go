@@ -4,147 +4,78 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"time"
-	"unicode/utf8"
+	"net/http"
 
-	"golang.org/x/crypto/bcrypt"
+	"github.com/gin-gonic/gin"
+
+	"gin-auth/session"
+	"gin-auth/user"
 )
 
-// Passwords hashes and checks passwords with bcrypt. It never uses more than half the cores, one at least,
-// for the guard and everything else to have theirs.
-type Passwords struct {
-	cost  int
-	slots chan struct{} // one for each that hashes
-	queue chan struct{} // one for each that hashes or waits
-	// compare is bcrypt.CompareHashAndPassword. The tests count its work.
-	compare func(hash, password []byte) error
-}
-
-const (
-	queuePerSlot = 8
-	maxQueueing  = time.Second
-)
-
-// NewPasswords returns a Passwords that hashes at the given cost, 4 to 31.
-func NewPasswords(cost int) *Passwords {
-	slots := max(1, runtime.GOMAXPROCS(0)/2)
-	return &Passwords{
-		cost:    cost,
-		slots:   make(chan struct{}, slots),
-		queue:   make(chan struct{}, slots*(1+queuePerSlot)),
-		compare: bcrypt.CompareHashAndPassword,
-	}
-}
-
-const (
-	minPassword = 8  // characters: NIST SP 800-63B-4, section 3.1.1.2, where it is not the only factor
-	maxPassword = 72 // bytes: bcrypt takes no more
-)
-
-// enter waits for a core to hash on; leave gives it back. If too many wait already, or it takes more than a
-// second, it is a *RetryError with ErrBusy.
-func (p *Passwords) enter(ctx context.Context) (leave func(), err error) {
-	busy := &RetryError{ErrBusy, time.Second}
-	select {
-	case p.queue <- struct{}{}:
-	default:
-		return nil, busy
-	}
-	timer := time.NewTimer(maxQueueing)
-	defer timer.Stop()
-	select {
-	case p.slots <- struct{}{}:
-		return func() { <-p.slots; <-p.queue }, nil
-	case <-timer.C:
-		err = busy
-	case <-ctx.Done():
-		err = fmt.Errorf("waiting to hash a password: %w", ctx.Err())
-	}
-	<-p.queue
-	return nil, err
-}
-
-// Hash is HashPassword at the cost that p was made with, or a *RetryError while too many others hash.
-func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
-	if err := checkNewPassword(password); err != nil {
-		return "", err
-	}
-	leave, err := p.enter(ctx)
+// ChangePassword gives the user another password, ends all their sessions and starts a new one. A user who is not
+// stored here, such as one of a Node service, has no password here that could be right.
+func (a *Auth) ChangePassword(c *gin.Context) error {
+	fields, err := readFields(c, "currentPassword", "newPassword")
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer leave()
-	return HashPassword(p.cost, password)
-}
-
-func checkNewPassword(password string) error {
-	if utf8.RuneCountInString(password) < minPassword || len(password) > maxPassword {
-		return &InvalidError{"password must have at least 8 characters and at most 72 bytes"}
+	if err := user.CheckNewPassword("newPassword", fields["newPassword"]); err != nil {
+		return err
 	}
-	return nil
-}
-
-// HashPassword returns the bcrypt hash of a new password, or an *InvalidError if it is too short or too
-// long.
-func HashPassword(cost int, password string) (string, error) {
-	if err := checkNewPassword(password); err != nil {
-		return "", err
+	s := session.FromContext(c.Request.Context())
+	ofSession := func(u user.User) bool { return u.ID == s.UserID() }
+	u, err := a.checkPassword(c, user.NormalizeEmail(s.Email()), fields["currentPassword"], ofSession)
+	switch {
+	case errors.Is(err, ErrLimited):
+		a.audit(c, eventLoginLimited, userAttr(s.UserID()))
+		return err
+	case errors.Is(err, ErrCredentials):
+		a.audit(c, eventPasswordChangeFail, userAttr(s.UserID()), tokenAttr(s.Hash()))
+		return err
+	case err != nil:
+		return err
 	}
-	return hashPassword(cost, password)
-}
-
-func hashPassword(cost int, password string) (string, error) {
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
+	next, err := a.replacePassword(c.Request.Context(), s, u, fields["newPassword"])
 	if err != nil {
-		return "", fmt.Errorf("hashing a password: %w", err)
+		return err
 	}
-	return string(hash), nil
+	a.setSession(c, next)
+	a.audit(c, eventPasswordChange, userAttr(u.ID), tokenAttr(next.Hash()))
+	return JSON(c, http.StatusOK, identity{"Password changed successfully", sessionUser(u)})
 }
 
-// Check tells whether hash, bcrypt's in any of its versions $2a$, $2b$ and $2y$, is that of password. An
-// unknown user's hash is "", which is nobody's.
-//
-// It does the work of the cost that p was made with at least, whatever the hash: none, broken, or made at a
-// lower cost, which is made up for by further steps, each of twice the work of the one before. Only a hash
-// of a higher cost takes longer. While too many others hash it is a *RetryError.
-func (p *Passwords) Check(ctx context.Context, hash, password string) (bool, error) {
-	leave, err := p.enter(ctx)
+// replacePassword stores a new password and returns a new session. All sessions are ended twice: before the write,
+// so that they have ended when the new password is valid, even if this stops after the write; and after the write,
+// for logins with the old password in the meantime.
+func (a *Auth) replacePassword(
+	ctx context.Context, s *session.Session, u user.User, password string,
+) (*session.Session, error) {
+	hash, err := a.Passwords.Hash(ctx, password)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	defer leave()
-	err = p.compare([]byte(hash), []byte(password))
-	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) { // not a hash: no work was done
-		p.compareNothing(p.cost, password)
-		return false, nil
+	ctx = context.WithoutCancel(ctx) // a client that disconnects does not stop it halfway
+	if err := a.revoke(ctx, s); err != nil {
+		return nil, err
 	}
-	cost, _ := bcrypt.Cost([]byte(hash)) // it was compared, so it has one
-	for ; cost < p.cost; cost++ {
-		p.compareNothing(cost, password) // 2ⁿ and 2ⁿ + 2ⁿ⁺¹ + … is the work of the highest
+	if err := a.Revoker.LogoutAll(ctx, u.ID); err != nil {
+		return nil, err
 	}
-	return err == nil, nil
-}
-
-// nobodys is a hash without version and cost that nothing is known to fit: salt and hash, 22 and 31 characters.
-const nobodys = "......................iO7Xh1rUNrHgIj0tyVrbjmYb1yqOW2a"
-
-// compareNothing does the work of a comparison at that cost.
-func (p *Passwords) compareNothing(cost int, password string) {
-	_ = p.compare(fmt.Appendf(nil, "$2a$%02d$%s", cost, nobodys), []byte(password))
-}
-
-// Renew returns a hash of a password that was found right, at the cost that p was made with, or "" if hash
-// is of that cost or a higher one.
-func (p *Passwords) Renew(ctx context.Context, hash, password string) (string, error) {
-	if cost, err := bcrypt.Cost([]byte(hash)); err != nil || cost >= p.cost {
-		return "", err
-	}
-	leave, err := p.enter(ctx)
+	replaced, err := a.Users.ReplaceHash(ctx, u.Email, u.PasswordHash, hash)
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	defer leave()
-	// What comparing leaves out, hashing refuses; and users from elsewhere have passwords of any length.
-	return hashPassword(p.cost, password[:min(len(password), maxPassword)])
+	if !replaced {
+		return nil, ErrCredentials // another request was faster: the current password is no longer current
+	}
+	if err := a.Revoker.LogoutAll(ctx, u.ID); err != nil {
+		return nil, err
+	}
+	u.PasswordHash = hash
+	next, err := a.issue(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.recheckUser(ctx, u, password)
+	return next, err
 }

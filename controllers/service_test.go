@@ -27,6 +27,7 @@ import (
 	"gin-auth/middleware"
 	"gin-auth/routes"
 	"gin-auth/session"
+	"gin-auth/user"
 )
 
 func TestMain(m *testing.M) {
@@ -147,14 +148,14 @@ type instance struct {
 	auth    *controllers.Auth
 	health  *controllers.Health
 	store   *db.DB
-	limit   *db.LoginLimit
+	redis   *redis
 	log     *buffer
 }
 
-// start returns an instance on r. Logins are not limited unless the test sets limit.
+// start returns an instance on r. Logins are not limited: see limitLogins.
 func (r *redis) start(t *testing.T) *instance {
 	t.Helper()
-	i := &instance{log: &buffer{}, limit: &db.LoginLimit{}}
+	i := &instance{log: &buffer{}, redis: r}
 	log := slog.New(slog.NewTextHandler(i.log, nil))
 	sessions, err := session.New(session.Options{
 		Secrets: []string{testSecret}, Lifetime: time.Hour, Cookie: session.Cookie{Name: "token"},
@@ -162,18 +163,14 @@ func (r *redis) start(t *testing.T) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i.store, err = db.Open(db.Options{Addrs: []string{r.Addr()}, Timeout: 20 * time.Second, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = i.store.Close() })
+	i.store = r.open(t, db.LoginLimit{}, log)
 	i.auth = &controllers.Auth{
 		Sessions:  sessions,
 		Revoker:   i.store,
 		Clock:     i.store,
-		Users:     users{i.store},
+		Users:     i.store,
 		Passwords: controllers.NewPasswords(bcrypt.MinCost),
-		Limiter:   limiter{i.store, i.limit},
+		Limiter:   i.store,
 		Log:       log,
 	}
 	i.health = &controllers.Health{Redis: i.store}
@@ -190,33 +187,21 @@ func (r *redis) start(t *testing.T) *instance {
 	return i
 }
 
-// users and limiter are what main makes of a db.DB.
-type users struct{ db *db.DB }
-
-func (u users) CreateUser(ctx context.Context, user controllers.User) (bool, error) {
-	return u.db.CreateUser(ctx, db.User(user))
+// open returns a DB on r.
+func (r *redis) open(t *testing.T, limit db.LoginLimit, log *slog.Logger) *db.DB {
+	t.Helper()
+	store, err := db.Open(db.Options{Addrs: []string{r.Addr()}, Timeout: 20 * time.Second, LoginLimit: limit, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
 }
 
-func (u users) UserByEmail(ctx context.Context, email string) (controllers.User, bool, error) {
-	user, found, err := u.db.UserByEmail(ctx, email)
-	return controllers.User(user), found, err
-}
-
-func (u users) ReplaceHash(ctx context.Context, email, old, hash string) (bool, error) {
-	return u.db.ReplaceHash(ctx, email, old, hash)
-}
-
-type limiter struct {
-	db    *db.DB
-	limit *db.LoginLimit
-}
-
-func (l limiter) TakeLogin(ctx context.Context, account, address string) (wait time.Duration, busy bool, err error) {
-	return l.db.TakeLogin(ctx, *l.limit, account, address)
-}
-
-func (l limiter) EndLogin(ctx context.Context, account, address string, tried, good bool) error {
-	return l.db.EndLogin(ctx, *l.limit, account, address, tried, good)
+// limitLogins makes the instance limit failed logins.
+func (i *instance) limitLogins(t *testing.T, failures int, per time.Duration) {
+	t.Helper()
+	i.auth.Limiter = i.redis.open(t, db.LoginLimit{Failures: failures, Per: per}, i.auth.Log)
 }
 
 // buffer is a log that several goroutines write.
@@ -229,6 +214,13 @@ func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(p)
+}
+
+// Reset discards what was written.
+func (b *buffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text.Reset()
 }
 
 func (b *buffer) String() string {
@@ -317,11 +309,11 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	r := startRedis(t)
 	f := &fixture{redis: r, a: r.start(t), b: r.start(t), id: "6b0505940123456789abcdef"}
-	user := db.User{ID: f.id, Email: "ada@example.com", Username: "ada", Role: "user", PasswordHash: correctHorse}
-	if created, err := f.a.store.CreateUser(t.Context(), user); !created || err != nil {
+	u := user.User{ID: f.id, Email: "ada@example.com", Username: "ada", Role: "user", PasswordHash: correctHorse}
+	if created, err := f.a.store.CreateUser(t.Context(), u); !created || err != nil {
 		t.Fatal(created, err)
 	}
-	f.laptop, f.phone = f.a.issue(t, user), f.b.issue(t, user)
+	f.laptop, f.phone = f.a.issue(t, u), f.b.issue(t, u)
 	if !f.a.accepts(f.laptop) || !f.b.accepts(f.phone) { // both know the epoch from here on
 		t.Fatal("no two sessions")
 	}
@@ -330,13 +322,13 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // issue returns a new token of a user.
-func (i *instance) issue(t *testing.T, user db.User) string {
+func (i *instance) issue(t *testing.T, u user.User) string {
 	t.Helper()
-	at, err := i.store.IssueTime(t.Context(), user.ID)
+	at, err := i.store.IssueTime(t.Context(), u.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := session.User{ID: user.ID, Email: user.Email, Username: user.Username, Role: user.Role}
+	of := session.User{ID: u.ID, Email: u.Email, Username: u.Username, Role: u.Role}
 	s, err := i.auth.Sessions.Issue(of, at)
 	if err != nil {
 		t.Fatal(err)

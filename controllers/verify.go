@@ -10,15 +10,15 @@ import (
 	"gin-auth/session"
 )
 
-// Verify tells a reverse proxy whose session it is, by headers with the names that oauth2-proxy made
-// common. A claim that the token doesn't have has no header.
+// Verify tells a reverse proxy whose session it is, in headers with the names that oauth2-proxy uses. A claim that
+// the token does not have gets no header.
 func (a *Auth) Verify(c *gin.Context) error {
 	s := session.FromContext(c.Request.Context())
 	for _, header := range []struct{ name, value string }{
 		{"X-Auth-Request-User", s.UserID()},
 		{"X-Auth-Request-Email", s.Email()},
-		{"X-Auth-Request-Role", s.Text("role")},
-		{"X-Auth-Request-Preferred-Username", s.Text("username")},
+		{"X-Auth-Request-Role", s.StringClaim("role")},
+		{"X-Auth-Request-Preferred-Username", s.StringClaim("username")},
 	} {
 		if header.value != "" {
 			c.Header(header.name, headerValue(header.value))
@@ -28,9 +28,9 @@ func (a *Auth) Verify(c *gin.Context) error {
 	return nil
 }
 
-// headerValue percent-encodes the bytes of text that don't fit a header (RFC 9110, section 5.5): control
-// characters, what isn't ASCII, and spaces at either end, which readers drop; and % itself, so that
-// decoding, as a part of a URL is decoded, gives back what there was.
+// headerValue percent-encodes the bytes of a string that a header cannot hold (RFC 9110, section 5.5): control
+// characters, bytes beyond ASCII, spaces at either end, which readers drop, and % itself. Decoding it like a part of
+// a URL returns the string.
 func headerValue(text string) string {
 	var value strings.Builder
 	for i := range len(text) {

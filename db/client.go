@@ -35,6 +35,8 @@ type Options struct {
 	Timeout time.Duration
 	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
 	WaitReplicas int
+	// LoginLimit is how many failed logins are allowed.
+	LoginLimit LoginLimit
 	// ExpectEpoch says that there has been a blacklist, so that none to be found is a lost one.
 	ExpectEpoch bool
 	// Watch says to ask Redis every second: whether it is there, and whether the blacklist still is.
@@ -65,6 +67,7 @@ type DB struct {
 	asked      chan struct{} // closed when the watch has asked for the first time
 
 	waitReplicas int
+	loginLimit   LoginLimit
 }
 
 // Open returns a DB without waiting for Redis, which need not be there yet: until it is, every call
@@ -74,6 +77,7 @@ func Open(o Options) (*DB, error) {
 	d := &DB{
 		timeout:      o.Timeout,
 		waitReplicas: o.WaitReplicas,
+		loginLimit:   o.LoginLimit,
 		state:        state{log: o.Log},
 		clock:        clock{log: o.Log},
 		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch},

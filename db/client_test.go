@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"gin-auth/user"
 )
 
 // lines is a log of a test.
@@ -43,10 +45,11 @@ func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
 	t.Helper()
 	log := &lines{}
 	d, err := Open(Options{
-		Addrs:   addrs,
-		Timeout: 5 * time.Second, // a test's machine may be busy
-		Watch:   true,
-		Log:     slog.New(slog.NewTextHandler(log, nil)),
+		Addrs:      addrs,
+		Timeout:    5 * time.Second, // a test's machine may be busy
+		LoginLimit: tenAMinute,
+		Watch:      true,
+		Log:        slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +165,7 @@ func TestRevokeOutlivesItsClient(t *testing.T) {
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
-	ada := User{
+	ada := user.User{
 		ID: "1", Email: "Ada@example.com", Username: "ada", Role: "user",
 		PasswordHash: "$2b$10$x", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
@@ -184,11 +187,11 @@ func TestUsers(t *testing.T) {
 	if created, err := d.CreateUser(t.Context(), ada); !created || err != nil {
 		t.Errorf("the same record again, as after a reply that was lost: %v, %v", created, err)
 	}
-	if user, found, err := d.UserByEmail(t.Context(), "aDa@example.com"); user != ada || !found || err != nil {
-		t.Errorf("found %+v, %v, %v", user, found, err)
+	if u, found, err := d.UserByEmail(t.Context(), "aDa@example.com"); u != ada || !found || err != nil {
+		t.Errorf("found %+v, %v, %v", u, found, err)
 	}
-	if user, found, err := d.UserByEmail(t.Context(), "bob@example.com"); found || err != nil {
-		t.Errorf("found %+v, %v", user, err)
+	if u, found, err := d.UserByEmail(t.Context(), "bob@example.com"); found || err != nil {
+		t.Errorf("found %+v, %v", u, err)
 	}
 	if err := redis.Set("user:broken@example.com", "{"); err != nil {
 		t.Fatal(err)
@@ -212,7 +215,7 @@ func TestTwoRegistrationsOneWins(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			created, err := d.CreateUser(t.Context(), User{ID: string(rune('a' + i)), Email: "a@b.c"})
+			created, err := d.CreateUser(t.Context(), user.User{ID: string(rune('a' + i)), Email: "a@b.c"})
 			mu.Lock()
 			defer mu.Unlock()
 			if created {
@@ -314,15 +317,15 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 			"LogoutAll":           func(ctx context.Context) error { return d.LogoutAll(ctx, "user") },
 			"RevokeAll":           func(ctx context.Context) error { _, err := d.RevokeAll(ctx); return err },
 			"IssueTime":           func(ctx context.Context) error { _, err := d.IssueTime(ctx, "user"); return err },
-			"CreateUser":          func(ctx context.Context) error { _, err := d.CreateUser(ctx, User{Email: "a@b.c"}); return err },
+			"CreateUser":          func(ctx context.Context) error { _, err := d.CreateUser(ctx, user.User{Email: "a@b.c"}); return err },
 			"UserByEmail":         func(ctx context.Context) error { _, _, err := d.UserByEmail(ctx, "a@b.c"); return err },
 			"FindUsers":           func(ctx context.Context) error { _, err := d.FindUsers(ctx, []string{"a@b.c"}); return err },
 			"StoreUsers": func(ctx context.Context) error {
-				_, err := d.StoreUsers(ctx, []User{{Email: "a@b.c"}}, true)
+				_, err := d.StoreUsers(ctx, []user.User{{Email: "a@b.c"}}, true)
 				return err
 			},
 			"UpdateUser": func(ctx context.Context) error {
-				_, _, err := d.UpdateUser(ctx, "a@b.c", func(*User) error { return nil })
+				_, _, err := d.UpdateUser(ctx, "a@b.c", func(*user.User) error { return nil })
 				return err
 			},
 			"Ping":  d.Ping,

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gin-auth/user"
 )
 
 var tenAMinute = LoginLimit{Failures: 10, Per: time.Minute}
@@ -17,7 +19,7 @@ func fail(t *testing.T, d *DB, n int, account, address func(i int) string) int {
 	t.Helper()
 	passed := 0
 	for i := range n {
-		wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, account(i), address(i))
+		wait, busy, err := d.BeginLogin(t.Context(), account(i), address(i))
 		if err != nil || busy {
 			t.Fatal(busy, err)
 		}
@@ -28,7 +30,7 @@ func fail(t *testing.T, d *DB, n int, account, address func(i int) string) int {
 			continue
 		}
 		passed++
-		if err := d.EndLogin(t.Context(), tenAMinute, account(i), address(i), true, false); err != nil {
+		if err := d.EndLogin(t.Context(), account(i), address(i), true, false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,7 +85,7 @@ func TestRefusedTriesAreNotCounted(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
 	fail(t, d, 50, always("a"), always("192.0.2.1"))
-	for _, limit := range tenAMinute.limits("a", "192.0.2.1") {
+	for _, limit := range tenAMinute.counters("a", "192.0.2.1") {
 		if got, err := redis.Get(limit.key); got != "10 0" || err != nil {
 			t.Errorf("%s is %s, %v", limit.key, got, err)
 		}
@@ -91,7 +93,7 @@ func TestRefusedTriesAreNotCounted(t *testing.T) {
 	if passed := fail(t, d, 50, always("b"), always("192.0.2.1")); passed != 0 {
 		t.Errorf("%d of the address's tries at another account passed", passed)
 	}
-	if key := tenAMinute.limits("b", "192.0.2.1")[2].key; redis.Exists(key) {
+	if key := tenAMinute.counters("b", "192.0.2.1")[2].key; redis.Exists(key) {
 		got, _ := redis.Get(key)
 		t.Errorf("the other account's counter is %s", got)
 	}
@@ -108,19 +110,19 @@ func TestEndedLogins(t *testing.T) {
 	d, redis, _ := open(t)
 	take := func(account string) {
 		t.Helper()
-		if wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, account, "192.0.2.1"); wait != 0 || busy || err != nil {
+		if wait, busy, err := d.BeginLogin(t.Context(), account, "192.0.2.1"); wait != 0 || busy || err != nil {
 			t.Fatal(wait, busy, err)
 		}
 	}
 	end := func(account string, tried, good bool) {
 		t.Helper()
-		if err := d.EndLogin(t.Context(), tenAMinute, account, "192.0.2.1", tried, good); err != nil {
+		if err := d.EndLogin(t.Context(), account, "192.0.2.1", tried, good); err != nil {
 			t.Fatal(err)
 		}
 	}
 	count := func(account string, want ...string) {
 		t.Helper()
-		for i, limit := range tenAMinute.limits(account, "192.0.2.1") {
+		for i, limit := range tenAMinute.counters(account, "192.0.2.1") {
 			if got, _ := redis.Get(limit.key); got != want[i] {
 				t.Errorf("%s is %q, want %q", limit.key, got, want[i])
 			}
@@ -155,7 +157,7 @@ func TestBusy(t *testing.T) {
 	d, _, _ := open(t)
 	take := func() (time.Duration, bool) {
 		t.Helper()
-		wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, "ada", "192.0.2.1")
+		wait, busy, err := d.BeginLogin(t.Context(), "ada", "192.0.2.1")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +165,7 @@ func TestBusy(t *testing.T) {
 	}
 	end := func(good bool) {
 		t.Helper()
-		if err := d.EndLogin(t.Context(), tenAMinute, "ada", "192.0.2.1", true, good); err != nil {
+		if err := d.EndLogin(t.Context(), "ada", "192.0.2.1", true, good); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,7 +195,7 @@ func TestBusy(t *testing.T) {
 func TestGuessesAtOnce(t *testing.T) {
 	t.Parallel()
 	// All of them at once, on a machine that may be busy.
-	d, err := Open(Options{Timeout: 20 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	d, err := Open(Options{Timeout: 20 * time.Second, LoginLimit: tenAMinute, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,12 +206,12 @@ func TestGuessesAtOnce(t *testing.T) {
 	for range 50 {
 		all.Go(func() {
 			for range guesses / 50 {
-				wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, "ada", "192.0.2.1")
+				wait, busy, err := d.BeginLogin(t.Context(), "ada", "192.0.2.1")
 				if err != nil {
 					t.Error(err)
 				} else if wait == 0 && !busy {
 					passed.Add(1)
-					if err := d.EndLogin(t.Context(), tenAMinute, "ada", "192.0.2.1", true, false); err != nil {
+					if err := d.EndLogin(t.Context(), "ada", "192.0.2.1", true, false); err != nil {
 						t.Error(err)
 					}
 				}
@@ -227,24 +229,26 @@ func TestLoginLimitOffAndAway(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
 	redis.SetError("ERR no")
-	if _, _, err := d.TakeLogin(t.Context(), tenAMinute, "a", "192.0.2.1"); err == nil {
+	if _, _, err := d.BeginLogin(t.Context(), "a", "192.0.2.1"); err == nil {
 		t.Error("a try that could not be counted passed")
 	}
-	if err := d.EndLogin(t.Context(), tenAMinute, "a", "192.0.2.1", true, true); err == nil {
+	if err := d.EndLogin(t.Context(), "a", "192.0.2.1", true, true); err == nil {
 		t.Error("a try that could not be counted ended")
 	}
-	if wait, busy, err := d.TakeLogin(t.Context(), LoginLimit{}, "a", "192.0.2.1"); wait != 0 || busy || err != nil {
+	d.loginLimit = LoginLimit{}
+	if wait, busy, err := d.BeginLogin(t.Context(), "a", "192.0.2.1"); wait != 0 || busy || err != nil {
 		t.Errorf("without a limit: %s, %t, %v", wait, busy, err)
 	}
-	if err := d.EndLogin(t.Context(), LoginLimit{}, "a", "192.0.2.1", true, true); err != nil {
+	if err := d.EndLogin(t.Context(), "a", "192.0.2.1", true, true); err != nil {
 		t.Errorf("without a limit: %v", err)
 	}
+	d.loginLimit = tenAMinute
 	redis.SetError("")
-	key := tenAMinute.limits("a", "192.0.2.1")[0].key
+	key := tenAMinute.counters("a", "192.0.2.1")[0].key
 	if err := redis.Set(key, "10 0"); err != nil { // without an expiry, by whatever mishap
 		t.Fatal(err)
 	}
-	if wait, busy, err := d.TakeLogin(t.Context(), tenAMinute, "a", "192.0.2.1"); wait != 0 || busy || err != nil || redis.TTL(key) <= 0 {
+	if wait, busy, err := d.BeginLogin(t.Context(), "a", "192.0.2.1"); wait != 0 || busy || err != nil || redis.TTL(key) <= 0 {
 		t.Errorf("a counter without an expiry: %s, %t, %v, lives %s", wait, busy, err, redis.TTL(key))
 	}
 }
@@ -252,7 +256,7 @@ func TestLoginLimitOffAndAway(t *testing.T) {
 func TestReplaceHash(t *testing.T) {
 	t.Parallel()
 	d, _ := openUsers(t)
-	storeUser(t, d, User{Email: "ada@example.com", Role: "admin", PasswordHash: "old"})
+	storeUser(t, d, user.User{Email: "ada@example.com", Role: "admin", PasswordHash: "old"})
 	replace := func(old, hash string, want bool) {
 		t.Helper()
 		if replaced, err := d.ReplaceHash(t.Context(), "Ada@example.com", old, hash); replaced != want || err != nil {
@@ -262,12 +266,12 @@ func TestReplaceHash(t *testing.T) {
 	replace("older", "new", false)
 	replace("old", "new", true)
 	replace("old", "newer", false)
-	if _, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(user *User) error { user.Disabled = true; return nil }); err != nil {
+	if _, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(u *user.User) error { u.Disabled = true; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	replace("new", "newer", false)
-	if user, _, err := d.UserByEmail(t.Context(), "ada@example.com"); user.PasswordHash != "new" || !user.Disabled || user.Role != "admin" || err != nil {
-		t.Errorf("stored is %+v, %v", user, err)
+	if u, _, err := d.UserByEmail(t.Context(), "ada@example.com"); u.PasswordHash != "new" || !u.Disabled || u.Role != "admin" || err != nil {
+		t.Errorf("stored is %+v, %v", u, err)
 	}
 	if replaced, err := d.ReplaceHash(t.Context(), "bob@example.com", "", "new"); replaced || err != nil {
 		t.Errorf("nobody's: %t, %v", replaced, err)

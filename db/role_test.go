@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2/server"
+
+	"gin-auth/user"
 )
 
 // answering is a Redis that answers some commands as the test decides.
 func answering(t *testing.T, replies map[string]string) (*DB, *spy) {
 	t.Helper()
 	d, s := openSpy(t, 5*time.Second)
+	d.loginLimit = LoginLimit{Failures: 1000, Per: time.Minute}
 	s.setReplies(replies)
 	return d, s
 }
@@ -73,11 +76,11 @@ func reads(d *DB) map[string]func(context.Context) error {
 		"FindUsers":   func(ctx context.Context) error { _, err := d.FindUsers(ctx, []string{"a@b.c"}); return err },
 		"Revoke":      func(ctx context.Context) error { return d.Revoke(ctx, "other", time.Time{}) },
 		"LogoutAll":   func(ctx context.Context) error { return d.LogoutAll(ctx, "other") },
-		"TakeLogin": func(ctx context.Context) error {
-			_, _, err := d.TakeLogin(ctx, LoginLimit{1000, time.Minute}, "a@b.c", "127.0.0.1")
+		"BeginLogin": func(ctx context.Context) error {
+			_, _, err := d.BeginLogin(ctx, "a@b.c", "127.0.0.1")
 			return err
 		},
-		"CreateUser": func(ctx context.Context) error { _, err := d.CreateUser(ctx, User{Email: "new@b.c"}); return err },
+		"CreateUser": func(ctx context.Context) error { _, err := d.CreateUser(ctx, user.User{Email: "new@b.c"}); return err },
 		"Ping":       func(ctx context.Context) error { return d.Ping(ctx) },
 		"Ready":      func(ctx context.Context) error { return d.Ready(ctx) },
 	}
@@ -140,6 +143,7 @@ func TestRefusedCommands(t *testing.T) {
 func TestTooFewReplicas(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 5*time.Second)
+	d.loginLimit = LoginLimit{Failures: 1000, Per: time.Minute}
 	d.waitReplicas = 2
 	for reply, want := range map[string]string{":0": "0 of 2 hold it", ":1": "1 of 2 hold it", ":2": "", ":3": ""} {
 		s.setReplies(map[string]string{"WAIT": reply})

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"gin-auth/user"
 )
 
 func TestFindUsers(t *testing.T) {
 	t.Parallel()
 	d, server := openUsers(t)
-	ada := User{ID: "1", Email: "ada@example.com"}
+	ada := user.User{ID: "1", Email: "ada@example.com"}
 	storeUser(t, d, ada)
 	server.Set("user:broken@example.com", "{")
 	server.HSet("user:hash@example.com", "a", "b")
@@ -24,7 +26,7 @@ func TestFindUsers(t *testing.T) {
 		}
 	}
 	for _, broken := range found[2:] {
-		if !broken.Exists || broken.Err == nil || broken.User != (User{}) {
+		if !broken.Exists || broken.Err == nil || broken.User != (user.User{}) {
 			t.Errorf("got %+v, want a broken record", broken)
 		}
 	}
@@ -40,20 +42,20 @@ func TestFindUsers(t *testing.T) {
 
 func TestStoreUsers(t *testing.T) {
 	t.Parallel()
-	there := User{ID: "1", Email: "ada@example.com", Role: "admin"}
-	other := User{ID: "2", Email: "ada@example.com", Role: "user"}
-	another := User{ID: "3", Email: "bob@example.com"}
+	there := user.User{ID: "1", Email: "ada@example.com", Role: "admin"}
+	other := user.User{ID: "2", Email: "ada@example.com", Role: "user"}
+	another := user.User{ID: "3", Email: "bob@example.com"}
 	for name, test := range map[string]struct {
-		users     []User
+		users     []user.User
 		overwrite bool
 		want      []Outcome
-		left      User // under ada's email
+		left      user.User // under ada's email
 	}{
 		"nobody":                 {nil, false, []Outcome{}, there},
-		"keeps":                  {[]User{other, another}, false, []Outcome{Existing, Stored}, there},
-		"overwrites":             {[]User{another, other}, true, []Outcome{Stored, Stored}, other},
-		"the same":               {[]User{there}, false, []Outcome{Stored}, there},
-		"overwrites by the same": {[]User{there}, true, []Outcome{Stored}, there},
+		"keeps":                  {[]user.User{other, another}, false, []Outcome{Existing, Stored}, there},
+		"overwrites":             {[]user.User{another, other}, true, []Outcome{Stored, Stored}, other},
+		"the same":               {[]user.User{there}, false, []Outcome{Stored}, there},
+		"overwrites by the same": {[]user.User{there}, true, []Outcome{Stored}, there},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +80,7 @@ func TestStoreUsers(t *testing.T) {
 func TestStoreUsersRefused(t *testing.T) {
 	t.Parallel()
 	d, server := openUsers(t)
-	users := []User{{Email: "ada@example.com"}, {Email: "bob@example.com"}}
+	users := []user.User{{Email: "ada@example.com"}, {Email: "bob@example.com"}}
 	for _, overwrite := range []bool{false, true} {
 		server.SetError("OOM command not allowed when used memory > 'maxmemory'.")
 		got, err := d.StoreUsers(t.Context(), users, overwrite)
@@ -97,12 +99,12 @@ func TestStoreUsersRefused(t *testing.T) {
 func TestStoreUsersAnswerLost(t *testing.T) {
 	t.Parallel()
 	direct, server := openUsers(t)
-	storeUser(t, direct, User{ID: "other", Email: "7@example.com"})
+	storeUser(t, direct, user.User{ID: "other", Email: "7@example.com"})
 	d := openUsersAt(t, loseAnswer(t, server.Addr(), "set"))
-	var users []User
+	var users []user.User
 	var want []Outcome
 	for i := range 100 {
-		users = append(users, User{ID: "mine", Email: fmt.Sprintf("%d@example.com", i)})
+		users = append(users, user.User{ID: "mine", Email: fmt.Sprintf("%d@example.com", i)})
 		want = append(want, Stored)
 	}
 	want[7] = Existing

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"gin-auth/user"
 )
 
 // TestListUsers lists more users than a page holds, among keys that aren't users and records that are broken.
@@ -22,11 +24,11 @@ func TestListUsers(t *testing.T) {
 	t.Parallel()
 	d, server := openUsers(t)
 	var want []string
-	var users []User
+	var users []user.User
 	for i := range 2*listPage + 10 {
 		email := fmt.Sprintf("%d@example.com", i)
 		want = append(want, email)
-		users = append(users, User{ID: "1", Email: email})
+		users = append(users, user.User{ID: "1", Email: email})
 	}
 	if _, err := d.StoreUsers(t.Context(), users, false); err != nil {
 		t.Fatal(err)
@@ -36,7 +38,7 @@ func TestListUsers(t *testing.T) {
 	server.HSet("user:hash@example.com", "email", "hash@example.com")
 
 	var got, broken []string
-	for user, err := range d.Users(t.Context()) {
+	for u, err := range d.Users(t.Context()) {
 		var b *BrokenUserError
 		switch {
 		case errors.As(err, &b):
@@ -44,7 +46,7 @@ func TestListUsers(t *testing.T) {
 		case err != nil:
 			t.Fatal(err)
 		default:
-			got = append(got, user.Email)
+			got = append(got, u.Email)
 		}
 	}
 	slices.Sort(want)
@@ -78,11 +80,11 @@ func TestListUsersWithoutRedis(t *testing.T) {
 func TestUpdateUser(t *testing.T) {
 	t.Parallel()
 	d, server := openUsers(t)
-	before := User{ID: "7", Email: "ada@example.com", Username: "ada", Role: "user", PasswordHash: "x", Created: time.Unix(1_700_000_000, 0).UTC()}
+	before := user.User{ID: "7", Email: "ada@example.com", Username: "ada", Role: "user", PasswordHash: "x", Created: time.Unix(1_700_000_000, 0).UTC()}
 	storeUser(t, d, before)
 
-	got, found, err := d.UpdateUser(t.Context(), "Ada@Example.com", func(user *User) error {
-		user.Role, user.Disabled, user.Email = "admin", true, "eve@example.com"
+	got, found, err := d.UpdateUser(t.Context(), "Ada@Example.com", func(u *user.User) error {
+		u.Role, u.Disabled, u.Email = "admin", true, "eve@example.com"
 		return nil
 	})
 	want := before
@@ -98,19 +100,19 @@ func TestUpdateUser(t *testing.T) {
 	}
 
 	errNo := errors.New("no")
-	if _, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(user *User) error { user.Role = "x"; return errNo }); !errors.Is(err, errNo) {
+	if _, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(u *user.User) error { u.Role = "x"; return errNo }); !errors.Is(err, errNo) {
 		t.Errorf("got %v, want the error of change", err)
 	}
 	if got, _, _ := d.UserByEmail(t.Context(), "ada@example.com"); got != want {
 		t.Errorf("after an error stored is %+v, want %+v", got, want)
 	}
 
-	if _, found, err := d.UpdateUser(t.Context(), "nobody@example.com", func(*User) error { return errNo }); found || err != nil {
+	if _, found, err := d.UpdateUser(t.Context(), "nobody@example.com", func(*user.User) error { return errNo }); found || err != nil {
 		t.Errorf("for nobody got %t, %v", found, err)
 	}
 	server.Set("user:broken@example.com", "[]")
 	var broken *BrokenUserError
-	if _, _, err := d.UpdateUser(t.Context(), "broken@example.com", func(*User) error { return nil }); !errors.As(err, &broken) {
+	if _, _, err := d.UpdateUser(t.Context(), "broken@example.com", func(*user.User) error { return nil }); !errors.As(err, &broken) {
 		t.Errorf("for a broken record got %v", err)
 	}
 }
@@ -119,13 +121,13 @@ func TestUpdateUser(t *testing.T) {
 func TestUpdateUserAtOnce(t *testing.T) {
 	t.Parallel()
 	d, _ := openUsers(t)
-	storeUser(t, d, User{Email: "ada@example.com"})
+	storeUser(t, d, user.User{Email: "ada@example.com"})
 	const updaters = 8
 	var done sync.WaitGroup
 	for i := range updaters {
 		done.Go(func() {
-			_, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(user *User) error {
-				user.Role += string(rune('a' + i))
+			_, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(u *user.User) error {
+				u.Role += string(rune('a' + i))
 				return nil
 			})
 			if err != nil {
@@ -134,8 +136,8 @@ func TestUpdateUserAtOnce(t *testing.T) {
 		})
 	}
 	done.Wait()
-	if user, _, err := d.UserByEmail(t.Context(), "ada@example.com"); len(user.Role) != updaters || err != nil {
-		t.Errorf("%d updates are left of %d, %v", len(user.Role), updaters, err)
+	if u, _, err := d.UserByEmail(t.Context(), "ada@example.com"); len(u.Role) != updaters || err != nil {
+		t.Errorf("%d updates are left of %d, %v", len(u.Role), updaters, err)
 	}
 }
 
@@ -143,16 +145,16 @@ func TestUpdateUserAtOnce(t *testing.T) {
 func TestUpdateUserAnswerLost(t *testing.T) {
 	t.Parallel()
 	direct, server := openUsers(t)
-	storeUser(t, direct, User{Email: "ada@example.com"})
+	storeUser(t, direct, user.User{Email: "ada@example.com"})
 	d := openUsersAt(t, loseAnswer(t, server.Addr(), "eval"))
 	calls := 0
-	user, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(user *User) error {
+	u, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(u *user.User) error {
 		calls++
-		user.Role += "x"
+		u.Role += "x"
 		return nil
 	})
-	if err != nil || calls != 1 || user.Role != "x" {
-		t.Errorf("after %d calls got %+v, %v", calls, user, err)
+	if err != nil || calls != 1 || u.Role != "x" {
+		t.Errorf("after %d calls got %+v, %v", calls, u, err)
 	}
 }
 
@@ -177,10 +179,10 @@ func openUsersAt(t *testing.T, addr string) *DB {
 	return d
 }
 
-func storeUser(t *testing.T, d *DB, user User) {
+func storeUser(t *testing.T, d *DB, u user.User) {
 	t.Helper()
-	if created, err := d.CreateUser(t.Context(), user); !created || err != nil {
-		t.Fatalf("storing %+v: %t, %v", user, created, err)
+	if created, err := d.CreateUser(t.Context(), u); !created || err != nil {
+		t.Fatalf("storing %+v: %t, %v", u, created, err)
 	}
 }
 

@@ -13,15 +13,16 @@ import (
 	"gin-auth/session"
 )
 
-// What the guard refuses with. The routes package says what a client gets to see of each.
+// The errors that the guard stops a request with. The routes package decides what a client sees of each: the message
+// for a revoked token, for example, is in routes/errors.go.
 var (
 	ErrNoToken     = errors.New("no token")
 	ErrRefused     = errors.New("token refused")
 	ErrRevoked     = errors.New("token revoked")
-	ErrUnavailable = errors.New("revocations can't be asked for")
+	ErrUnavailable = errors.New("revocations cannot be looked up")
 )
 
-// Revocations knows what was revoked. An error means that it cannot tell now.
+// Revocations knows what was revoked. An error means that it cannot be asked now.
 type Revocations interface {
 	// Revoked reports whether a token is revoked: by itself, or with all tokens of its user, or of all users, that
 	// were issued at or before some time. userID is "" for a token that names no user. issuedAt returns when the
@@ -30,14 +31,14 @@ type Revocations interface {
 	Revoked(ctx context.Context, token, userID string, issuedAt func() int64) (revoked bool, now time.Time, err error)
 }
 
-// Auth guards a route: only a request with a session that holds gets through, and the handlers behind
-// it find that session by session.FromContext.
+// Auth is the guard of protected routes. It accepts only requests with a valid session, which the handlers after it
+// get from session.FromContext.
 //
-// The questions come in this order: is it authentic, is it revoked, is it current. So a forged token
-// costs no command to Redis, and for one with a good signature the order is the original's.
+// It checks whether the token is authentic, then whether it is revoked, then whether it is current. So a forged token
+// causes no Redis command, and a token with a valid signature is checked in the original's order.
 func Auth(sessions *session.Sessions, revocations Revocations) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		token := sessions.Read(c.Request.Header)
+		token := sessions.ReadToken(c.Request.Header)
 		if token == "" {
 			refuse(c, ErrNoToken)
 			return
@@ -55,7 +56,7 @@ func Auth(sessions *session.Sessions, revocations Revocations) gin.HandlerFunc {
 		case err != nil:
 			refuse(c, fmt.Errorf("%w: %w", ErrUnavailable, err))
 		case revoked:
-			sessions.Clear(c.Writer.Header())
+			sessions.ClearCookie(c.Writer.Header())
 			refuse(c, ErrRevoked)
 		default:
 			if err := s.Current(now); err != nil {
@@ -65,8 +66,16 @@ func Auth(sessions *session.Sessions, revocations Revocations) gin.HandlerFunc {
 	}
 }
 
-// refuse stops the request with err, which is answered in one place, by routes.
+// refuse stops the request with err, which routes renders.
 func refuse(c *gin.Context, err error) {
 	_ = c.Error(err)
 	c.Abort()
+}
+
+// LastError returns the error that a request was stopped with, or nil.
+func LastError(c *gin.Context) error {
+	if last := c.Errors.Last(); last != nil {
+		return last.Err
+	}
+	return nil
 }

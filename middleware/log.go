@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -15,16 +14,13 @@ import (
 
 const requestIDHeader = "X-Request-Id"
 
-// saneRequestID bounds what is taken from a client into the log: 64 characters are fewer than any
-// token has.
+// saneRequestID limits what is copied from a client into the log: 64 characters are fewer than any token has.
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// AccessLog writes one line a request: its route, not its path, and no header, so that no token,
-// cookie or password is in it. An error that made the answer a 5xx is in the same line.
+// AccessLog writes one line per request, with its route instead of its path and without headers, so that it holds no
+// token, cookie or password. The error of a 5xx is in the same line.
 //
-// A revoked token that was seen has a line of its own, in the words of controllers.Auth's audit.
-//
-// The request's id is the client's X-Request-Id if that is sane, else a new one, and it is answered.
+// The request's id is the client's X-Request-Id if that is sane, otherwise a new one. It is sent with the answer.
 func AccessLog(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		start := time.Now()
@@ -37,14 +33,6 @@ func AccessLog(log *slog.Logger) gin.HandlerFunc {
 
 		level := levelOf(c)
 		ctx := c.Request.Context()
-		if s := session.FromContext(ctx); s != nil && errors.Is(lastError(c), ErrRevoked) {
-			log.LogAttrs(ctx, slog.LevelWarn, "audit",
-				slog.String("event", "authn_token_reuse"),
-				slog.String("request_id", id),
-				slog.String("client_address", c.ClientIP()),
-				slog.String("user_id", s.UserID()),
-				slog.String("token", s.Hash()))
-		}
 		if !log.Enabled(ctx, level) {
 			return
 		}
@@ -58,22 +46,15 @@ func AccessLog(log *slog.Logger) gin.HandlerFunc {
 		if s := session.FromContext(ctx); s != nil {
 			attrs = append(attrs, slog.String("user_id", s.UserID()))
 		}
-		if err := lastError(c); err != nil && level >= slog.LevelWarn {
+		if err := LastError(c); err != nil && level >= slog.LevelWarn {
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
 		log.LogAttrs(ctx, level, "request", attrs...)
 	}
 }
 
-func lastError(c *gin.Context) error {
-	if last := c.Errors.Last(); last != nil {
-		return last.Err
-	}
-	return nil
-}
-
-// levelOf is error for what went wrong here, a warning for who was told to come again, and debug for probes
-// that found all well.
+// levelOf returns error for a failure of this service, warning for a request that may be sent again later, and debug
+// for a successful probe.
 func levelOf(c *gin.Context) slog.Level {
 	status := c.Writer.Status()
 	switch route := c.FullPath(); {
@@ -90,7 +71,7 @@ func levelOf(c *gin.Context) slog.Level {
 	return slog.LevelInfo
 }
 
-// knownMethod keeps texts of a client's own choice out of the log.
+// knownMethod keeps strings of a client's own choice out of logs and metrics.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -139,45 +138,6 @@ func TestLevels(t *testing.T) {
 	request := httptest.NewRequest("eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "/nowhere", nil)
 	if line, _ := logged(t, request); line["method"] != "other" {
 		t.Errorf("a method of the client's own is logged as %v", line["method"])
-	}
-}
-
-// TestReuse: a revoked token that is seen has a line of its own, which names its user and a hash of it.
-func TestReuse(t *testing.T) {
-	t.Parallel()
-	s, err := newSessions(t, "secret").Issue(session.User{ID: "7"}, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		session *session.Session
-		err     error
-		lines   int
-	}{
-		{s, fmt.Errorf("%w: details", middleware.ErrRevoked), 1},
-		{s, middleware.ErrUnavailable, 0},
-		{s, nil, 0},
-		{nil, middleware.ErrRevoked, 0},
-	} {
-		var log bytes.Buffer
-		r := gin.New()
-		r.Use(middleware.AccessLog(slog.New(slog.NewTextHandler(&log, nil))))
-		r.GET("/", func(c *gin.Context) {
-			if test.session != nil {
-				c.Request = c.Request.WithContext(session.NewContext(c.Request.Context(), test.session))
-			}
-			if test.err != nil {
-				_ = c.Error(test.err)
-			}
-		})
-		request := httptest.NewRequest(http.MethodGet, "/", nil)
-		request.Header.Set("X-Request-Id", "abc-1")
-		r.ServeHTTP(httptest.NewRecorder(), request)
-		line := "level=WARN msg=audit event=authn_token_reuse request_id=abc-1 client_address=192.0.2.1 user_id=7 token=" +
-			s.Hash() + "\n"
-		if n := strings.Count(log.String(), line); n != test.lines || strings.Count(log.String(), "audit") != n {
-			t.Errorf("%v, %v: the log is\n%s", test.session != nil, test.err, log.String())
-		}
 	}
 }
 

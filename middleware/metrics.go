@@ -10,15 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics measures requests, logins and what the guard decides. No label has anything of a client's own
-// choice in it.
+// Metrics measures requests, logins and the guard's decisions. No label holds a string of a client's own choice.
 type Metrics struct {
 	requests  *prometheus.HistogramVec
 	decisions *prometheus.CounterVec
 	logins    *prometheus.CounterVec
 }
 
-// NewMetrics returns a Metrics whose measures registry has.
+// NewMetrics returns a Metrics and registers what it measures.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -50,7 +49,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// Requests measures every request. A route is the template that matched, none if there was no such.
+// Requests measures every request. Its route is the template that matched, "none" if none did.
 func (m *Metrics) Requests(c *gin.Context) {
 	start := time.Now()
 	c.Next()
@@ -62,7 +61,7 @@ func (m *Metrics) Requests(c *gin.Context) {
 		Observe(time.Since(start).Seconds())
 }
 
-// decisions are the guard's, by the error that it stops a request with; the first has none.
+// decisions are the guard's, by the error that it stops a request with. nil stands for none.
 var decisions = []struct {
 	err     error
 	outcome string
@@ -78,12 +77,8 @@ var decisions = []struct {
 func (m *Metrics) Guard(guard gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		guard(c)
-		var err error
-		if last := c.Errors.Last(); last != nil {
-			err = last.Err
-		}
 		for _, decision := range decisions {
-			if errors.Is(err, decision.err) {
+			if errors.Is(LastError(c), decision.err) {
 				m.decisions.WithLabelValues(decision.outcome).Inc()
 				return
 			}
@@ -91,7 +86,7 @@ func (m *Metrics) Guard(guard gin.HandlerFunc) gin.HandlerFunc {
 	}
 }
 
-// logins is what becomes of a request to log in, by its status; any other is invalid.
+// logins are the outcomes of requests to log in, by status. Any other status is invalid.
 var logins = map[int]string{
 	http.StatusOK:                  "success",
 	http.StatusUnauthorized:        "refused",
@@ -101,7 +96,7 @@ var logins = map[int]string{
 	http.StatusInternalServerError: "error",
 }
 
-// Login counts what becomes of a request to log in. It goes before what answers errors.
+// Login counts requests to log in by their outcome. It must come before the handler that renders errors.
 func (m *Metrics) Login(route string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Next()
@@ -110,7 +105,7 @@ func (m *Metrics) Login(route string) gin.HandlerFunc {
 		}
 		outcome, ok := logins[c.Writer.Status()]
 		if !ok {
-			outcome = "invalid" // refused before it was looked at: another origin, too large, another type
+			outcome = "invalid" // rejected before it was read: another origin, too large, another type
 		}
 		m.logins.WithLabelValues(outcome).Inc()
 	}

@@ -17,7 +17,8 @@ var (
 	errMethodNotAllowed = errors.New("no such method here")
 )
 
-// answers is what a client gets to see of each error. Any other is internal: 500, and nothing of it.
+// answers are the statuses and messages of the errors. Any other error is internal: a client sees 500 and nothing of
+// its text.
 var answers = []struct {
 	err     error
 	status  int
@@ -39,29 +40,29 @@ var answers = []struct {
 	{errMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},
 }
 
-// answerErrors answers the error that a handler behind it stopped with.
-func answerErrors(c *gin.Context) {
+// renderErrors answers with the error that a later handler stopped the request with.
+func renderErrors(c *gin.Context) {
 	c.Next()
-	last := c.Errors.Last()
-	if last == nil || c.Writer.Written() {
+	err := middleware.LastError(c)
+	if err == nil || c.Writer.Written() {
 		return
 	}
-	if retry := (*controllers.RetryError)(nil); errors.As(last.Err, &retry) {
+	if retry := (*controllers.RetryError)(nil); errors.As(err, &retry) {
 		seconds := (retry.After + time.Second - 1) / time.Second // rounded up
 		c.Header("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
-	status, message := answerTo(last.Err)
-	if c.GetBool(bodiless) {
+	status, message := answerTo(err)
+	if c.GetBool(statusOnlyKey) {
 		c.Status(status)
 		return
 	}
-	_ = controllers.Message(c, status, message) // a text alone always encodes
+	_ = controllers.Message(c, status, message) // a string always encodes
 }
 
-const bodiless = "bodiless"
+const statusOnlyKey = "status only"
 
-// withoutBody has an error behind it answered by its status alone.
-func withoutBody(c *gin.Context) { c.Set(bodiless, true) }
+// statusOnly makes renderErrors answer with a status and no body.
+func statusOnly(c *gin.Context) { c.Set(statusOnlyKey, true) }
 
 func answerTo(err error) (status int, message string) {
 	var (

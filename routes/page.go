@@ -11,23 +11,22 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// page is the page for the first five minutes.
+// page is a page to try the service with.
 //
 //go:embed page.html
 var page string
 
-// addPage adds the page at /, and at /replay what it needs to send a token again that the browser has
-// dropped. Both are for development alone.
+// addPage adds the page at /, and /replay, with which it sends a token again after the browser has dropped it. Both
+// are only for development.
 //
-// No script can read the session's cookie, so the page can't keep its token. PUT /replay keeps it in a
-// second cookie, HttpOnly as well, that the browser sends to /replay alone; POST /replay asks for
-// /me with that one and passes the answer on.
+// No script can read the session's cookie, so the page cannot keep its token. PUT /replay stores it in a second
+// HttpOnly cookie that the browser sends only to /replay. POST /replay requests /me with it and returns the answer.
 func addPage(r *gin.Engine, prefix string, session http.Cookie) {
 	text := strings.NewReplacer(
 		"{{prefix}}", html.EscapeString(prefix),
 		"{{cookie}}", html.EscapeString(session.String()),
 	).Replace(page)
-	policy := "default-src 'none'; style-src " + hash(text, "style") + "; script-src " + hash(text, "script") +
+	policy := "default-src 'none'; style-src " + cspHash(text, "style") + "; script-src " + cspHash(text, "script") +
 		"; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" +
 		"; require-trusted-types-for 'script'"
 	show := func(c *gin.Context) {
@@ -60,8 +59,8 @@ func addPage(r *gin.Engine, prefix string, session http.Cookie) {
 	})
 }
 
-// hash returns what a Content-Security-Policy calls the only element of that name in text.
-func hash(text, element string) string {
+// cspHash returns the hash, as in a Content-Security-Policy, of the only element of that name in text.
+func cspHash(text, element string) string {
 	_, inside, _ := strings.Cut(text, "<"+element+">")
 	inside, _, _ = strings.Cut(inside, "</"+element+">")
 	sum := sha256.Sum256([]byte(inside))

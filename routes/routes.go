@@ -1,7 +1,8 @@
-// Package routes is the table of routes, and of what an error is answered with.
+// Package routes is the table of the routes, and of the status and message of each error.
 package routes
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -15,25 +16,25 @@ import (
 // maxBody bounds a request's body, in bytes: express.json's default.
 const maxBody = 100 << 10
 
-// Options are what the routes are made of.
+// Options are what the routes consist of. Auth, Health, Guard, Metrics and Log are needed.
 type Options struct {
-	// Prefix stands before every route but the probes and /openapi.json; "" for none.
+	// Prefix precedes every route except the probes and /openapi.json. It may be "".
 	Prefix string
 	Auth   *controllers.Auth
 	Health *controllers.Health
-	// Guard lets only requests with a session through: middleware.Auth.
+	// Guard accepts only requests with a valid session: middleware.Auth.
 	Guard gin.HandlerFunc
-	// Origins are those whose pages may use the service from a browser, besides its own.
+	// Origins are the origins, besides its own, whose pages may use the service from a browser.
 	Origins []string
-	// TrustedProxies are those whose X-Forwarded-For counts.
+	// TrustedProxies are the proxies whose X-Forwarded-For is used.
 	TrustedProxies []netip.Prefix
 	// Cookie has the name and the attributes of the session's cookie.
 	Cookie http.Cookie
-	// Page adds the page for the first five minutes at /: not for production.
+	// Page adds a page at / to try the service with. It is not for production.
 	Page bool
 	// Metrics measures every request.
 	Metrics *middleware.Metrics
-	// HTTPSOnly tells browsers to come by https from now on.
+	// HTTPSOnly tells browsers to use https only from now on.
 	HTTPSOnly bool
 	Log       *slog.Logger
 }
@@ -59,52 +60,71 @@ func New(o Options) (http.Handler, error) {
 	public.POST("/logout", handle(o.Auth.Logout))
 	public.GET("/logout", handle(o.Auth.Logout)) // for the collections that use it
 
-	protected := public.Group("", o.Metrics.Guard(o.Guard))
+	guard := guardOf(o)
+	protected := public.Group("", guard)
 	protected.GET("/me", handle(o.Auth.Me))
 	protected.HEAD("/me", handle(o.Auth.Me))
 	protected.POST("/logout-all", handle(o.Auth.LogoutAll))
 	protected.POST("/password", handle(o.Auth.ChangePassword))
-	// Routes of your own go here: only requests with a session get to them.
+	// Routes of your own go here. They get only requests with a valid session.
 
-	proxied := public.Group("", withoutBody, o.Metrics.Guard(o.Guard))
+	proxied := public.Group("", statusOnly, guard)
 	proxied.GET("/verify", handle(o.Auth.Verify))
 
 	return r, nil
 }
 
-// newEngine returns a gin.Engine that matches paths as they are and answers everything in JSON.
+// guardOf returns the guard with its metrics, and with an audit line for each revoked token that is presented.
+func guardOf(o Options) gin.HandlerFunc {
+	guard := o.Metrics.Guard(o.Guard)
+	return func(c *gin.Context) {
+		guard(c)
+		if errors.Is(middleware.LastError(c), middleware.ErrRevoked) {
+			o.Auth.AuditReuse(c)
+		}
+	}
+}
+
+// newEngine returns a gin.Engine that matches paths exactly and answers everything in JSON.
 func newEngine(o Options) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.RedirectTrailingSlash = false
 	r.UseRawPath = true // %6De is not me
 	r.HandleMethodNotAllowed = true
-	r.RemoteIPHeaders = []string{"X-Forwarded-For"} // and not X-Real-IP, which a proxy may pass on unread
+	r.RemoteIPHeaders = []string{"X-Forwarded-For"} // not X-Real-IP, which a proxy may pass on from the client
 	proxies := make([]string, len(o.TrustedProxies))
 	for i, proxy := range o.TrustedProxies {
 		proxies[i] = proxy.String()
 	}
-	if err := r.SetTrustedProxies(proxies); err != nil { // without this call gin trusts everybody
+	if err := r.SetTrustedProxies(proxies); err != nil { // without this call gin trusts every proxy
 		return nil, err
 	}
 	crossOrigin, err := middleware.CrossOrigin(o.Origins)
 	if err != nil {
 		return nil, err
 	}
-	if o.Metrics != nil {
-		r.Use(o.Metrics.Requests, o.Metrics.Login(o.Prefix+"/login"))
-	}
-	r.Use(middleware.AccessLog(o.Log), middleware.Headers(o.HTTPSOnly), answerErrors, middleware.Recovery, crossOrigin, middleware.MaxBody(maxBody))
+	r.Use(
+		o.Metrics.Requests,
+		o.Metrics.Login(o.Prefix+"/login"),
+		middleware.AccessLog(o.Log),
+		middleware.Headers(o.HTTPSOnly),
+		middleware.CloseAfterChunked,
+		renderErrors,
+		middleware.Recovery,
+		crossOrigin,
+		middleware.MaxBody(maxBody),
+	)
 	r.NoRoute(handle(func(*gin.Context) error { return errNotFound }))
 	r.NoMethod(handle(func(*gin.Context) error { return errMethodNotAllowed }))
 	return r, nil
 }
 
-// handle makes a gin handler of one that returns what went wrong.
+// handle returns a gin handler for one that returns its error.
 func handle(h func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {
-			_ = c.Error(err) // answerErrors answers it
+			_ = c.Error(err) // for renderErrors
 			c.Abort()
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gin-auth/middleware"
 )
 
 // TestErrors has what a client gets to see of an error that a handler returns, or panics with.
@@ -42,7 +45,11 @@ func TestErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := newEngine(Options{Log: slog.New(slog.DiscardHandler)})
+			metrics, err := middleware.NewMetrics(prometheus.NewRegistry())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := newEngine(Options{Metrics: metrics, Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}

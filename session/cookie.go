@@ -17,11 +17,11 @@ type Cookie struct {
 	Secure   bool
 }
 
-// Read returns the cookie's value, or "" if there is none, by the rules of cookie-parser 1.4 (cookie
+// ReadToken returns the cookie's value, or "" if there is none, by the rules of cookie-parser 1.4 (cookie
 // 0.7): pairs are split at semicolons and trimmed of space and tab, those without = are skipped, the
 // first of the name counts even if it is empty, one pair of double quotes is dropped, and a value with
 // % is decoded once, as a whole, or not at all. + stays +. (Values with the prefix j: stay text here.)
-func (c Cookie) Read(h http.Header) string {
+func (c Cookie) ReadToken(h http.Header) string {
 	const space = " \t"
 	for _, line := range h["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
@@ -54,23 +54,23 @@ func decodeValue(value string) string {
 	return decoded
 }
 
-// Set sends the session, issued here, to the client. The cookie expires with the token.
-func (s *Sessions) Set(h http.Header, session *Session) {
-	cookie := s.With(session.Token)
+// SetCookie sends the session, which was issued here, to the client. The cookie expires with the token.
+func (s *Sessions) SetCookie(h http.Header, session *Session) {
+	cookie := s.HTTPCookie(session.Token)
 	cookie.MaxAge = int(s.lifetime / time.Second)
 	cookie.Expires = session.expiresAt()
 	h.Add("Set-Cookie", cookie.String())
 }
 
-// Clear takes the cookie from the client: its attributes are those of Set, or browsers would keep it.
-func (s *Sessions) Clear(h http.Header) {
-	cookie := s.With("")
+// ClearCookie removes the cookie from the client. Its attributes are those of SetCookie, or browsers would keep it.
+func (s *Sessions) ClearCookie(h http.Header) {
+	cookie := s.HTTPCookie("")
 	cookie.Expires = time.Unix(0, 0)
 	h.Add("Set-Cookie", cookie.String())
 }
 
-// With returns a cookie with that value, and no end.
-func (c Cookie) With(value string) *http.Cookie {
+// HTTPCookie returns a cookie with the given value and no expiry.
+func (c Cookie) HTTPCookie(value string) *http.Cookie {
 	return &http.Cookie{
 		Name:     c.Name,
 		Value:    value,

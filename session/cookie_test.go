@@ -59,13 +59,13 @@ func TestRead(t *testing.T) {
 		{`j:{"a":1}`, []string{`token=j%3A%7B%22a%22%3A1%7D`}},
 		{"s:a.b", []string{"token=s:a.b"}},
 	} {
-		got := Cookie{Name: "token"}.Read(http.Header{"Cookie": test.cookies})
+		got := Cookie{Name: "token"}.ReadToken(http.Header{"Cookie": test.cookies})
 		if got != test.want {
 			t.Errorf("%q reads %q, want %q", test.cookies, got, test.want)
 		}
 	}
 	named := Cookie{Name: "__Host-token"}
-	if got := named.Read(http.Header{"Cookie": {"token=a; __Host-token=b"}}); got != "b" {
+	if got := named.ReadToken(http.Header{"Cookie": {"token=a; __Host-token=b"}}); got != "b" {
 		t.Errorf("__Host-token reads %q", got)
 	}
 }
@@ -80,16 +80,16 @@ func TestSetAndClear(t *testing.T) {
 	}
 	expires := now.Add(24 * time.Hour).UTC().Format(http.TimeFormat)
 	header := http.Header{}
-	sessions.Set(header, session)
+	sessions.SetCookie(header, session)
 	wantCookie(t, header, "token="+session.Token, "Max-Age=86400", "Path=/", "Expires="+expires, "HttpOnly", "Secure", "SameSite=Strict")
 
 	header = http.Header{}
-	sessions.Clear(header)
+	sessions.ClearCookie(header)
 	wantCookie(t, header, "token=", "Path=/", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", "HttpOnly", "Secure", "SameSite=Strict")
 
 	sessions.Cookie = Cookie{Name: "sid", Domain: "example.com", SameSite: http.SameSiteLaxMode}
 	header = http.Header{}
-	sessions.Clear(header)
+	sessions.ClearCookie(header)
 	wantCookie(t, header, "sid=", "Path=/", "Domain=example.com", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", "HttpOnly", "SameSite=Lax")
 }
 

@@ -21,7 +21,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(line, "token=second")
 	}
 	f.Fuzz(func(t *testing.T, first, second string) {
-		got := Cookie{Name: "token"}.Read(http.Header{"Cookie": {first, second}})
+		got := Cookie{Name: "token"}.ReadToken(http.Header{"Cookie": {first, second}})
 		if want := referenceRead(first + ";" + second); got != want {
 			t.Errorf("%q, %q read %q, want %q", first, second, got, want)
 		}

@@ -11,7 +11,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -77,7 +76,7 @@ const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 // one second give two tokens, each of which is revoked alone.
 func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 	issued := at.Unix()
-	payload, err := encode(struct {
+	payload, err := EncodeJSON(struct {
 		User
 		ID        string `json:"jti"`
 		IssuedAt  int64  `json:"iat"`
@@ -97,15 +96,6 @@ func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 	}
 	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 	return &Session{Token: token, claims: claims, jtiKeys: s.jtiKeys}, nil
-}
-
-// encode returns v as JSON.stringify writes it: <, > and & as they are, no line break at the end.
-func encode(v any) ([]byte, error) {
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(v)
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
 }
 
 // Session is an authentic token: someone who has one of the secrets made it. It may be revoked,
@@ -132,14 +122,19 @@ func (s *Session) UserID() string {
 // Email returns the claim email, "" if there is none.
 func (s *Session) Email() string { return s.claims.text("email") }
 
-// Hash returns a short hash of the token, for logs: it tells one token from another and opens nothing.
+// Hash returns a short hash of the token, for logs.
 func (s *Session) Hash() string {
-	sum := sha256.Sum256([]byte(s.Token))
+	return ShortHash(s.Token)
+}
+
+// ShortHash returns a short hash of a value, for logs: it distinguishes values and reveals none.
+func ShortHash(value string) string {
+	sum := sha256.Sum256([]byte(value))
 	return hex.EncodeToString(sum[:8])
 }
 
-// Text returns the claim called name if it is a text, or a number as its decimal text; else "".
-func (s *Session) Text(name string) string { return s.claims.text(name) }
+// StringClaim returns a claim if it is a string, its decimal digits if it is a number, and otherwise "".
+func (s *Session) StringClaim(name string) string { return s.claims.text(name) }
 
 // Claims returns the claims as the JSON object that the original's JSON.stringify makes of them, but
 // that numbers keep all their digits: compact, the last of equal names, null for a number beyond a

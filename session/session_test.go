@@ -270,7 +270,7 @@ func jtiOf(t *testing.T, secret string, iat int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Text("jti")
+	return s.StringClaim("jti")
 }
 
 // jtiKeyedBy returns a jti for the iat 100 whose HMAC has this key, as it is.

@@ -1,9 +1,19 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 )
+
+// EncodeJSON returns v as the original's JSON.stringify writes it: <, > and & unescaped, no line break at the end.
+func EncodeJSON(v any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
 
 // json writes the object as the original's JSON.stringify does, except that numbers keep their digits.
 func (o *object) json() json.RawMessage {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"gin-auth/db"
+	"gin-auth/user"
 )
 
 // seeded begins the addresses of the users who are there from the start.
@@ -81,7 +82,7 @@ func seedUsers(t *testing.T, addr, password string) {
 	}
 	defer store.Close()
 	for _, u := range users {
-		user := db.User{
+		user := user.User{
 			ID: u.id, Email: email(u.name), Username: u.username, Role: "user",
 			PasswordHash: bcryptHash(t, u.password, u.version), Created: time.Now(),
 		}

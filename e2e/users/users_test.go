@@ -202,7 +202,7 @@ func TestUserCommands(t *testing.T) {
 		return got
 	}
 	command(t, env, password+"\n", "user", "add", "--email", "Ada@example.com", "--username", "Ada").is(t, 0, "added ada@example.com, role user, id ", "")
-	command(t, env, password+"\n", "user", "add", "--email", "ada@example.com", "--username", "Eve").is(t, 1, "", "gin-auth: there is a user ada@example.com already\n")
+	command(t, env, password+"\n", "user", "add", "--email", "ada@example.com", "--username", "Eve").is(t, 1, "", "gin-auth: the user ada@example.com exists already\n")
 	logsIn(password, 200)
 	command(t, env, "", "user", "role", "ada@example.com", "admin").is(t, 0, "ada@example.com has the role admin\n", "")
 	if got := logsIn(password, 200); got.Role != "admin" || got.Username != "Ada" {

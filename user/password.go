@@ -1,0 +1,95 @@
+package user
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+const (
+	minPassword = 8  // characters: NIST SP 800-63B-4, section 3.1.1.2, where it is not the only factor
+	maxPassword = 72 // bytes: bcrypt takes no more
+)
+
+// CheckNewPassword returns nil if a user may choose the password, or an *InvalidError. The field is the password's
+// name in the message.
+func CheckNewPassword(field, password string) error {
+	if utf8.RuneCountInString(password) < minPassword || len(password) > maxPassword {
+		return &InvalidError{
+			fmt.Sprintf("%s must have at least %d characters and at most %d bytes", field, minPassword, maxPassword),
+		}
+	}
+	return nil
+}
+
+// Hasher hashes passwords with bcrypt and compares passwords with hashes.
+type Hasher struct {
+	// Cost is the bcrypt cost of new hashes, 4 to 31.
+	Cost int
+	// Compare compares a hash with a password, bcrypt.CompareHashAndPassword if nil. Tests count its work.
+	Compare func(hash, password []byte) error
+}
+
+// Hash returns the hash of a new password, or an *InvalidError.
+func (h Hasher) Hash(password string) (string, error) {
+	if err := CheckNewPassword("password", password); err != nil {
+		return "", err
+	}
+	return h.hash(password)
+}
+
+func (h Hasher) hash(password string) (string, error) {
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), h.Cost)
+	if err != nil {
+		return "", fmt.Errorf("hashing a password: %w", err)
+	}
+	return string(hash), nil
+}
+
+// Matches reports whether hash, which may be of any of bcrypt's versions $2a$, $2b$ and $2y$, is that of password.
+// The hash of an unknown user is "", which no password matches.
+//
+// It always does at least the work of a hash at Cost, also for a hash that is missing, broken or of a lower cost:
+// such a hash is followed by further comparisons, each of twice the work of the one before. Only a hash of a higher
+// cost takes longer.
+func (h Hasher) Matches(hash, password string) bool {
+	err := h.compare(hash, password)
+	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) { // not a hash: no work was done
+		h.compareDummy(h.Cost, password)
+		return false
+	}
+	cost, _ := bcrypt.Cost([]byte(hash)) // it was compared, so it has one
+	for ; cost < h.Cost; cost++ {
+		h.compareDummy(cost, password) // 2ⁿ and 2ⁿ + 2ⁿ⁺¹ + … is the work of the highest
+	}
+	return err == nil
+}
+
+// dummyHash is a hash without version and cost that no known password matches: salt and hash, 22 and 31 characters.
+const dummyHash = "......................iO7Xh1rUNrHgIj0tyVrbjmYb1yqOW2a"
+
+// compareDummy does the work of a comparison at the given cost.
+func (h Hasher) compareDummy(cost int, password string) {
+	_ = h.compare(fmt.Sprintf("$2a$%02d$%s", cost, dummyHash), password)
+}
+
+func (h Hasher) compare(hash, password string) error {
+	if h.Compare != nil {
+		return h.Compare([]byte(hash), []byte(password))
+	}
+	return bcrypt.CompareHashAndPassword([]byte(hash), []byte(password))
+}
+
+// NeedsRenewal reports whether a hash was made at a lower cost than Cost.
+func (h Hasher) NeedsRenewal(hash string) bool {
+	cost, err := bcrypt.Cost([]byte(hash))
+	return err == nil && cost < h.Cost
+}
+
+// Renew returns a hash at Cost of a password that matches an existing hash. It may be a password that no user may
+// choose now: comparing ignores what follows the first 72 bytes, which hashing rejects.
+func (h Hasher) Renew(password string) (string, error) {
+	return h.hash(password[:min(len(password), maxPassword)])
+}

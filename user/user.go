@@ -1,0 +1,36 @@
+// Package user says what a user is: the stored record, the rules for its fields, ids, and passwords with their
+// hashes.
+package user
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+)
+
+// User is a user as it is stored: one JSON value under the lower-case email.
+type User struct {
+	ID           string    `json:"id"`
+	Email        string    `json:"email"` // lower case
+	Username     string    `json:"username"`
+	Role         string    `json:"role"`
+	PasswordHash string    `json:"passwordHash"`       // bcrypt
+	Disabled     bool      `json:"disabled,omitempty"` // may not log in
+	Created      time.Time `json:"created"`
+}
+
+// DefaultRole is the role of a user who registers.
+const DefaultRole = "user"
+
+// Now returns the time at which a user is created, as it is stored: in UTC and whole seconds.
+func Now() time.Time { return time.Now().UTC().Truncate(time.Second) }
+
+// NewID returns an id of the form that the original's users have, MongoDB's ObjectId: 24 hexadecimal digits, the
+// first eight of which are the time in seconds. So whatever stores or checks such ids accepts these too.
+func NewID(created time.Time) string {
+	var id [12]byte
+	rand.Read(id[:])                                          // never fails: see crypto/rand
+	binary.BigEndian.PutUint32(id[:], uint32(created.Unix())) //nolint:gosec // G115: overflows in 2106, as MongoDB's
+	return hex.EncodeToString(id[:])
+}
