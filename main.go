@@ -55,7 +55,7 @@ func serve(ctx context.Context, stderr *logWriter) error {
 	stderr.reportTo(log)
 	slog.SetDefault(log) // for libraries that log by themselves
 	for _, warning := range cfg.Warnings {
-		log.Warn(warning)
+		log.Warn("configuration", "warning", warning)
 	}
 	store, err := openDB(cfg, true, log)
 	if err != nil {
@@ -63,7 +63,7 @@ func serve(ctx context.Context, stderr *logWriter) error {
 	}
 	defer func() {
 		if err := store.Close(); err != nil {
-			log.Error(err.Error())
+			log.Error("closing the DB failed", "error", err.Error())
 		}
 	}()
 	app, err := newApp(cfg, store, log)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// newRegistry returns a registry that has the measures of Go and of the process.
+// newRegistry returns a registry with the metrics of Go and of the process.
 func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -23,7 +24,7 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// serveMetrics answers /metrics at addr, on a listener of its own, until stop is called.
+// serveMetrics serves /metrics at addr, on a listener of its own, until stop is called.
 func serveMetrics(addr string, registry *prometheus.Registry, log *slog.Logger) (stop func(), err error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -41,7 +42,11 @@ func serveMetrics(addr string, registry *prometheus.Registry, log *slog.Logger) 
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	go func() { _ = server.Serve(listener) }()
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("serving metrics failed", "error", err.Error())
+		}
+	}()
 	log.Info("metrics", "address", listener.Addr().String())
 	return func() { _ = server.Close() }, nil
 }

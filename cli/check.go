@@ -49,7 +49,7 @@ func (o Options) check(cmd *cobra.Command, cfg *config.Config) error {
 	line("\nRedis")
 	nodes, found := o.checkRedis(cmd.Context(), cfg)
 	for _, node := range nodes {
-		says := append([]string{node.Addr}, node.Says...)
+		says := append([]string{node.Addr}, node.Facts...)
 		if node.RoundTrip > 0 {
 			says = append(says, "round trip "+node.RoundTrip.Round(time.Millisecond/10).String(), "clock "+skew(node.Skew))
 		}
@@ -75,7 +75,7 @@ func (o Options) check(cmd *cobra.Command, cfg *config.Config) error {
 
 // checkRedis returns what it finds of Redis, and what speaks against it. A command gets REDIS_TIMEOUT and no more, as
 // when serving, and one that is refused does not end it: so it does not use withDB.
-func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db.Finding, against []string) {
+func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db.NodeReport, against []string) {
 	if cfg.Redis.Embedded() {
 		return nil, []string{errEmbedded.Error()}
 	}

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// Lookups that arrive at the same time share a round trip: a batch consists of all that wait when it is sent, and
-// asks for the epoch once, after them. So every answer comes from a command that was sent after its request
-// arrived. docs/performance.md says what that is worth, and where these numbers come from.
+// Lookups that arrive at the same time share a round trip: a batch consists of all lookups that wait when it is sent,
+// and asks for the epoch once, last. So every answer comes from a command that was sent after its request arrived.
+// docs/performance.md has measurements, and the reasons for these numbers.
 const (
-	// maxRoundTrips is how many round trips are under way at once.
+	// maxRoundTrips is how many round trips may be under way at once.
 	maxRoundTrips = 4
-	// maxFarRoundTrips is how many are under way at once to a Redis that is far away.
+	// maxFarRoundTrips is the same for a Redis that is far away.
 	maxFarRoundTrips = 24
-	// maxBatch is how many lookups share one of them.
+	// maxBatch is how many lookups may share a round trip.
 	maxBatch = 256
-	// minBatch is how many have to wait for another round trip to begin while one is under way.
+	// minBatch is how many lookups must wait before another round trip begins while one is under way.
 	minBatch = 64
-	// maxQueue is how many lookups wait. The next one is rejected at once.
+	// maxQueue is how many lookups may wait. The next one is rejected at once.
 	maxQueue = 4096
 )
 
-// lookup is a question about one token, and its answer. A key that is "" is not asked for.
+// lookup is the question whether one token is revoked, and its answer. A key that is "" is not asked for.
 type lookup struct {
 	entry   string // a key of the blacklist
 	userCut string // the key of a user's cut
@@ -41,14 +41,14 @@ func (q *lookup) finish(err error) {
 	close(q.done)
 }
 
-// batcher sends lookups to one node, or to whatever node holds their keys.
+// batcher sends the lookups of one node.
 type batcher struct {
-	*breaker
+	breaker *breaker
 	metrics *metrics
 	timeout time.Duration
 	// send makes one round trip and sets the answers of a batch. Its error is that of all lookups in it.
 	send func(context.Context, []*lookup) error
-	// far reports whether a round trip takes so long that a lookup cannot wait for another one first.
+	// far reports whether a round trip takes so long that a lookup cannot wait for another one to end first.
 	far func() bool
 
 	mu         sync.Mutex
@@ -61,11 +61,15 @@ type batcher struct {
 
 var errOverloaded = errors.New("too many lookups are waiting for Redis")
 
-// enqueue adds a lookup to the queue. It returns the batch that the caller has to send, or nil if a round trip that
-// is under way takes the lookup soon.
+func (d *DB) newBatcher(breaker *breaker) *batcher {
+	return &batcher{breaker: breaker, metrics: d.metrics, timeout: d.timeout, send: d.send, far: d.isFar}
+}
+
+// enqueue adds a lookup to the queue. It returns the batch that the caller must send, or nil if the lookup is part of
+// a batch that is sent after a round trip under way.
 func (b *batcher) enqueue(q *lookup) (batch []*lookup) {
 	q.done = make(chan struct{})
-	if _, err := b.enter(); err != nil {
+	if _, err := b.breaker.enter(); err != nil {
 		q.finish(err)
 		return nil
 	}
@@ -92,7 +96,7 @@ func (b *batcher) enqueue(q *lookup) (batch []*lookup) {
 	return b.nextBatch()
 }
 
-// due reports whether a round trip should begin while that many others are under way.
+// due reports whether a round trip should begin while the given number of others are under way.
 func (b *batcher) due(others int) bool {
 	return len(b.queue) >= minBatch || (others == 0 || b.far()) && len(b.queue) > 0
 }
@@ -107,14 +111,14 @@ func (b *batcher) nextBatch() (batch []*lookup) {
 	return batch
 }
 
-// gather begins a round trip to a Redis that is far away, a moment after the first lookup that it is for. Lookups
-// that arrive at the same time share it, and none has to wait for another round trip to end.
+// gather makes a round trip to a Redis that is far away, a moment after its first lookup arrived. Lookups that arrive
+// at the same time share it, and none has to wait for another round trip to end.
 func (b *batcher) gather() {
 	time.Sleep(b.timeout / 50)
 	b.mu.Lock()
 	b.gathering = false
 	batch := b.nextBatch()
-	if batch == nil { // another round trip has taken them, because Redis is not far any more
+	if batch == nil { // another round trip has taken them, because Redis is no longer far
 		b.roundTrips--
 	}
 	b.mu.Unlock()
@@ -142,12 +146,12 @@ func (b *batcher) afterRoundTrip() (batch []*lookup) {
 	return b.nextBatch()
 }
 
-// ask returns when the lookup is answered, its time is up or the caller is gone. The lookup stays in its batch or
-// in the queue then, and counts.
+// do returns when the lookup is answered, its timeout has passed or ctx has ended. In the last two cases the lookup
+// stays in its batch or in the queue, and still counts.
 //
-// The caller makes the first round trip itself, which saves a lone request two goroutine switches. It is not
-// cancelled when that client disconnects, but it does not outlive the caller's timeout.
-func (b *batcher) ask(ctx context.Context, q *lookup) error {
+// The caller makes the first round trip itself, which saves a lone request two goroutine switches. The round trip is
+// not cancelled when that client disconnects, but it does not outlive the caller's timeout.
+func (b *batcher) do(ctx context.Context, q *lookup) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -178,13 +182,13 @@ func (b *batcher) ask(ctx context.Context, q *lookup) error {
 func (b *batcher) flush(batch []*lookup) {
 	ctx, cancel := context.WithTimeout(context.Background(), b.timeout)
 	defer cancel()
-	began, err := b.enter()
+	began, err := b.breaker.enter()
 	if err == nil {
 		start := time.Now()
 		err = b.send(ctx, batch)
 		b.metrics.exchanged(time.Since(start), err)
 		b.metrics.batchSize.Observe(float64(len(batch)))
-		b.leave(context.Background(), began, err)
+		b.breaker.leave(context.Background(), began, err)
 	}
 	for _, q := range batch {
 		if err != nil {

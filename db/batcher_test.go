@@ -88,7 +88,7 @@ func openSpy(t *testing.T, timeout time.Duration) (*DB, *spy) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	if _, _, err := d.lookUpCut(t.Context(), "first", ""); err != nil { // installs the epoch
+	if _, _, err := d.findCut(t.Context(), "first", ""); err != nil { // installs the epoch
 		t.Fatal(err)
 	}
 	s.sent()
@@ -100,14 +100,14 @@ func openSpy(t *testing.T, timeout time.Duration) (*DB, *spy) {
 func TestLookupsShareRoundTrips(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 20*time.Second)
-	if _, _, err := d.lookUpCut(t.Context(), "lone", "ada"); err != nil {
+	if _, _, err := d.findCut(t.Context(), "lone", "ada"); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:lone logout-all:ada, GET auth:epoch, TIME, WAIT 0 0"; got != want {
 		t.Errorf("for one lookup: %s; want %s", got, want)
 	}
 	_ = s.Set("blacklist:revoked", "true")
-	if revoked, _, err := d.lookUpCut(t.Context(), "revoked", "ada"); !revoked || err != nil {
+	if revoked, _, err := d.findCut(t.Context(), "revoked", "ada"); !revoked || err != nil {
 		t.Fatalf("a revoked token: %v, %v", revoked, err)
 	}
 	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:revoked logout-all:ada, GET auth:epoch, TIME, WAIT 0 0, "+
@@ -136,7 +136,7 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			revoked, cut, err := d.lookUpCut(t.Context(), fmt.Sprint("t", i), fmt.Sprint("u", i))
+			revoked, cut, err := d.findCut(t.Context(), fmt.Sprint("t", i), fmt.Sprint("u", i))
 			wantCut := int64(0)
 			if i%5 == 0 {
 				wantCut = int64(1000 + i)
@@ -185,7 +185,7 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 }
 
 // TestRoundTripsAreCounted: however many come and go at once, no flight is empty, no more are under way than may be,
-// and none is when all have takeShared.
+// and none is when all have setShared.
 func TestRoundTripsAreCounted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -248,11 +248,11 @@ func TestAnswersAreNew(t *testing.T) {
 	var all sync.WaitGroup
 	const early = 1 + (maxRoundTrips-1)*minBatch
 	for i := range early {
-		all.Go(func() { _, _, _ = d.lookUpCut(t.Context(), fmt.Sprint("early ", i), "") })
+		all.Go(func() { _, _, _ = d.findCut(t.Context(), fmt.Sprint("early ", i), "") })
 	}
 	eventually(t, "every round trip is under way", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.commands) >= maxRoundTrips })
 	all.Go(func() {
-		if revoked, _, err := d.lookUpCut(t.Context(), "late", ""); !revoked || err != nil {
+		if revoked, _, err := d.findCut(t.Context(), "late", ""); !revoked || err != nil {
 			t.Errorf("revoked after the batches were sent, before the request: %v, %v", revoked, err)
 		}
 	})
@@ -273,7 +273,7 @@ func TestCallersLeave(t *testing.T) {
 	const n = maxRoundTrips*maxBatch + maxQueue + 100
 	for range n {
 		all.Go(func() {
-			switch _, _, err := d.lookUpCut(ctx, "token", ""); {
+			switch _, _, err := d.findCut(ctx, "token", ""); {
 			case errors.Is(err, context.Canceled):
 				gone.Add(1)
 			case errors.Is(err, errOverloaded):
@@ -288,7 +288,7 @@ func TestCallersLeave(t *testing.T) {
 	eventually(t, "too many wait", func() bool { return overloaded.Load() >= 100 })
 	leave()
 	eventually(t, "they have left", func() bool { return gone.Load()+overloaded.Load() >= n-maxRoundTrips })
-	if _, _, err := d.lookUpCut(t.Context(), "one more", ""); !errors.Is(err, errOverloaded) {
+	if _, _, err := d.findCut(t.Context(), "one more", ""); !errors.Is(err, errOverloaded) {
 		t.Errorf("one more: %v, want %v", err, errOverloaded)
 	}
 	release()
@@ -296,7 +296,7 @@ func TestCallersLeave(t *testing.T) {
 	if sent.Load() > maxRoundTrips || overloaded.Load() > maxRoundTrips*maxBatch+100 {
 		t.Errorf("%d left, %d were refused, %d sent", gone.Load(), overloaded.Load(), sent.Load())
 	}
-	eventually(t, "there is room again", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
+	eventually(t, "there is room again", func() bool { _, _, err := d.findCut(t.Context(), "token", ""); return err == nil })
 	eventually(t, "no round trip is under way", func() bool { d.batcher.mu.Lock(); defer d.batcher.mu.Unlock(); return d.batcher.roundTrips == 0 })
 }
 
@@ -307,14 +307,14 @@ func TestBreaker(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	d, s := openSpy(t, timeout)
 	release := s.hold()
-	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil {
+	if _, _, err := d.findCut(t.Context(), "token", ""); err == nil {
 		t.Fatal("an answer from a Redis that hangs")
 	}
-	eventually(t, "the breaker has noticed", func() bool { _, err := d.batcher.enter(); return err != nil })
+	eventually(t, "the breaker has noticed", func() bool { _, err := d.breaker.enter(); return err != nil })
 	s.sent()
 	since := time.Now()
 	for range 10_000 {
-		if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil {
+		if _, _, err := d.findCut(t.Context(), "token", ""); err == nil {
 			t.Fatal("an answer from a Redis that hangs")
 		}
 		if err := d.Revoke(t.Context(), "token", time.Time{}); err == nil {
@@ -329,16 +329,16 @@ func TestBreaker(t *testing.T) {
 	}
 	t.Logf("20,000 refusals in %s", took)
 	release()
-	eventually(t, "calls go on", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
+	eventually(t, "calls go on", func() bool { _, _, err := d.findCut(t.Context(), "token", ""); return err == nil })
 
 	s.SetError("OOM command not allowed")
 	for range 3 {
-		if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "OOM") {
+		if _, _, err := d.findCut(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "OOM") {
 			t.Errorf("a refusal: %v", err)
 		}
 	}
 	s.SetError("")
-	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err != nil {
+	if _, _, err := d.findCut(t.Context(), "token", ""); err != nil {
 		t.Errorf("right after a refusal: %v", err)
 	}
 	gone, leave := context.WithCancel(t.Context())
@@ -346,7 +346,7 @@ func TestBreaker(t *testing.T) {
 	if _, _, err := d.UserByEmail(gone, "ada@example.com"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a client that has gone: %v", err)
 	}
-	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err != nil {
+	if _, _, err := d.findCut(t.Context(), "token", ""); err != nil {
 		t.Errorf("after a client has gone: %v", err)
 	}
 }
@@ -361,7 +361,7 @@ func TestImpatientCaller(t *testing.T) {
 	if _, _, err := d.UserByEmail(ctx, "ada@example.com"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("an answer of a Redis that hangs: %v", err)
 	}
-	if d.batcher.isOpen() {
+	if d.breaker.isOpen() {
 		t.Error("calls are refused from then on")
 	}
 	release()
@@ -403,7 +403,7 @@ func TestClusterAway(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	for _, user := range []string{"", "ada"} {
-		if _, _, err := d.lookUpCut(t.Context(), "token", user); err == nil {
+		if _, _, err := d.findCut(t.Context(), "token", user); err == nil {
 			t.Errorf("an answer about a token of %q", user)
 		}
 	}

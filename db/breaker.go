@@ -11,52 +11,52 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// probeEvery is the pause between two probes of a Redis that is away.
+// probeEvery is the pause between two probes of an unavailable Redis.
 const probeEvery = 50 * time.Millisecond
 
-// breaker refuses calls at once while Redis is known to be away. One call that Redis didn't answer is enough
-// to know, because one probe at a time asks from then on: where it was a single connection that broke, calls
-// go on after a round trip.
+// breaker rejects calls at once while Redis is known to be unavailable. A single call that Redis did not answer opens
+// it. Then one probe at a time asks until Redis answers: if only a single connection broke, calls continue after a
+// round trip.
 type breaker struct {
 	phase   atomic.Pointer[phase]
-	probe   func(context.Context) error // bounds itself
-	changed func(err error)             // why no call can be answered, or nil
-	life    context.Context             // of the DB: it ends the probes
-	start   func(func())                // runs one in the background
+	probe   func(context.Context) error // has a timeout of its own
+	changed func(err error)             // called with why Redis is unavailable, nil when it is available again
+	life    context.Context             // of the DB: its end ends the probes
+	start   func(func())                // runs a function in the background
 }
 
 // phase is the time between two changes.
 type phase struct {
-	away error // nil while Redis answers
+	err error // why Redis is unavailable, nil if it is available
 }
 
-func newBreaker(d *DB, probe func(context.Context) error, changed func(error)) *breaker {
+func (d *DB) newBreaker(probe func(context.Context) error, changed func(error)) *breaker {
 	b := &breaker{probe: probe, changed: changed, life: d.life, start: d.background.Go}
 	b.phase.Store(&phase{})
 	return b
 }
 
-// enter returns the phase that a call begins in, and why it must not begin.
+// enter returns the phase that a call begins in, and an error if it must not begin.
 func (b *breaker) enter() (*phase, error) {
 	now := b.phase.Load()
-	return now, now.away
+	return now, now.err
 }
 
-func (b *breaker) isOpen() bool { return b.phase.Load().away != nil }
+func (b *breaker) isOpen() bool { return b.phase.Load().err != nil }
 
-// leave says how a call ended that began in a phase. ctx is the caller's: one that has gone says nothing
-// of Redis.
+// leave records how a call ended that began in a phase. ctx is the caller's: a caller that has gone says nothing
+// about Redis.
 func (b *breaker) leave(ctx context.Context, began *phase, err error) {
 	if !unanswered(err) || ctx.Err() != nil || b.life.Err() != nil {
 		return
 	}
-	if b.phase.CompareAndSwap(began, &phase{away: err}) {
+	if b.phase.CompareAndSwap(began, &phase{err: err}) {
 		b.changed(err)
-		b.start(b.probeUntilBack)
+		b.start(b.probeUntilAnswered)
 	}
 }
 
-func (b *breaker) probeUntilBack() {
+func (b *breaker) probeUntilAnswered() {
 	for b.life.Err() == nil {
 		if err := b.probe(b.life); !unanswered(err) && !errors.Is(err, redis.ErrPoolTimeout) {
 			b.phase.Store(&phase{})
@@ -70,8 +70,8 @@ func (b *breaker) probeUntilBack() {
 	}
 }
 
-// unanswered reports whether an error means that no master answered, not even with a refusal. To have waited too
-// long for a free connection says nothing about Redis.
+// unanswered reports whether an error means that no master answered, not even with a refusal. A timeout while waiting
+// for a free connection says nothing about Redis.
 func unanswered(err error) bool {
 	var network net.Error // context.DeadlineExceeded is one
 	var connect *connectError

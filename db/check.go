@@ -11,69 +11,69 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Finding is what one node of Redis says of itself: its address, where it is known, version, role,
-// persistence and eviction policy, as far as its INFO tells.
-type Finding struct {
-	Addr string
-	Says []string
+// NodeReport is what one node of Redis says about itself.
+type NodeReport struct {
+	Addr string // "" if it is not known
+	// Facts are the version, role, persistence and eviction policy, as far as INFO shows them.
+	Facts []string
 	// RoundTrip is how long a command took, 0 if it was refused.
 	RoundTrip time.Duration
 	// Skew is how far this machine's clock is ahead of the node's.
 	Skew time.Duration
 }
 
-// Check returns what each node that has keys says of itself, and the rights that this user lacks, one
-// sentence each. It leaves nothing behind.
-func (d *DB) Check(ctx context.Context) (nodes []Finding, lacks []string, err error) {
+// Check returns what each node that holds keys says about itself, and the rights that this user lacks, one sentence
+// each. It stores nothing.
+func (d *DB) Check(ctx context.Context) (nodes []NodeReport, lacks []string, err error) {
 	d.waitForConnection(ctx)
 	masters, err := d.masters(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, node := range masters {
-		finding, lack, err := d.examine(ctx, node)
+		report, lack, err := d.examine(ctx, node)
 		if err != nil {
 			return nil, nil, err
 		}
-		nodes, lacks = append(nodes, finding), append(lacks, lack...)
+		nodes, lacks = append(nodes, report), append(lacks, lack...)
 	}
 	missing, err := d.checkKeys(ctx)
 	return nodes, append(lacks, missing...), err
 }
 
-// examine returns what one node says of itself, and the rights that this user lacks there.
-func (d *DB) examine(ctx context.Context, node *redis.Client) (finding Finding, lacks []string, err error) {
-	finding.Addr = node.Options().Addr
+// examine returns what one node says about itself, and the rights that this user lacks there.
+func (d *DB) examine(ctx context.Context, node *redis.Client) (report NodeReport, lacks []string, err error) {
+	report.Addr = node.Options().Addr
 	clock, info := redis.NewTimeCmd(ctx, "TIME"), redis.NewStringCmd(ctx, "INFO")
 	commands := []redis.Cmder{clock, info}
 	if d.waitReplicas > 0 {
-		commands = append(commands, redis.NewIntCmd(ctx, "WAIT", 0, 0)) // for no replicas: it answers at once
+		commands = append(commands, redis.NewIntCmd(ctx, "WAIT", 0, 0)) // for no replicas: it returns at once
 	}
 	for _, command := range commands {
 		lack, err := d.try(ctx, node, command, strings.ToUpper(command.Name()))
 		if err != nil {
-			return Finding{}, nil, err
+			return NodeReport{}, nil, err
 		}
 		lacks = append(lacks, lack...)
 	}
-	finding.Says = says(info.Val())
+	report.Facts = facts(info.Val())
 	for range measurements {
 		sent := time.Now()
 		clock := node.Time(ctx)
 		took := time.Since(sent)
-		if clock.Err() == nil && (finding.RoundTrip == 0 || took < finding.RoundTrip) {
-			finding.RoundTrip, finding.Skew = took, sent.Add(took/2).Sub(clock.Val())
+		if clock.Err() == nil && (report.RoundTrip == 0 || took < report.RoundTrip) {
+			report.RoundTrip, report.Skew = took, sent.Add(took/2).Sub(clock.Val())
 		}
 	}
-	return finding, lacks, nil
+	return report, lacks, nil
 }
 
-// measurements is how often a round trip is measured. The shortest counts.
+// measurements is how often a round trip is measured. The shortest is reported.
 const measurements = 5
 
-// checkKeys tries the commands on a key of every kind. None of these keys exists, so that SET XX and DEL
-// write nothing; but the right to write is asked for. auth:epoch and auth:clock, which may exist, are only read and
-// named to a script, which asks for the right to write, too.
+// checkKeys tries the commands on a key of every kind. None of these keys exists, so SET XX and DEL need the right to
+// write but write nothing. auth:epoch and auth:clock, which may exist, are only read and passed to a script, which
+// needs the right to write as well.
 func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 	nobody := "gin-auth-check-" + rand.Text()
 	kinds := []struct{ key, name string }{
@@ -112,9 +112,9 @@ func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 	return lacks, nil
 }
 
-// try runs a command and returns what Redis has against it. The error is that of asking.
+// try runs a command and returns a sentence if Redis refuses it. An error means that Redis could not be asked.
 func (d *DB) try(ctx context.Context, node redis.Cmdable, command redis.Cmder, name string) (lack []string, err error) {
-	err = d.callAnyway(ctx, func(ctx context.Context) error {
+	err = d.withTimeout(ctx, func(ctx context.Context) error {
 		_, err := node.Pipelined(ctx, func(pipeline redis.Pipeliner) error { return pipeline.Process(ctx, command) })
 		return err
 	})
@@ -122,7 +122,7 @@ func (d *DB) try(ctx context.Context, node redis.Cmdable, command redis.Cmder, n
 		return nil, nil
 	}
 	var refusal redis.Error
-	if errors.As(err, &refusal) && command.Err() != nil { // else the connection is refused
+	if errors.As(err, &refusal) && command.Err() != nil { // otherwise the connection is refused
 		lack = append(lack, fmt.Sprintf("%s is refused: %s", name, refusal))
 		err = nil
 	}
@@ -132,8 +132,8 @@ func (d *DB) try(ctx context.Context, node redis.Cmdable, command redis.Cmder, n
 	return lack, nil
 }
 
-// says puts INFO into words.
-func says(info string) []string {
+// facts puts INFO into words.
+func facts(info string) []string {
 	fields := infoFields(info)
 	if on, ok := map[string]string{"0": "off", "1": "on"}[fields["aof_enabled"]]; ok {
 		fields["aof_enabled"] = on

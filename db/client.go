@@ -1,53 +1,20 @@
-// Package db holds the single Redis client and what is stored behind it: the blacklist of revoked
-// tokens and the users. keys.go has every key.
+// Package db holds the single Redis client and the data that is stored through it: the blacklist of revoked tokens,
+// the users and the login limit. keys.go has every key.
 package db
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Options say where Redis is.
-type Options struct {
-	// Addrs is one node, the nodes of a cluster or the sentinels, host:port each. Without any, an
-	// embedded Redis starts, and all that it holds is gone when the DB is closed.
-	Addrs            []string
-	Cluster          bool
-	SentinelMaster   string // set if Addrs are sentinels
-	SentinelPassword string
-	Username         string
-	Password         string
-	DB               int
-	TLS              bool
-	// Timeout bounds the wait for one answer, dialling, queueing and retries included.
-	Timeout time.Duration
-	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
-	WaitReplicas int
-	// LoginLimit is how many failed logins are allowed.
-	LoginLimit LoginLimit
-	// ExpectEpoch says that there has been a blacklist, so that none to be found is a lost one.
-	ExpectEpoch bool
-	// Watch says to ask Redis every second: whether it is there, and whether the blacklist still is.
-	Watch bool
-	// Advice follows the error where nothing listens at the address. It may be empty.
-	Advice string
-	// Log gets a line on each change between connected and not, and on a lost blacklist. Never nil.
-	Log *slog.Logger
-}
-
-// DB is the one Redis client. It is safe for concurrent use.
+// DB is the single Redis client. It is safe for concurrent use.
 type DB struct {
 	client   redis.UniversalClient
 	dialer   *dialer
@@ -57,6 +24,7 @@ type DB struct {
 	state    state
 	epoch    epoch
 	clock    clock
+	breaker  *breaker // on a cluster, each node's batcher has its own
 	batcher  *batcher
 	batchers sync.Map // of a cluster: address → *batcher
 	metrics  *metrics
@@ -70,10 +38,10 @@ type DB struct {
 	loginLimit   LoginLimit
 }
 
-// Open returns a DB without waiting for Redis, which need not be there yet: until it is, every call
-// returns an error within the timeout. The only errors are those of starting an embedded Redis.
+// Open returns a DB without waiting for Redis, which need not run yet: until it does, every call returns an error
+// within the timeout. Open fails only if an embedded Redis cannot be started.
 func Open(o Options) (*DB, error) {
-	logging.Disable() // it writes a line for every dial that fails; the state's changes are logged here
+	logging.Disable() // go-redis logs every failed dial; here, the changes of the state are logged
 	d := &DB{
 		timeout:      o.Timeout,
 		waitReplicas: o.WaitReplicas,
@@ -84,9 +52,10 @@ func Open(o Options) (*DB, error) {
 		metrics:      newMetrics(),
 		asked:        make(chan struct{}),
 	}
-	d.epoch.installFirst, d.epoch.installLost = d.installFirstEpoch, d.installLostEpoch
+	d.epoch.storeFirst, d.epoch.replace = d.storeFirstEpoch, d.replaceEpoch
 	d.life, d.end = context.WithCancel(context.Background())
-	d.batcher = d.newBatcher(d.probe, func(err error) { d.setState(d.explain(err)) })
+	d.breaker = d.newBreaker(d.probe, func(err error) { d.setState(d.explain(err)) })
+	d.batcher = d.newBatcher(d.breaker)
 	if len(o.Addrs) == 0 {
 		if err := d.embed(&o); err != nil {
 			return nil, err
@@ -95,7 +64,7 @@ func Open(o Options) (*DB, error) {
 	d.dialer = newDialer(o)
 	d.client = redis.NewUniversalClient(clientOptions(o, d.dialer))
 	if d.cluster() {
-		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would speak for its own node alone")
+		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would speak for its own node only")
 	}
 
 	if o.Watch {
@@ -118,84 +87,15 @@ func (d *DB) Close() error {
 	return nil
 }
 
-// newDialer returns what makes the connections to the Redis that the options name.
-func newDialer(o Options) *dialer {
-	d := &dialer{
-		greeting: newGreeting(o.Username, o.Password, o.DB),
-		advice:   cmp.Or(o.Advice, "is Redis running there?"),
-		open:     map[*conn]bool{},
-	}
-	if o.TLS {
-		d.tls = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if o.SentinelMaster != "" {
-		d.plain = o.Addrs
-	}
-	return d
-}
-
-const (
-	// connLifetime and its jitter keep connections younger than a minute, so that none stays at a Redis whose
-	// host name leads elsewhere by now. The watch closes those that are idle.
-	connLifetime       = 40 * time.Second
-	connLifetimeJitter = 10 * time.Second
-	// minIdleConns are kept ready by an instance that serves. Connecting takes several round trips.
-	minIdleConns = 2 * maxRoundTrips
-	poolSize     = 32
-	// bufferSize is that of a connection, in bytes. A full batch of lookups takes about 100 KiB.
-	bufferSize = 64 << 10
-)
-
-// clientOptions divides the timeout among what a call may wait for. go-redis honors a context's deadline only if
-// ContextTimeoutEnabled is set, and its own timeouts, seconds by default, apply besides.
-func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
-	options := &redis.UniversalOptions{
-		Addrs:            o.Addrs,
-		IsClusterMode:    o.Cluster,
-		MasterName:       o.SentinelMaster,
-		SentinelPassword: o.SentinelPassword,
-		Username:         o.Username,
-		Password:         o.Password,
-		DB:               o.DB,
-		Dialer:           d.dial,
-
-		ContextTimeoutEnabled: true,
-		DialTimeout:           connectTimeout,
-		DialerRetries:         1,
-		ReadTimeout:           o.Timeout,
-		WriteTimeout:          o.Timeout,
-		PoolTimeout:           o.Timeout / 3,
-		MaxRetries:            1,
-		MaxRetryBackoff:       o.Timeout / 20,
-
-		// One pool for everything: the one that go-redis adds for pipelines keeps no idle connections ready.
-		PipelinePoolSize:      -1,
-		ReadBufferSize:        bufferSize,
-		WriteBufferSize:       bufferSize,
-		PoolSize:              max(poolSize, 10*runtime.GOMAXPROCS(0)),
-		PoolFIFO:              true, // so that the watch gets to every connection
-		ConnMaxLifetime:       connLifetime,
-		ConnMaxLifetimeJitter: connLifetimeJitter,
-		ConnMaxIdleTime:       -1,
-
-		// Neither is needed, and an ACL user may not have the right to them.
-		DisableIdentity:          true,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	}
-	if o.Watch {
-		options.MinIdleConns = minIdleConns
-	}
-	return options
-}
-
-// call runs one exchange with Redis within the timeout, unless Redis is known to be away. The error says
-// what was being done.
+// call runs one exchange with Redis within the timeout, unless Redis is known to be unavailable. doing says in the
+// error what was being done. A redis.Nil of the exchange is not an error: call returns nil, and what the exchange
+// has set before tells whether the key existed.
 func (d *DB) call(ctx context.Context, doing string, exchange func(context.Context) error) error {
-	began, err := d.batcher.enter()
+	began, err := d.breaker.enter()
 	if err == nil {
-		err = d.callAnyway(ctx, exchange)
+		err = d.withTimeout(ctx, exchange)
 		if !d.cluster() { // where an error speaks for one of several nodes
-			d.batcher.leave(ctx, began, err)
+			d.breaker.leave(ctx, began, err)
 		}
 	}
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -204,7 +104,9 @@ func (d *DB) call(ctx context.Context, doing string, exchange func(context.Conte
 	return nil
 }
 
-func (d *DB) callAnyway(ctx context.Context, exchange func(context.Context) error) error {
+// withTimeout runs an exchange with Redis within the timeout and measures it. The timeout is the single time budget
+// of everything that an exchange may wait for: a connection, the reply and a retry.
+func (d *DB) withTimeout(ctx context.Context, exchange func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	start := time.Now()
@@ -213,9 +115,9 @@ func (d *DB) callAnyway(ctx context.Context, exchange func(context.Context) erro
 	return err
 }
 
-// stored runs a command that writes key and returns nil once Redis, and as many replicas as the options
-// ask for, have stored it. WAIT counts for the writes of its own connection, so both go in one pipeline.
-func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)) error {
+// store runs a command that writes key and returns nil once Redis, and as many replicas as the options ask for, have
+// stored it. WAIT counts for the writes of its own connection, so both are sent in one pipeline.
+func (d *DB) store(ctx context.Context, key string, write func(redis.Pipeliner)) error {
 	node, err := d.nodeOf(ctx, key)
 	if err != nil {
 		return err
@@ -223,7 +125,7 @@ func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)
 	if d.waitReplicas == 0 {
 		return d.pipelineAll(ctx, node, write)
 	}
-	// Redis looks at who waits ten times a second: a WAIT of half the timeout may take a tenth of a second more.
+	// Redis checks ten times a second who waits: a WAIT of half the timeout may take a tenth of a second longer.
 	var replicas *redis.Cmd
 	if err := d.pipelineAll(ctx, node, func(p redis.Pipeliner) {
 		write(p)
@@ -241,15 +143,15 @@ func (d *DB) stored(ctx context.Context, key string, write func(redis.Pipeliner)
 	return nil
 }
 
-// getAll gets every key in one pipeline, which on a cluster goes to each node that holds one. Without
-// an error every reply is a record, a redis.Nil, or Redis's refusal because of the record's type.
+// getAll gets every key in one pipeline, which on a cluster goes to each node that holds one of them. Without an
+// error every reply is a value, a redis.Nil, or Redis's refusal because of the value's type.
 func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.StringCmd, error) {
 	replies := make([]*redis.StringCmd, len(keys))
 	if len(keys) == 0 {
 		return replies, nil
 	}
 	err := d.call(ctx, doing, func(ctx context.Context) error {
-		// Its own error comes first: where no connection could be had, the replies may have none.
+		// The error of the whole comes first: without a connection, the replies may have none.
 		if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
 			for i, key := range keys {
 				replies[i] = p.Get(ctx, key)
@@ -265,4 +167,43 @@ func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.
 		return nil
 	})
 	return replies, err
+}
+
+// cluster reports whether this is a Redis Cluster, whose keys are spread over nodes. There is no epoch on it, because
+// it would speak for its own node only.
+func (d *DB) cluster() bool {
+	_, ok := d.client.(*redis.ClusterClient)
+	return ok
+}
+
+// nodeOf returns the node that a write of key, and a WAIT after it, must be sent to.
+func (d *DB) nodeOf(ctx context.Context, key string) (*redis.Client, error) {
+	switch client := d.client.(type) {
+	case *redis.ClusterClient:
+		return client.MasterForKey(ctx, key)
+	case *redis.Client:
+		return client, nil
+	default:
+		return nil, fmt.Errorf("a Redis client of the type %T", client) // NewUniversalClient returns no other
+	}
+}
+
+// masters returns the nodes that share the keys.
+func (d *DB) masters(ctx context.Context) ([]*redis.Client, error) {
+	cluster, ok := d.client.(*redis.ClusterClient)
+	if !ok {
+		node, err := d.nodeOf(ctx, "")
+		return []*redis.Client{node}, err
+	}
+	var mu sync.Mutex
+	var nodes []*redis.Client
+	err := d.call(ctx, "asking for the cluster's masters", func(ctx context.Context) error {
+		return cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
+			mu.Lock()
+			defer mu.Unlock()
+			nodes = append(nodes, node)
+			return nil
+		})
+	})
+	return nodes, err
 }

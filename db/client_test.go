@@ -62,9 +62,9 @@ func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
 	return d, log
 }
 
-// lookUpCut is lookUp without the time.
-func (d *DB) lookUpCut(ctx context.Context, token, userID string) (revoked bool, cut int64, err error) {
-	revoked, cut, _, err = d.lookUp(ctx, token, userID)
+// findCut is find without the time.
+func (d *DB) findCut(ctx context.Context, token, userID string) (revoked bool, cut int64, err error) {
+	revoked, cut, _, err = d.find(ctx, token, userID)
 	return revoked, cut, err
 }
 
@@ -93,7 +93,7 @@ func TestRevoke(t *testing.T) {
 		{"until before 1970", time.Unix(-1, 0), -1},
 		{"until the end of time", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), 1<<63 - 1},
 	} {
-		if revoked, _, err := d.lookUpCut(t.Context(), test.name, ""); revoked || err != nil {
+		if revoked, _, err := d.findCut(t.Context(), test.name, ""); revoked || err != nil {
 			t.Fatalf("%s: revoked before: %v, %v", test.name, revoked, err)
 		}
 		if err := d.Revoke(t.Context(), test.name, test.until); err != nil {
@@ -101,7 +101,7 @@ func TestRevoke(t *testing.T) {
 		}
 		key := "blacklist:" + test.name
 		if test.ttl == -1 {
-			if revoked, _, err := d.lookUpCut(t.Context(), test.name, ""); redis.Exists(key) || revoked || err != nil {
+			if revoked, _, err := d.findCut(t.Context(), test.name, ""); redis.Exists(key) || revoked || err != nil {
 				t.Errorf("%s: stored: %v; revoked: %v, %v", test.name, redis.Exists(key), revoked, err)
 			}
 			continue
@@ -112,7 +112,7 @@ func TestRevoke(t *testing.T) {
 		if ttl := redis.TTL(key); ttl > test.ttl || ttl < test.ttl-2*time.Second {
 			t.Errorf("%s: lives %s, want %s", test.name, ttl, test.ttl)
 		}
-		if revoked, _, err := d.lookUpCut(t.Context(), test.name, ""); err != nil || !revoked {
+		if revoked, _, err := d.findCut(t.Context(), test.name, ""); err != nil || !revoked {
 			t.Errorf("%s: revoked after: %v, %v", test.name, revoked, err)
 		}
 	}
@@ -132,7 +132,7 @@ func TestAnyEntryIsARevocation(t *testing.T) {
 		if err := store("blacklist:" + token); err != nil {
 			t.Fatal(err)
 		}
-		if revoked, _, err := d.lookUpCut(t.Context(), token, ""); !revoked || err != nil {
+		if revoked, _, err := d.findCut(t.Context(), token, ""); !revoked || err != nil {
 			t.Errorf("an entry of type %s: revoked %v, %v", token, revoked, err)
 		}
 		if err := d.Revoke(t.Context(), token, time.Time{}); err != nil {
@@ -157,7 +157,7 @@ func TestRevokeOutlivesItsClient(t *testing.T) {
 			t.Errorf("%s is not stored", key)
 		}
 	}
-	if _, _, err := d.lookUpCut(gone, "token", ""); err == nil {
+	if _, _, err := d.findCut(gone, "token", ""); err == nil {
 		t.Error("a lookup whose client has gone is answered")
 	}
 }
@@ -241,11 +241,11 @@ func TestEmbedded(t *testing.T) {
 	if err := d.Revoke(t.Context(), "token", time.Now().Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if revoked, _, err := d.lookUpCut(t.Context(), "token", ""); !revoked || err != nil {
+	if revoked, _, err := d.findCut(t.Context(), "token", ""); !revoked || err != nil {
 		t.Errorf("revoked %v, %v", revoked, err)
 	}
 	eventually(t, "the entry expires", func() bool {
-		revoked, _, err := d.lookUpCut(t.Context(), "token", "")
+		revoked, _, err := d.findCut(t.Context(), "token", "")
 		return !revoked && err == nil
 	})
 	stranger, _ := openAt(t, d.embedded.Addr())
@@ -269,9 +269,9 @@ func TestAwayAndBack(t *testing.T) {
 	t.Cleanup(redis.Close)
 
 	d, log := openAt(t, addr)
-	eventually(t, "Redis is missed", func() bool { return log.count("Redis connection failed: ") == 1 })
+	eventually(t, "Redis is missed", func() bool { return log.count("Redis connection failed") == 1 })
 	for range 5 {
-		if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil {
+		if _, _, err := d.findCut(t.Context(), "token", ""); err == nil {
 			t.Error("a lookup without Redis is answered")
 		}
 		if err := d.Revoke(t.Context(), "token", time.Time{}); err == nil {
@@ -285,12 +285,12 @@ func TestAwayAndBack(t *testing.T) {
 		if err := redis.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "Redis is back", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
+		eventually(t, "Redis is back", func() bool { _, _, err := d.findCut(t.Context(), "token", ""); return err == nil })
 		eventually(t, "its return is noticed", func() bool { return d.Ready(t.Context()) == nil })
 		redis.Close()
 		eventually(t, "its loss is noticed", func() bool { return d.Ready(t.Context()) != nil })
 	}
-	if up, down := log.count("connected to redis"), log.count("Redis connection failed: "); up != 2 || down != 3 {
+	if up, down := log.count("connected to redis"), log.count("Redis connection failed"); up != 2 || down != 3 {
 		t.Errorf("%d lines of connections, want 2; %d of failures, want 3", up, down)
 	}
 }
@@ -311,8 +311,8 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = d.Close() })
 		for what, ask := range map[string]func(context.Context) error{
-			"Revoked":             func(ctx context.Context) error { _, _, err := d.lookUpCut(ctx, "token", "user"); return err },
-			"Revoked, for nobody": func(ctx context.Context) error { _, _, err := d.lookUpCut(ctx, "token", ""); return err },
+			"Revoked":             func(ctx context.Context) error { _, _, err := d.findCut(ctx, "token", "user"); return err },
+			"Revoked, for nobody": func(ctx context.Context) error { _, _, err := d.findCut(ctx, "token", ""); return err },
 			"Revoke":              func(ctx context.Context) error { return d.Revoke(ctx, "token", time.Time{}) },
 			"LogoutAll":           func(ctx context.Context) error { return d.LogoutAll(ctx, "user") },
 			"RevokeAll":           func(ctx context.Context) error { _, err := d.RevokeAll(ctx); return err },
@@ -335,7 +335,7 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 				t.Errorf("%s with the password %q is answered", what, password)
 			}
 		}
-		eventually(t, "it is logged", func() bool { return log.count("Redis connection failed: ") == 1 })
+		eventually(t, "it is logged", func() bool { return log.count("Redis connection failed") == 1 })
 	}
 	if keys := redis.Keys(); len(keys) > 0 {
 		t.Errorf("Redis has %q", keys)

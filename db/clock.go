@@ -14,27 +14,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// maxStepBack is how far Redis's clock may fall behind the highest time it has shown before that counts as set
-// back, in seconds. An entry of the blacklist outlives its token by a minute, so half of it is safe: the other
-// half is for a highest time that nobody saw, because Redis was asked a moment before.
+// maxStepBack is how many seconds Redis's clock may fall behind the highest time it has shown before it counts as set
+// back. An entry of the blacklist outlives its token by a minute. Half of it is safe; the other half is for a highest
+// time that nobody saw, because Redis was last asked a moment before.
 const maxStepBack = 30
 
-// MaxSkew is how far this instance's clock may be off Redis's without a warning.
+// MaxSkew is how far this instance's clock may differ from Redis's without a warning.
 const MaxSkew = 5 * time.Second
 
-// clock is what is known of Redis's clock. A token is judged by the time that came with its lookup. This type
-// adds what that time cannot show: whether the clock was set back, and how far this instance's own clock is off.
+// clock is what is known of Redis's clock. A token is judged by the time that came with its lookup. This type adds what
+// that time cannot show: whether the clock was set back, and how far this instance's own clock differs.
 type clock struct {
 	log     *slog.Logger
-	setBack atomic.Pointer[setBack] // nil until it was read from Redis
+	setBack atomic.Pointer[setBack] // nil until it has been read from Redis
 
 	mu    sync.Mutex
-	known bool          // skew is
+	known bool          // whether skew is known
 	skew  time.Duration // this instance's clock minus Redis's
 }
 
-// setBack records that Redis's clock was set back. The zero value means never. While the clock was ahead, entries
-// of the blacklist may have expired whose tokens became valid again when it was set back.
+// setBack records that Redis's clock was set back. The zero value means never. While the clock was ahead, entries of
+// the blacklist may have expired whose tokens became valid again when it was set back.
 type setBack struct {
 	highest int64 // the highest time that the clock had shown, in seconds
 	at      int64 // the first time seen after it was set back
@@ -56,14 +56,13 @@ func parseSetBack(value string) setBack {
 // highestTime is the highest time in seconds that the clock of one node has shown.
 type highestTime struct{ seconds atomic.Int64 }
 
-// observe takes note of a time that a node's clock showed. It must be called before a token is judged by that
-// time.
+// observe records a time that a node's clock showed. It must be called before a token is judged by that time.
 func (c *clock) observe(highest *highestTime, now time.Time) {
 	for {
 		seen := highest.seconds.Load()
 		switch {
 		case seen-now.Unix() > maxStepBack:
-			c.noteSetBack(highest, now.Unix())
+			c.recordSetBack(highest, now.Unix())
 			return
 		case now.Unix() <= seen || highest.seconds.CompareAndSwap(seen, now.Unix()):
 			return
@@ -71,18 +70,18 @@ func (c *clock) observe(highest *highestTime, now time.Time) {
 	}
 }
 
-// noteSetBack stores the record before it lowers the highest time, so that whoever sees the lower one finds the
-// record.
-func (c *clock) noteSetBack(highest *highestTime, now int64) {
+// recordSetBack stores the record before it lowers the highest time, so that any goroutine that sees the lower one
+// finds the record.
+func (c *clock) recordSetBack(highest *highestTime, now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	seen := highest.seconds.Load()
 	if seen-now <= maxStepBack {
-		return // another lookup has noted it
+		return // another lookup has recorded it
 	}
 	record := setBack{highest: seen, at: now}
 	if before := c.setBack.Load(); before != nil && before.highest >= seen {
-		record.highest = before.highest + 1 // a later record is always the higher one
+		record.highest = before.highest + 1 // a later record is always higher
 	}
 	c.setBack.Store(&record)
 	highest.seconds.Store(now)
@@ -90,9 +89,9 @@ func (c *clock) noteSetBack(highest *highestTime, now int64) {
 		"seconds", seen-now)
 }
 
-// judge returns the time that a token is judged by which was issued at issuedAt, in seconds: now; but the highest
-// time that the clock has shown if the token was issued before the clock was set back. A token from a later time
-// than now was issued before that, too.
+// judge returns the time by which to judge a token that was issued at issuedAt, in seconds. It is now, except that it
+// is the highest time that the clock has shown if the token was issued before the clock was set back. A token from a
+// later time than now was issued before that as well.
 func (c *clock) judge(now time.Time, issuedAt func() int64) time.Time {
 	record := c.setBack.Load()
 	if record == nil || now.Unix() >= record.highest {
@@ -104,7 +103,7 @@ func (c *clock) judge(now time.Time, issuedAt func() int64) time.Time {
 	return time.Unix(record.highest, 0)
 }
 
-// merge takes over the record that Redis holds if it is the higher one, and reports whether it is the lower one
+// merge adopts the record that Redis holds if it is higher than this instance's own, and reports whether it is lower
 // and has to be replaced.
 func (c *clock) merge(stored setBack) (replace bool) {
 	c.mu.Lock()
@@ -117,8 +116,8 @@ func (c *clock) merge(stored setBack) (replace bool) {
 	return own.highest > stored.highest
 }
 
-// compare takes note of how far this instance's clock is off Redis's, which showed now between sent and received.
-func (c *clock) compare(sent, received, now time.Time) {
+// recordSkew records how far this instance's clock differs from Redis's, which showed now between sent and received.
+func (c *clock) recordSkew(sent, received, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.known && c.skew.Abs() > MaxSkew
@@ -139,24 +138,24 @@ func (d *DB) Skew() (time.Duration, bool) {
 	return d.clock.skew, d.clock.known
 }
 
-// loadClock reads the record of a clock that was set back, unless it is known already.
+// loadClock reads the record of a clock that was set back, unless it has been read already.
 func (d *DB) loadClock(ctx context.Context) error {
 	if d.clock.setBack.Load() != nil {
 		return nil
 	}
 	return d.call(ctx, "reading whether Redis's clock was set back", func(ctx context.Context) error {
-		commands, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) { p.Get(ctx, clockKey) })
-		if err != nil {
+		var reply *redis.StringCmd
+		if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) { reply = p.Get(ctx, clockKey) }); err != nil {
 			return err
 		}
-		return d.takeClock(ctx, commands[0].(*redis.StringCmd))
+		return d.mergeClock(ctx, reply)
 	})
 }
 
-// takeClock takes over the record that Redis holds, and stores this instance's own if it is the higher one. Where
-// that fails, the next call tries again: only an instance that starts meanwhile does not know. Check reports a user
-// without rights to the key.
-func (d *DB) takeClock(ctx context.Context, reply *redis.StringCmd) error {
+// mergeClock adopts the record that Redis holds, or stores this instance's own if that is higher. If that fails, the
+// next call tries again; only an instance that starts meanwhile does not know. Check reports a user without rights to
+// the key.
+func (d *DB) mergeClock(ctx context.Context, reply *redis.StringCmd) error {
 	err := reply.Err()
 	if err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") && !isDenied(err) {
 		return err

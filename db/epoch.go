@@ -14,64 +14,64 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The epoch tells a lost blacklist from one that is only empty: a key that is there for as long as the
-// blacklist is. Its value is "<random id>:<cut>"; tokens issued at or before the cut, in seconds of
-// Redis's clock, are refused. See docs/revocation.md for the reasoning.
+// The epoch distinguishes a lost blacklist from an empty one: a key that exists for as long as the blacklist does. Its
+// value is "<random id>:<cut>". Tokens issued at or before the cut, in seconds of Redis's clock, are rejected.
+// docs/revocation.md gives the reasons.
 
-// installEpoch replaces the epoch if it still is what the caller saw, and returns the one that is there
-// then. So neither a reply that is late nor a second instance that saw the same loss does harm.
-// All tokens issued until now are rejected by it, those of the next second among them, because a token may be issued
-// that far ahead (maxAhead). ARGV: what was seen ("" for none), the id of the new one, and its least cut.
-const installEpoch = `
-local there = redis.call('GET', KEYS[1]) or ''
-if there ~= ARGV[1] then return there end
+// replaceEpochScript replaces the epoch if it is still the one that the caller saw, and returns the one that is stored
+// then. So a late reply or a second instance that saw the same loss does no harm. It rejects all tokens issued until
+// now and those of the next second, because a token may be issued that far ahead (maxAhead). ARGV: the epoch that was
+// seen ("" for none), the id of the new one, and its least cut.
+const replaceEpochScript = `
+local stored = redis.call('GET', KEYS[1]) or ''
+if stored ~= ARGV[1] then return stored end
 local cut = math.max(tonumber(redis.call('TIME')[1]) + 1, tonumber(ARGV[3]))
-there = ARGV[2] .. ':' .. string.format('%.0f', cut)
-redis.call('SET', KEYS[1], there)
-return there`
+stored = ARGV[2] .. ':' .. string.format('%.0f', cut)
+redis.call('SET', KEYS[1], stored)
+return stored`
 
 // epoch is what this instance knows of the epoch.
 type epoch struct {
 	log *slog.Logger
-	// expect says that a blacklist has been there, so that none to be found is a lost one.
+	// expect says that a blacklist has existed, so that a missing one is a lost one.
 	expect bool
-	// installFirst stores a first epoch unless there is one, and returns the one that is stored then.
-	installFirst func(ctx context.Context) (string, error)
-	// installLost runs installEpoch.
-	installLost func(ctx context.Context, seen string, least int64) (string, error)
+	// storeFirst stores a first epoch unless there is one, and returns the one that is stored then.
+	storeFirst func(ctx context.Context) (string, error)
+	// replace runs replaceEpochScript.
+	replace func(ctx context.Context, seen string, least int64) (string, error)
 
 	mu     sync.Mutex
 	seen   string // "" before the first
 	cut    int64
 	failed error     // why the first could not be stored, nil if it could
-	tried  time.Time // when it was tried
+	tried  time.Time // when that was tried
 }
 
-// maxInstalls bounds how often one answer starts anew because the epoch changes under it.
-const maxInstalls = 5
+// maxEpochTries limits how often one answer starts again because the epoch has changed meanwhile.
+const maxEpochTries = 5
 
-// judge returns the cut that tokens are judged by, given the epoch that Redis answered with after it was
-// asked about the token, "" if there is none. If the blacklist was lost it installs a new epoch first;
-// the error says that this failed and no token can be judged.
+// judge returns the cut that tokens are judged by, given the epoch that Redis answered with after it was asked about
+// the token, "" if there is none. If the blacklist was lost, it stores a new epoch first; an error means that this
+// failed and no token can be judged.
 func (e *epoch) judge(ctx context.Context, answered string) (int64, error) {
-	for range maxInstalls {
-		cut, least, what := e.compare(answered)
-		if what == known {
+	for range maxEpochTries {
+		cut, least, verdict := e.adopt(answered)
+		if verdict == epochKnown {
 			return cut, nil
 		}
-		var installed string
+		var stored string
 		var err error
-		if what == first {
+		if verdict == epochFirst {
 			if !e.mayTry() {
 				return 0, nil
 			}
-			if installed, err = e.installFirst(ctx); e.setFailed(err) {
-				return 0, nil // nothing was lost that anybody knew of; the next one tries again
+			if stored, err = e.storeFirst(ctx); e.setFailed(err) {
+				return 0, nil // no known epoch was lost; the next call tries again
 			}
-		} else if installed, err = e.installLost(ctx, answered, least); err != nil {
+		} else if stored, err = e.replace(ctx, answered, least); err != nil {
 			return 0, fmt.Errorf("raising the epoch after a lost blacklist: %w", err)
 		}
-		answered = installed
+		answered = stored
 	}
 	return 0, errors.New("raising the epoch: it changes all the time")
 }
@@ -90,8 +90,8 @@ func (e *epoch) mayTry() bool {
 	return true
 }
 
-// setFailed takes note of why the first epoch could not be stored, and reports whether that failed. Until it is
-// stored, a lost blacklist goes unnoticed.
+// setFailed records why the first epoch could not be stored, and reports whether that failed. Until it is stored, a
+// lost blacklist goes unnoticed.
 func (e *epoch) setFailed(err error) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,53 +102,52 @@ func (e *epoch) setFailed(err error) bool {
 	return err != nil
 }
 
-// known returns the cut, and false if it is not known yet. The error is why a lost blacklist would go unnoticed.
-func (e *epoch) known() (cut int64, ok bool, err error) {
+// current returns the cut, and false if it is not known yet. The error is why a lost blacklist would go unnoticed.
+func (e *epoch) current() (cut int64, ok bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.cut, e.seen != "", e.failed
 }
 
-// finding is what an answered epoch means to an instance that saw another before, or none.
-type finding int
+// epochVerdict is what an answered epoch means to an instance that saw another one before, or none.
+type epochVerdict int
 
 const (
-	known finding = iota // nothing is lost, or someone else has noticed
-	first                // there is none, and never was as far as anybody knows
-	lost
+	epochKnown epochVerdict = iota // nothing was lost, or another instance has noticed it
+	epochFirst                     // there is none, and as far as is known there never was one
+	epochLost
 )
 
-// compare is the table of docs/revocation.md. It takes an epoch over where that is all there is to do;
-// else least is what the cut of a new one has to be at least.
-func (e *epoch) compare(answered string) (cut, least int64, what finding) {
+// adopt decides what an answered epoch means, by the table in docs/revocation.md. It becomes the epoch of this
+// instance if it is newer. For epochLost, least is the least cut of the epoch that has to be stored.
+func (e *epoch) adopt(answered string) (cut, least int64, verdict epochVerdict) {
 	answeredCut, err := parseEpoch(answered)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
 	case answered != "" && answered == e.seen:
-		return e.cut, 0, known
+		return e.cut, 0, epochKnown
 	case err == nil && (e.seen == "" || answeredCut > e.cut):
-		e.take(answered, answeredCut)
-		return e.cut, 0, known
+		e.logNew(answeredCut)
+		e.seen, e.cut = answered, answeredCut
+		return e.cut, 0, epochKnown
 	case e.seen == "" && answered == "" && !e.expect:
-		return 0, 0, first
+		return 0, 0, epochFirst
 	default:
-		return 0, e.cut + 1, lost
+		return 0, e.cut + 1, epochLost
 	}
 }
 
-// take goes over to an epoch and says so.
-func (e *epoch) take(answered string, cut int64) {
+func (e *epoch) logNew(cut int64) {
 	if e.seen == "" {
 		e.log.Info("the blacklist's epoch", "cut", cut)
-	} else {
-		e.log.Error("the blacklist was lost, or revoke-all was run: every token issued until the cut is refused",
-			"event", "authn_token_revoked", "token", "every", "cut", cut)
+		return
 	}
-	e.seen, e.cut = answered, cut
+	e.log.Error("the blacklist was lost, or revoke-all was run: every token issued until the cut is refused",
+		"event", "authn_token_revoked", "token", "every", "cut", cut)
 }
 
-var errNoEpoch = errors.New("no epoch")
+var errNoEpoch = errors.New("not an epoch")
 
 func parseEpoch(value string) (cut int64, err error) {
 	id, digits, ok := strings.Cut(value, ":")
@@ -161,9 +160,9 @@ func parseEpoch(value string) (cut int64, err error) {
 	return cut, nil
 }
 
-// installFirstEpoch needs no script, so that it works where scripts are denied. It and installLostEpoch have a
-// timeout of their own: to a Redis that is far away, the call that finds them needed has used up most of its own.
-func (d *DB) installFirstEpoch(ctx context.Context) (string, error) {
+// storeFirstEpoch needs no script, so that it works where scripts are denied. It and replaceEpoch have a timeout of
+// their own: with a Redis that is far away, the call that needs them has used up most of its own.
+func (d *DB) storeFirstEpoch(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
 	defer cancel()
 	var stored *redis.StringCmd
@@ -177,29 +176,29 @@ func (d *DB) installFirstEpoch(ctx context.Context) (string, error) {
 	return stored.Val(), nil
 }
 
-func (d *DB) installLostEpoch(ctx context.Context, seen string, least int64) (string, error) {
+func (d *DB) replaceEpoch(ctx context.Context, seen string, least int64) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
 	defer cancel()
-	return d.client.Eval(ctx, installEpoch, []string{epochKey}, seen, rand.Text(), least).Text()
+	return d.client.Eval(ctx, replaceEpochScript, []string{epochKey}, seen, rand.Text(), least).Text()
 }
 
-// RevokeAll refuses every token issued until now, at every instance, and returns the cut.
+// RevokeAll revokes every token issued until now, at every instance, and returns the cut.
 func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 	if d.cluster() {
-		return 0, errors.New("revoking all tokens: a Redis Cluster keeps no epoch: change JWT_SECRET instead")
+		return 0, errors.New("revoking all tokens: a Redis Cluster has no epoch: change JWT_SECRET instead")
 	}
 	err = d.call(ctx, "revoking all tokens", func(ctx context.Context) error {
-		for range maxInstalls {
-			there, err := d.client.Get(ctx, epochKey).Result()
+		for range maxEpochTries {
+			seen, err := d.client.Get(ctx, epochKey).Result()
 			if err != nil && !errors.Is(err, redis.Nil) {
 				return err
 			}
-			before, _ := parseEpoch(there)
-			installed, err := d.installLostEpoch(ctx, there, before+1)
+			before, _ := parseEpoch(seen)
+			stored, err := d.replaceEpoch(ctx, seen, before+1)
 			if err != nil {
 				return err
 			}
-			if cut, err = parseEpoch(installed); err == nil && cut > before {
+			if cut, err = parseEpoch(stored); err == nil && cut > before {
 				return nil
 			}
 		}
@@ -208,7 +207,7 @@ func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 	return cut, err
 }
 
-// epochCut judges the epoch that Redis answered with.
+// epochCut returns the cut of the epoch that Redis answered with.
 func (d *DB) epochCut(ctx context.Context, epoch *redis.StringCmd) (int64, error) {
 	answered, err := epoch.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {

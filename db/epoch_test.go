@@ -12,38 +12,38 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// TestCompare is the table of docs/revocation.md, and what isn't in it: an epoch that is none.
-func TestCompare(t *testing.T) {
+// TestAdopt is the table of docs/revocation.md, and what isn't in it: an epoch that is none.
+func TestAdopt(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		seen, answered string
 		expect         bool
-		what           finding
+		verdict        epochVerdict
 		cut, least     int64 // of the known epoch, or of a new one
 		now            string
 	}{
-		{seen: "", answered: "", what: first, now: ""},
-		{seen: "", answered: "", expect: true, what: lost, least: 1, now: ""},
-		{seen: "", answered: "a:0", what: known, cut: 0, now: "a:0"},
-		{seen: "", answered: "a:7", expect: true, what: known, cut: 7, now: "a:7"},
-		{seen: "a:7", answered: "a:7", what: known, cut: 7, now: "a:7"},
-		{seen: "a:7", answered: "b:8", what: known, cut: 8, now: "b:8"},
-		{seen: "a:7", answered: "b:7", what: lost, least: 8, now: "a:7"},
-		{seen: "a:7", answered: "b:0", what: lost, least: 8, now: "a:7"},
-		{seen: "a:7", answered: "", what: lost, least: 8, now: "a:7"},
-		{seen: "a:7", answered: "garbage", what: lost, least: 8, now: "a:7"},
-		{seen: "", answered: "garbage", what: lost, least: 1, now: ""},
-		{seen: "", answered: "a:-1", what: lost, least: 1, now: ""},
-		{seen: "", answered: ":5", what: lost, least: 1, now: ""},
-		{seen: "", answered: "a:5x", what: lost, least: 1, now: ""},
+		{seen: "", answered: "", verdict: epochFirst, now: ""},
+		{seen: "", answered: "", expect: true, verdict: epochLost, least: 1, now: ""},
+		{seen: "", answered: "a:0", verdict: epochKnown, cut: 0, now: "a:0"},
+		{seen: "", answered: "a:7", expect: true, verdict: epochKnown, cut: 7, now: "a:7"},
+		{seen: "a:7", answered: "a:7", verdict: epochKnown, cut: 7, now: "a:7"},
+		{seen: "a:7", answered: "b:8", verdict: epochKnown, cut: 8, now: "b:8"},
+		{seen: "a:7", answered: "b:7", verdict: epochLost, least: 8, now: "a:7"},
+		{seen: "a:7", answered: "b:0", verdict: epochLost, least: 8, now: "a:7"},
+		{seen: "a:7", answered: "", verdict: epochLost, least: 8, now: "a:7"},
+		{seen: "a:7", answered: "garbage", verdict: epochLost, least: 8, now: "a:7"},
+		{seen: "", answered: "garbage", verdict: epochLost, least: 1, now: ""},
+		{seen: "", answered: "a:-1", verdict: epochLost, least: 1, now: ""},
+		{seen: "", answered: ":5", verdict: epochLost, least: 1, now: ""},
+		{seen: "", answered: "a:5x", verdict: epochLost, least: 1, now: ""},
 	} {
 		e := &epoch{log: slog.New(slog.DiscardHandler), expect: test.expect}
 		if test.seen != "" {
-			e.compare(test.seen)
+			e.adopt(test.seen)
 		}
-		cut, least, what := e.compare(test.answered)
-		if what != test.what || cut != test.cut || least != test.least || e.seen != test.now {
-			t.Errorf("seen %q, answered %q: %d, cut %d, least %d, then %q", test.seen, test.answered, what, cut, least, e.seen)
+		cut, least, verdict := e.adopt(test.answered)
+		if verdict != test.verdict || cut != test.cut || least != test.least || e.seen != test.now {
+			t.Errorf("seen %q, answered %q: %d, cut %d, least %d, then %q", test.seen, test.answered, verdict, cut, least, e.seen)
 		}
 	}
 }
@@ -56,12 +56,12 @@ func TestEpochInRedis(t *testing.T) {
 	if err != nil || !strings.HasSuffix(value, ":0") {
 		t.Errorf("the first epoch is %q, %v", value, err)
 	}
-	if _, cut, err := d.lookUpCut(t.Context(), "token", "user"); cut != 0 || err != nil {
+	if _, cut, err := d.findCut(t.Context(), "token", "user"); cut != 0 || err != nil {
 		t.Errorf("cut %d, %v", cut, err)
 	}
 	redis.FlushAll()
 	before := time.Now().Unix()
-	_, cut, err := d.lookUpCut(t.Context(), "token", "user")
+	_, cut, err := d.findCut(t.Context(), "token", "user")
 	if cut < before+1 || cut > time.Now().Unix()+1 || err != nil {
 		t.Errorf("after a loss: cut %d at %d, %v", cut, before, err)
 	}
@@ -73,7 +73,7 @@ func TestEpochInRedis(t *testing.T) {
 	if err != nil || all <= cut {
 		t.Errorf("revoking all: cut %d, %v; it was %d", all, err, cut)
 	}
-	if _, cut, err := d.lookUpCut(t.Context(), "token", ""); cut != all || err != nil {
+	if _, cut, err := d.findCut(t.Context(), "token", ""); cut != all || err != nil {
 		t.Errorf("after revoking all: cut %d, %v; want %d", cut, err, all)
 	}
 	if n := log.count("the blacklist was lost"); n != 2 {
@@ -86,7 +86,7 @@ func TestEpochInRedis(t *testing.T) {
 		if err := store(); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := d.lookUpCut(t.Context(), "token", "user"); err == nil {
+		if _, _, err := d.findCut(t.Context(), "token", "user"); err == nil {
 			t.Errorf("a broken %s is taken for an answer", key)
 		}
 	}
@@ -100,7 +100,7 @@ func TestExpectedEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	if _, cut, err := d.lookUpCut(t.Context(), "token", ""); cut < time.Now().Unix()-1 || err != nil {
+	if _, cut, err := d.findCut(t.Context(), "token", ""); cut < time.Now().Unix()-1 || err != nil {
 		t.Errorf("cut %d, %v; want that of a lost blacklist", cut, err)
 	}
 }
@@ -145,7 +145,7 @@ func TestLogoutAll(t *testing.T) {
 			t.Errorf("%s: the cut is %s, %v; want %d", test.name, got, err, start+test.want)
 		}
 	}
-	if _, cut, err := d.lookUpCut(t.Context(), "token", "another"); cut > start+12 || err != nil {
+	if _, cut, err := d.findCut(t.Context(), "token", "another"); cut > start+12 || err != nil {
 		t.Errorf("another user's cut is %d, %v", cut, err)
 	}
 }
@@ -317,7 +317,7 @@ func (w *world) step() {
 }
 
 func (w *world) start() {
-	e := &epoch{log: slog.New(slog.DiscardHandler), installFirst: w.db.installFirstEpoch, installLost: w.db.installLostEpoch}
+	e := &epoch{log: slog.New(slog.DiscardHandler), storeFirst: w.db.storeFirstEpoch, replace: w.db.replaceEpoch}
 	w.instances = append(w.instances, &instance{epoch: e, since: -1})
 }
 

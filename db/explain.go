@@ -42,5 +42,5 @@ func isTimeout(err error) bool {
 	return errors.As(err, &network) && network.Timeout()
 }
 
-// isFar reports whether the timeout leaves no room for waiting for one round trip and then making two.
+// isFar reports whether the timeout is too short to wait for one round trip and then make two.
 func (d *DB) isFar() bool { return 3*d.RoundTrip() > d.timeout }

@@ -8,19 +8,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-func (d *DB) lookUpKeys(
+// ask asks for the keys of one token, in the next round trip of a batcher.
+func (d *DB) ask(
 	ctx context.Context, b *batcher, entry, userCut string,
 ) (revoked bool, cut int64, now time.Time, err error) {
 	q := &lookup{entry: entry, userCut: userCut}
-	if err := b.ask(ctx, q); err != nil {
+	if err := b.do(ctx, q); err != nil {
 		return false, 0, time.Time{}, err
 	}
 	return q.revoked, q.cut, q.now, nil
 }
 
-// send asks whether any key of a batch exists. Usually none does, and every token in the batch is valid. If one
-// does, the batch is sent again with a command for each key, because EXISTS returns only a count. The epoch is
-// again read after them.
+// send asks whether any key of a batch exists. Usually none does, and every token in the batch is valid. If one does,
+// the batch is sent again with one command per key, because EXISTS returns only a count. The epoch is again read
+// last.
 func (d *DB) send(ctx context.Context, batch []*lookup) error {
 	if d.cluster() { // where a command has keys of one slot only
 		return d.sendToNode(ctx, batch)
@@ -45,32 +46,32 @@ func (d *DB) send(ctx context.Context, batch []*lookup) error {
 	if existing.Err() != nil || existing.Val() > 0 {
 		return d.sendOneByOne(ctx, batch)
 	}
-	return d.takeShared(ctx, batch, epoch, clock)
+	return d.setShared(ctx, batch, epoch, clock)
 }
 
-// sendOneByOne is one round trip. A command that Redis refuses, such as the GET of a user's cut that is no
-// string, fails its own lookup; anything else fails all.
+// sendOneByOne makes one round trip with one command per key. A command that Redis refuses, such as the GET of a
+// user's cut that is not a string, fails its own lookup. Any other error fails all.
 func (d *DB) sendOneByOne(ctx context.Context, batch []*lookup) error {
 	var replies []keyReplies
 	var epoch *redis.StringCmd
 	var clock *redis.TimeCmd
 	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
-		replies = askKeys(ctx, p, batch)
+		replies = addLookups(ctx, p, batch)
 		epoch, clock = p.Get(ctx, epochKey), p.Time(ctx)
 	}); err != nil {
 		return err
 	}
-	if err := d.takeShared(ctx, batch, epoch, clock); err != nil {
+	if err := d.setShared(ctx, batch, epoch, clock); err != nil {
 		return err
 	}
 	for i, q := range batch {
-		replies[i].answer(q)
+		replies[i].setAnswer(q)
 	}
 	return nil
 }
 
-// takeShared takes over what all lookups of a batch share: the cut of the epoch, and the time.
-func (d *DB) takeShared(ctx context.Context, batch []*lookup, epoch *redis.StringCmd, clock *redis.TimeCmd) error {
+// setShared sets what all lookups of a batch share: the cut of the epoch, and the time.
+func (d *DB) setShared(ctx context.Context, batch []*lookup, epoch *redis.StringCmd, clock *redis.TimeCmd) error {
 	now, err := clock.Result()
 	if err != nil {
 		return fmt.Errorf("the time: %w", err)
@@ -83,13 +84,14 @@ func (d *DB) takeShared(ctx context.Context, batch []*lookup, epoch *redis.Strin
 	return err
 }
 
-// keyReplies are the replies to the questions of one lookup, nil where it asks none.
+// keyReplies are the replies to the commands of one lookup, nil if it has no such command.
 type keyReplies struct {
 	entry   *redis.IntCmd
 	userCut *redis.StringCmd
 }
 
-func askKeys(ctx context.Context, p redis.Pipeliner, batch []*lookup) []keyReplies {
+// addLookups adds the commands of a batch to a pipeline.
+func addLookups(ctx context.Context, p redis.Pipeliner, batch []*lookup) []keyReplies {
 	replies := make([]keyReplies, len(batch))
 	for i, q := range batch {
 		if q.entry != "" {
@@ -102,7 +104,7 @@ func askKeys(ctx context.Context, p redis.Pipeliner, batch []*lookup) []keyRepli
 	return replies
 }
 
-func (r keyReplies) answer(q *lookup) {
+func (r keyReplies) setAnswer(q *lookup) {
 	if r.entry != nil {
 		q.revoked, q.err = r.entry.Val() > 0, r.entry.Err()
 	}
@@ -110,11 +112,5 @@ func (r keyReplies) answer(q *lookup) {
 		var cut int64
 		cut, q.err = parseUserCut(r.userCut)
 		q.cut = max(cut, q.cut)
-	}
-}
-
-func (d *DB) newBatcher(probe func(context.Context) error, changed func(error)) *batcher {
-	return &batcher{
-		breaker: newBreaker(d, probe, changed), metrics: d.metrics, timeout: d.timeout, send: d.send, far: d.isFar,
 	}
 }

@@ -18,14 +18,14 @@ type metrics struct {
 	outages     *prometheus.CounterVec
 }
 
-// Why Redis was unavailable.
+// The reasons why Redis was unavailable.
 const (
 	outageUnreachable = "unreachable"
 	outageRefused     = "refused"
 	outageNotMaster   = "not_master"
 )
 
-// How an exchange with Redis ends.
+// The outcomes of an exchange with Redis.
 const (
 	outcomeAnswered   = "answered"
 	outcomeRefused    = "refused"
@@ -36,7 +36,7 @@ func newMetrics() *metrics {
 	m := &metrics{
 		exchanges: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "gin_auth_redis_exchange_duration_seconds",
-			Help:    "Time that an exchange with Redis took, retries and the wait for a connection included, by how it ended.",
+			Help:    "Duration of an exchange with Redis, including retries and the wait for a connection, by outcome.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 		}, []string{"outcome"}),
 		batchSize: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -46,7 +46,7 @@ func newMetrics() *metrics {
 		}),
 		overloaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gin_auth_redis_lookups_shed_total",
-			Help: "Lookups of tokens that were refused because too many waited for Redis.",
+			Help: "Lookups of tokens that were rejected because too many waited for Redis.",
 		}),
 		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gin_auth_revocations_total",
@@ -71,7 +71,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// Register has a registry show what the DB measures and knows of Redis.
+// Register registers what the DB measures and knows of Redis.
 func (d *DB) Register(registry prometheus.Registerer) error {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
@@ -83,10 +83,11 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 			defer d.state.mu.Unlock()
 			return number(d.state.up)
 		}),
-		gauge("gin_auth_redis_breakers_open", "Ways to Redis on which requests are refused at once because it is away: one, or one a node of a cluster.", func() float64 {
-			open := number(d.batcher.isOpen())
-			d.batchers.Range(func(_, l any) bool {
-				open += number(l.(*batcher).isOpen())
+		gauge("gin_auth_redis_breakers_open", "Circuit breakers that are open, so that requests are rejected at once because "+
+			"Redis is unavailable: one, or one per node of a cluster.", func() float64 {
+			open := number(d.breaker.isOpen())
+			d.batchers.Range(func(_, b any) bool {
+				open += number(b.(*batcher).breaker.isOpen()) //nolint:forcetypeassert // batchers has no other values
 				return true
 			})
 			return open
@@ -97,14 +98,16 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 			return float64(len(d.state.risks))
 		}),
 		gauge("gin_auth_epoch_unprotected", "1 while a lost blacklist would go unnoticed, else 0.", func() float64 {
-			_, _, err := d.epoch.known()
+			_, _, err := d.epoch.current()
 			return number(err != nil || d.cluster())
 		}),
-		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are rejected: when the blacklist was last lost, or revoke-all run; 0 for never. Absent until it is known.", func() (float64, bool) {
-			cut, known, _ := d.epoch.known()
+		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are rejected: when the blacklist was "+
+			"last lost, or revoke-all was run; 0 for never. Absent until it is known.", func() (float64, bool) {
+			cut, known, _ := d.epoch.current()
 			return float64(cut), known
 		}),
-		knownGauge("gin_auth_clock_skew_seconds", "How far this instance's clock is ahead of Redis's. Absent until it is known.", func() (float64, bool) {
+		knownGauge("gin_auth_clock_skew_seconds", "How far this instance's clock is ahead of Redis's. "+
+			"Absent until it is known.", func() (float64, bool) {
 			skew, known := d.Skew()
 			return skew.Seconds(), known
 		}),

@@ -43,7 +43,7 @@ func TestMetrics(t *testing.T) {
 		t.Error("the revocations are miscounted")
 	}
 	s.FlushAll()
-	_, cut, err := d.lookUpCut(t.Context(), "token", "")
+	_, cut, err := d.findCut(t.Context(), "token", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("the cut is %v, want %d", got, cut)
 	}
 	s.Close()
-	_, _, _ = d.lookUpCut(t.Context(), "token", "")
+	_, _, _ = d.findCut(t.Context(), "token", "")
 	if got := gauges(); got["gin_auth_redis_breakers_open"] != 1 || got["gin_auth_redis_up"] != 0 {
 		t.Errorf("without Redis: %v", got)
 	}

@@ -24,15 +24,15 @@ import (
 func (d *DB) Revoked(
 	ctx context.Context, token, userID string, issuedAt func() int64,
 ) (revoked bool, now time.Time, err error) {
-	revoked, cut, now, err := d.lookUp(ctx, token, userID)
+	revoked, cut, now, err := d.find(ctx, token, userID)
 	if err != nil {
 		return false, time.Time{}, fmt.Errorf("asking whether a token is revoked: %w", d.explain(err))
 	}
 	return revoked || cut > 0 && issuedAt() <= cut, d.clock.judge(now, issuedAt), nil
 }
 
-// lookUp returns whether a token is on the blacklist, the later of the cuts, 0 for none, and the time.
-func (d *DB) lookUp(ctx context.Context, token, userID string) (revoked bool, cut int64, now time.Time, err error) {
+// find returns whether a token is on the blacklist, the later of the cuts, 0 for none, and the time.
+func (d *DB) find(ctx context.Context, token, userID string) (revoked bool, cut int64, now time.Time, err error) {
 	if err := d.loadClock(ctx); err != nil {
 		return false, 0, time.Time{}, err
 	}
@@ -41,9 +41,9 @@ func (d *DB) lookUp(ctx context.Context, token, userID string) (revoked bool, cu
 		userCut = logoutAllKey(userID)
 	}
 	if d.cluster() {
-		return d.lookUpInCluster(ctx, entry, userCut)
+		return d.askCluster(ctx, entry, userCut)
 	}
-	return d.lookUpKeys(ctx, d.batcher, entry, userCut)
+	return d.ask(ctx, d.batcher, entry, userCut)
 }
 
 // Revoke puts token on the blacklist until the given time by Redis's clock, forever if that is the zero time. A
@@ -58,7 +58,7 @@ func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
 		args.ExpireAt = time.Unix(max(1, until.Unix()), 0) // 0 is not a time to SET
 	}
 	err := d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
-		return d.stored(ctx, blacklistKey(token), func(pipeline redis.Pipeliner) {
+		return d.store(ctx, blacklistKey(token), func(pipeline redis.Pipeliner) {
 			pipeline.SetArgs(ctx, blacklistKey(token), "true", args)
 		})
 	})
@@ -66,10 +66,10 @@ func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
 	return err
 }
 
-// noReply stands for that to a GET that wasn't sent.
-var noReply = redis.NewStringResult("", redis.Nil)
+// absentKey is the reply used for a GET that was not sent, as if its key did not exist.
+var absentKey = redis.NewStringResult("", redis.Nil)
 
-// parseUserCut reads a user's cut, 0 if there is none.
+// parseUserCut returns a user's cut, 0 if there is none.
 func parseUserCut(reply *redis.StringCmd) (int64, error) {
 	cut, err := reply.Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -78,56 +78,56 @@ func parseUserCut(reply *redis.StringCmd) (int64, error) {
 	return cut, nil
 }
 
-// raiseCut sets a user's cut: to now, or to the second after where a token may have been issued that far
-// ahead, because a cut was in its way. It never falls. KEYS: the user's cut, and the epoch unless this is a
-// cluster.
-const raiseCut = `
+// raiseCutScript raises a user's cut to now, or to a second later if a token may have been issued that far ahead
+// because of an earlier cut. It never lowers it. KEYS: the user's cut, and the epoch unless this is a cluster.
+const raiseCutScript = `
 local now = tonumber(redis.call('TIME')[1])
-local there = tonumber(redis.call('GET', KEYS[1]) or -1)
+local before = tonumber(redis.call('GET', KEYS[1]) or -1)
 local epoch = KEYS[2] and tonumber(string.match(redis.call('GET', KEYS[2]) or '', ':(%d+)$') or -1) or -1
-local cut = math.max(there, now)
-if math.max(there, epoch) >= now then cut = math.max(there, now + 1) end
+local cut = math.max(before, now)
+if math.max(before, epoch) >= now then cut = math.max(before, now + 1) end
 redis.call('SET', KEYS[1], string.format('%.0f', cut))
 return cut`
 
-// LogoutAll revokes every token that the user was issued here until now. When it returns nil, Redis has
-// stored it, and as many replicas as the options ask for.
+// LogoutAll revokes every token that the user was issued here until now. When it returns nil, Redis has stored it, and
+// as many replicas as the options ask for.
 //
-// It doesn't mind the time of the token that asks for it, which a Node service with a clock of its own may
-// have issued: that one goes on the blacklist. A cut that followed it would be ahead of Redis's clock, and with it
-// the tokens issued next, which the cut of a lost blacklist would then not reach.
+// The time of the presented token has no effect: a Node service, with a clock of its own, may have issued it, so the
+// caller revokes it separately. A cut that followed it could be ahead of Redis's clock, and so would the tokens issued
+// next, which the cut after a lost blacklist would then not reach.
 func (d *DB) LogoutAll(ctx context.Context, userID string) error {
-	ctx = context.WithoutCancel(ctx) // a client that goes away doesn't stop it
+	ctx = context.WithoutCancel(ctx) // a client that disconnects does not stop it
 	keys := []string{logoutAllKey(userID)}
 	if !d.cluster() {
 		keys = append(keys, epochKey)
 	}
 	err := d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
-		return d.stored(ctx, keys[0], func(pipeline redis.Pipeliner) { pipeline.Eval(ctx, raiseCut, keys) })
+		return d.store(ctx, keys[0], func(pipeline redis.Pipeliner) { pipeline.Eval(ctx, raiseCutScript, keys) })
 	})
 	d.metrics.revoked("user", err, 1)
 	return err
 }
 
-// maxAhead is how far the time of a token may be ahead of Redis's clock: a second, so that a login in the
-// second of a logout-all works. installEpoch relies on it.
+// maxAhead is how far the time of a token may be ahead of Redis's clock: a second, so that a login in the second of a
+// logout-all works. replaceEpochScript relies on it.
 const maxAhead = time.Second
 
-// maxIssueWait bounds the wait for Redis's clock. Only one that was set back lets more pass.
+// maxIssueWait limits the wait for Redis's clock. It is exceeded only if that clock was set back.
 const maxIssueWait = 3 * time.Second
 
-// IssueTime returns when a token for the user is to be issued: now, by Redis's clock, which all instances
-// share, but later than every cut. It waits while that is more than maxAhead off: for up to a second after
-// a lost blacklist, say. Where Redis's clock was set back by more than it waits for, it is an error.
+// IssueTime returns the time at which to issue a token for the user: now, by Redis's clock, which all instances share,
+// or the first second after every cut if that is later. It waits while that is more than maxAhead away, which is up to
+// a second after a lost blacklist. If Redis's clock was set back by more than maxIssueWait, it returns an error.
 func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
 	for deadline := time.Now().Add(maxIssueWait); ; {
-		at, now, err := d.issueTime(ctx, userID)
+		at, now, err := d.firstIssueTime(ctx, userID)
 		early := at.Sub(now) - maxAhead
 		if err != nil || early <= 0 {
 			return at, err
 		}
 		if time.Now().Add(early).After(deadline) {
-			return time.Time{}, fmt.Errorf("issuing a token: Redis's clock is %s behind the last logout of all: was it set back?", at.Sub(now).Round(time.Second))
+			return time.Time{}, fmt.Errorf("issuing a token: Redis's clock is %s behind the last logout of all: was it set back?",
+				at.Sub(now).Round(time.Second))
 		}
 		select {
 		case <-time.After(early):
@@ -137,13 +137,13 @@ func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
 	}
 }
 
-// issueTime returns the time after every cut, and Redis's own.
-func (d *DB) issueTime(ctx context.Context, userID string) (at, now time.Time, err error) {
+// firstIssueTime returns the time at which a token may be issued, and Redis's own time.
+func (d *DB) firstIssueTime(ctx context.Context, userID string) (at, now time.Time, err error) {
 	err = d.call(ctx, "asking for the time", func(ctx context.Context) error {
 		var userCut, epoch *redis.StringCmd
 		var clock *redis.TimeCmd
 		if err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
-			userCut, epoch = p.Get(ctx, logoutAllKey(userID)), noReply
+			userCut, epoch = p.Get(ctx, logoutAllKey(userID)), absentKey
 			if !d.cluster() {
 				epoch = p.Get(ctx, epochKey)
 			}

@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Risks returns the ways in which Redis can lose revocations without anybody noticing, one sentence each. What
-// cannot be determined is a risk and is named as one.
+// Risks returns the ways in which Redis can lose revocations unnoticed, one sentence each. Anything that cannot be
+// determined is a risk.
 func (d *DB) Risks(ctx context.Context) ([]string, error) {
 	nodes, err := d.masters(ctx)
 	if err != nil {
@@ -34,7 +34,7 @@ func (d *DB) Risks(ctx context.Context) ([]string, error) {
 	}
 	if d.cluster() {
 		add("it is a Redis Cluster, where a lost blacklist goes unnoticed: see docs/revocation.md")
-	} else if _, _, err := d.epoch.known(); err != nil {
+	} else if _, _, err := d.epoch.current(); err != nil {
 		add("a lost blacklist would go unnoticed, because auth:epoch cannot be stored: " + err.Error())
 	}
 	return risks, nil
@@ -71,7 +71,7 @@ func (d *DB) risksOf(ctx context.Context, node *redis.Client) ([]string, error) 
 	return risks, nil
 }
 
-// findProof tries which proof that a master answered is permitted now, and has every pipeline use it.
+// findProof finds out which proof that a master answered is permitted now. Every pipeline uses it from then on.
 func (d *DB) findProof(ctx context.Context, node *redis.Client) (roleProof, error) {
 	for proof := proofWait; ; proof++ {
 		command := proof.command(ctx)
@@ -79,7 +79,7 @@ func (d *DB) findProof(ctx context.Context, node *redis.Client) (roleProof, erro
 			d.role.set(proof)
 			return proof, nil
 		}
-		err := d.callAnyway(ctx, func(ctx context.Context) error {
+		err := d.withTimeout(ctx, func(ctx context.Context) error {
 			_ = node.Process(ctx, command)
 			return command.Err()
 		})
@@ -95,7 +95,7 @@ func (d *DB) findProof(ctx context.Context, node *redis.Client) (roleProof, erro
 	}
 }
 
-// infoFields takes INFO apart.
+// infoFields returns the fields of INFO.
 func infoFields(info string) map[string]string {
 	fields := map[string]string{}
 	for line := range strings.Lines(info) {
@@ -131,8 +131,8 @@ func risksIn(info string) []string {
 	return risks
 }
 
-// logRisks examines Redis for risks, and for the rights without which a loss goes unnoticed, and logs what it has not
-// logged before. The error is that of asking.
+// logRisks examines Redis for risks, and for the rights without which a loss goes unnoticed, and logs those that it
+// has not logged before. An error means that Redis could not be asked.
 func (d *DB) logRisks(ctx context.Context) error {
 	if d.embedded != nil {
 		return nil
@@ -158,12 +158,12 @@ func (d *DB) logRisks(ctx context.Context) error {
 	d.state.mu.Unlock()
 	for _, risk := range risks {
 		if !slices.Contains(before, risk) {
-			d.state.log.Warn("this Redis can lose logouts: " + risk)
+			d.state.log.Warn("this Redis can lose logouts", "risk", risk)
 		}
 	}
 	for _, lack := range lacks {
 		if !slices.Contains(before, lack) {
-			d.state.log.Warn("a right is missing: " + lack)
+			d.state.log.Warn("a right is missing", "right", lack)
 		}
 	}
 	return nil

@@ -100,14 +100,14 @@ func TestReplicaIsLeft(t *testing.T) {
 	eventually(t, "they are idle", func() bool { return int(d.client.PoolStats().IdleConns) >= 10 })
 	before := s.TotalConnectionCount()
 	s.setReplies(map[string]string{"WAIT": isReplica})
-	if _, _, err := d.lookUpCut(t.Context(), "token", ""); !errors.Is(err, errNotMaster) {
+	if _, _, err := d.findCut(t.Context(), "token", ""); !errors.Is(err, errNotMaster) {
 		t.Fatal(err)
 	}
-	if !d.batcher.isOpen() {
+	if !d.breaker.isOpen() {
 		t.Error("calls go on to the replica")
 	}
 	s.setReplies(nil)
-	eventually(t, "a master answers", func() bool { _, _, err := d.lookUpCut(t.Context(), "token", ""); return err == nil })
+	eventually(t, "a master answers", func() bool { _, _, err := d.findCut(t.Context(), "token", ""); return err == nil })
 	if s.TotalConnectionCount() == before {
 		t.Error("the answer came on an old connection")
 	}
@@ -122,9 +122,9 @@ func TestReplicaIsLeft(t *testing.T) {
 func TestRefusedCommands(t *testing.T) {
 	t.Parallel()
 	for command, ask := range map[string]func(context.Context, *DB) error{
-		"EXISTS": func(ctx context.Context, d *DB) error { _, _, err := d.lookUpCut(ctx, "token", "user"); return err },
-		"GET":    func(ctx context.Context, d *DB) error { _, _, err := d.lookUpCut(ctx, "token", "user"); return err },
-		"TIME":   func(ctx context.Context, d *DB) error { _, _, err := d.lookUpCut(ctx, "token", "user"); return err },
+		"EXISTS": func(ctx context.Context, d *DB) error { _, _, err := d.findCut(ctx, "token", "user"); return err },
+		"GET":    func(ctx context.Context, d *DB) error { _, _, err := d.findCut(ctx, "token", "user"); return err },
+		"TIME":   func(ctx context.Context, d *DB) error { _, _, err := d.findCut(ctx, "token", "user"); return err },
 		"SET":    func(ctx context.Context, d *DB) error { return d.Revoke(ctx, "token", time.Time{}) },
 		"EVAL":   func(ctx context.Context, d *DB) error { return d.LogoutAll(ctx, "user") },
 	} {
@@ -210,27 +210,27 @@ func TestFirstEpoch(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	for range 3 {
-		if _, cut, err := d.lookUpCut(t.Context(), "token", ""); cut != 0 || err != nil {
+		if _, cut, err := d.findCut(t.Context(), "token", ""); cut != 0 || err != nil {
 			t.Errorf("cut %d, %v", cut, err)
 		}
 	}
 	if n := log.count("a lost blacklist would go unnoticed"); n != 1 {
 		t.Errorf("%d lines say that a loss would go unnoticed", n)
 	}
-	if _, known, err := d.epoch.known(); err == nil || known {
+	if _, known, err := d.epoch.current(); err == nil || known {
 		t.Errorf("the epoch could not be stored: %v, known: %v", err, known)
 	}
 	s.setReplies(map[string]string{"EVAL": noPerm})
 	eventually(t, "it is stored", func() bool { return d.Ready(t.Context()) == nil && s.Exists("auth:epoch") })
-	if cut, known, err := d.epoch.known(); err != nil || cut != 0 || !known {
+	if cut, known, err := d.epoch.current(); err != nil || cut != 0 || !known {
 		t.Errorf("the epoch: %v, %d, %v", err, cut, known)
 	}
 	s.FlushAll()
-	if _, _, err := d.lookUpCut(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "NOPERM") {
+	if _, _, err := d.findCut(t.Context(), "token", ""); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("after a loss, without the right to a script: %v", err)
 	}
 	s.setReplies(nil)
-	if _, cut, err := d.lookUpCut(t.Context(), "token", ""); cut == 0 || err != nil {
+	if _, cut, err := d.findCut(t.Context(), "token", ""); cut == 0 || err != nil {
 		t.Errorf("after a loss, with the right: cut %d, %v", cut, err)
 	}
 }

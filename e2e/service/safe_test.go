@@ -19,7 +19,7 @@ func TestUnsafeRedis(t *testing.T) {
 	redis := harness.StartRedis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 	s := harness.StartService(t, production(redis.Env()...)...)
 	for _, risk := range []string{evicts, noAOF} {
-		s.WaitFor(t, "this Redis can lose logouts: "+risk)
+		s.WaitFor(t, risk)
 	}
 	flow(t, s)
 	time.Sleep(1500 * time.Millisecond) // a watch later
@@ -39,15 +39,15 @@ func TestUnknownIsUnsafe(t *testing.T) {
 	}{
 		"INFO is renamed": {
 			`--appendonly yes --rename-command INFO ""`, nil,
-			[]string{"this Redis can lose logouts: whether it evicts keys, persists them, or is a replica is unknown, because INFO is refused"},
+			[]string{"whether it evicts keys, persists them, or is a replica is unknown, because INFO is refused"},
 		},
 		"INFO is denied": {
 			acl(strings.Replace(denied, " +info", "", 1)), asUser,
-			[]string{"this Redis can lose logouts: whether it evicts keys, persists them, or is a replica is unknown, because INFO is refused"},
+			[]string{"whether it evicts keys, persists them, or is a replica is unknown, because INFO is refused"},
 		},
 		"EVAL is renamed": {
 			`--appendonly yes --rename-command EVAL ""`, nil,
-			[]string{"a right is missing: EVAL auth:epoch is refused: ERR unknown command"},
+			[]string{"EVAL auth:epoch is refused: ERR unknown command"},
 		},
 		"WAIT and ROLE are denied": {
 			acl(strings.Replace(denied, " +wait", "", 1)), asUser,
@@ -55,7 +55,7 @@ func TestUnknownIsUnsafe(t *testing.T) {
 		},
 		"auth:clock is denied": {
 			strings.Replace(acl(denied), "~auth:*", "~auth:epoch", 1), asUser,
-			[]string{"a right is missing: GET auth:clock is refused"},
+			[]string{"GET auth:clock is refused"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -135,7 +135,7 @@ func TestRedisAway(t *testing.T) {
 	redis := harness.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
 	redis.Kill()
 	s := harness.StartService(t, production(redis.Env()...)...)
-	s.WaitFor(t, "Redis connection failed: ")
+	s.WaitFor(t, "Redis connection failed")
 	status, body, _ := send(t, s, "GET", "/healthz", "", "")
 	want(t, "healthz without Redis", status, body, 200, "")
 	status, body, _ = send(t, s, "GET", "/readyz", "", "")

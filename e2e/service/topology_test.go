@@ -70,7 +70,7 @@ func TestTLS(t *testing.T) {
 		flow(t, harness.StartService(t, production(append(settings, "SSL_CERT_FILE="+cert)...)...))
 	}
 	s := harness.StartService(t, production("REDIS_URL=rediss://:hush@localhost:"+port)...)
-	s.WaitFor(t, "Redis connection failed: ")
+	s.WaitFor(t, "Redis connection failed")
 	s.WaitFor(t, "certificate signed by unknown authority")
 }
 

@@ -11,14 +11,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// watchEvery is how often Redis is asked whether it is there.
+// watchEvery is how often Redis is asked whether it answers.
 const watchEvery = time.Second
 
-// checkEvery is how often, counted in watches, Redis is examined for risks.
+// checkEvery is how many of these intervals pass between two examinations of Redis for risks.
 const checkEvery = 60
 
-// watch asks Redis every interval whether it is there until ctx ends. Once it is, and then every checkEvery
-// intervals, it examines whether Redis can lose revocations.
+// watch asks Redis every interval, until ctx ends, whether it answers. The first time it does, and then every
+// checkEvery intervals, it examines whether Redis can lose revocations.
 func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	d.waitForConnection(ctx)
 	tick := time.NewTicker(interval)
@@ -26,7 +26,7 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	unchecked := true
 	for n := 1; ; n++ {
 		unchecked = unchecked || n%checkEvery == 0
-		err := d.Ready(ctx) // the state logs it
+		err := d.Ready(ctx) // which logs changes
 		if n == 1 {
 			close(d.asked)
 		}
@@ -43,8 +43,8 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// WaitForRedis waits until Redis was asked for the first time, for the timeout at most: so that whoever comes first
-// finds a connection, if there is a Redis, and the epoch. It is for a DB with Options.Watch.
+// WaitForRedis waits until Redis was asked for the first time, for the timeout at most. So the first request finds a
+// connection, if Redis runs, and the epoch. The DB must have been opened with Options.Watch.
 func (d *DB) WaitForRedis(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
@@ -54,7 +54,7 @@ func (d *DB) WaitForRedis(ctx context.Context) {
 	}
 }
 
-// waitForConnection gives the first connection the time that connecting may take. A Redis that is far away would
+// waitForConnection gives the first connection as much time as connecting may take. A Redis that is far away would
 // otherwise be logged as one that does not answer.
 func (d *DB) waitForConnection(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout+d.timeout)
@@ -62,8 +62,8 @@ func (d *DB) waitForConnection(ctx context.Context) {
 	_ = d.ping(ctx)
 }
 
-// rotateConnections takes some of the idle connections from each pool and puts them back. So each is looked at
-// every few seconds, and closed if it is too old: go-redis looks at a connection only when it takes it.
+// rotateConnections uses some of the idle connections of each pool. So each connection is examined every few seconds
+// and closed if it is too old: go-redis examines a connection only when it takes it from the pool.
 func (d *DB) rotateConnections(ctx context.Context) {
 	const rounds = 8
 	nodes, err := d.masters(ctx)
@@ -72,7 +72,7 @@ func (d *DB) rotateConnections(ctx context.Context) {
 	}
 	for _, node := range nodes {
 		for range int(node.PoolStats().IdleConns) / rounds {
-			err := d.callAnyway(ctx, func(ctx context.Context) error { return node.Get(ctx, epochKey).Err() })
+			err := d.withTimeout(ctx, func(ctx context.Context) error { return node.Get(ctx, epochKey).Err() })
 			if unanswered(err) {
 				break
 			}
@@ -80,22 +80,21 @@ func (d *DB) rotateConnections(ctx context.Context) {
 	}
 }
 
-// Ping asks Redis whether it answers what the guard asks, and returns why not. (PING answers where
-// reading is refused: a replica without its master, an ACL user without rights.) It writes nothing.
+// Ping asks Redis what the guard asks, and returns why that fails, or nil. (PING would succeed where reading is
+// refused: on a replica without its master, or to an ACL user without rights.) It writes nothing.
 func (d *DB) Ping(ctx context.Context) error { return d.call(ctx, "asking Redis", d.ping) }
 
 func (d *DB) ping(ctx context.Context) error {
 	return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { p.Get(ctx, epochKey) })
 }
 
-// probe asks what Ping asks, of a Redis that may be away.
-func (d *DB) probe(ctx context.Context) error { return d.callAnyway(ctx, d.ping) }
+// probe asks what Ping asks, also while the breaker is open.
+func (d *DB) probe(ctx context.Context) error { return d.withTimeout(ctx, d.ping) }
 
-// Ready asks what Ping asks, and notices what a lookup would, where nobody looks anything up: a lost blacklist, and
-// a clock that was set back.
+// Ready asks what Ping asks, and notices what a lookup would notice: a lost blacklist, and a clock that was set back.
 func (d *DB) Ready(ctx context.Context) error {
 	err := d.call(ctx, "asking Redis", d.ready)
-	if ctx.Err() == nil { // else it is the asker who has gone
+	if ctx.Err() == nil { // otherwise the caller has gone, which says nothing about Redis
 		d.setState(err)
 	}
 	return err
@@ -119,20 +118,20 @@ func (d *DB) ready(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the time: %w", err)
 	}
-	d.clock.compare(sent, received, now)
-	if d.cluster() { // the key may be another node's
+	d.clock.recordSkew(sent, received, now)
+	if d.cluster() { // another node may hold the key
 		setBack = d.client.Get(ctx, clockKey)
 	} else {
 		d.clock.observe(&d.batcher.highest, now)
 	}
-	if err := d.takeClock(ctx, setBack); err != nil {
+	if err := d.mergeClock(ctx, setBack); err != nil {
 		return err
 	}
 	_, err = d.epochCut(ctx, epoch)
 	return err
 }
 
-// setState takes note of whether Redis answers.
+// setState records whether Redis answers.
 func (d *DB) setState(err error) {
 	if changed := d.state.set(err); changed && err != nil {
 		d.metrics.outages.WithLabelValues(outageReason(err)).Inc()
@@ -151,7 +150,7 @@ func outageReason(err error) string {
 	}
 }
 
-// state is whether Redis answers. Each change is logged, once.
+// state is whether Redis answers. Each change is logged once.
 type state struct {
 	log   *slog.Logger
 	mu    sync.Mutex
@@ -160,7 +159,7 @@ type state struct {
 	risks []string // see logRisks
 }
 
-// set takes note of whether Redis answers, and reports whether that has changed.
+// set records whether Redis answers, and reports whether that has changed.
 func (s *state) set(err error) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +171,7 @@ func (s *state) set(err error) (changed bool) {
 	if up {
 		s.log.Info("connected to redis")
 	} else {
-		s.log.Error("Redis connection failed: " + err.Error())
+		s.log.Error("Redis connection failed", "error", err.Error())
 	}
 	return true
 }

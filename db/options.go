@@ -1,0 +1,110 @@
+package db
+
+import (
+	"cmp"
+	"crypto/tls"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Options say where Redis is and how it is used.
+type Options struct {
+	// Addrs is one node, the nodes of a cluster or the sentinels, host:port each. Without any, an embedded Redis is
+	// started, and everything it holds is lost when the DB is closed.
+	Addrs            []string
+	Cluster          bool
+	SentinelMaster   string // set if Addrs are sentinels
+	SentinelPassword string
+	Username         string
+	Password         string
+	DB               int
+	TLS              bool
+	// Timeout limits the wait for one answer, including dialing, queueing and retries.
+	Timeout time.Duration
+	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
+	WaitReplicas int
+	// LoginLimit is how many failed logins are allowed.
+	LoginLimit LoginLimit
+	// ExpectEpoch says that there has been a blacklist before, so that a missing one is a lost one.
+	ExpectEpoch bool
+	// Watch makes the DB ask Redis every second whether it answers and whether the blacklist still exists.
+	Watch bool
+	// Advice is appended to the error when nothing listens at the address. It may be empty.
+	Advice string
+	// Log gets a line on each change between connected and not, and when the blacklist was lost. It is needed.
+	Log *slog.Logger
+}
+
+const (
+	// connLifetime and its jitter keep connections younger than a minute, so that none stays at a Redis whose host
+	// name leads elsewhere by now. The watch closes those that are idle.
+	connLifetime       = 40 * time.Second
+	connLifetimeJitter = 10 * time.Second
+	// minIdleConns are kept ready by an instance that serves. Connecting takes several round trips.
+	minIdleConns = 2 * maxRoundTrips
+	poolSize     = 32
+	// bufferSize is that of a connection, in bytes. A full batch of lookups takes about 100 KiB.
+	bufferSize = 64 << 10
+)
+
+// clientOptions divides the timeout among the things that a call may wait for. go-redis honors a context's deadline
+// only if ContextTimeoutEnabled is set, and its own timeouts, seconds by default, apply as well.
+func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
+	options := &redis.UniversalOptions{
+		Addrs:            o.Addrs,
+		IsClusterMode:    o.Cluster,
+		MasterName:       o.SentinelMaster,
+		SentinelPassword: o.SentinelPassword,
+		Username:         o.Username,
+		Password:         o.Password,
+		DB:               o.DB,
+		Dialer:           d.dial,
+
+		ContextTimeoutEnabled: true,
+		DialTimeout:           connectTimeout,
+		DialerRetries:         1,
+		ReadTimeout:           o.Timeout,
+		WriteTimeout:          o.Timeout,
+		PoolTimeout:           o.Timeout / 3,
+		MaxRetries:            1,
+		MaxRetryBackoff:       o.Timeout / 20,
+
+		// One pool for everything: the one that go-redis adds for pipelines keeps no idle connections ready.
+		PipelinePoolSize:      -1,
+		ReadBufferSize:        bufferSize,
+		WriteBufferSize:       bufferSize,
+		PoolSize:              max(poolSize, 10*runtime.GOMAXPROCS(0)),
+		PoolFIFO:              true, // so that the watch reaches every connection
+		ConnMaxLifetime:       connLifetime,
+		ConnMaxLifetimeJitter: connLifetimeJitter,
+		ConnMaxIdleTime:       -1,
+
+		// Neither is needed, and an ACL user may not have the right to them.
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if o.Watch {
+		options.MinIdleConns = minIdleConns
+	}
+	return options
+}
+
+// newDialer returns what makes the connections to the Redis that the options name.
+func newDialer(o Options) *dialer {
+	d := &dialer{
+		greeting: newGreeting(o.Username, o.Password, o.DB),
+		advice:   cmp.Or(o.Advice, "is Redis running there?"),
+		open:     map[*conn]bool{},
+	}
+	if o.TLS {
+		d.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if o.SentinelMaster != "" {
+		d.plain = o.Addrs
+	}
+	return d
+}
