@@ -65,7 +65,7 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 			Passwords:          controllers.NewPasswords(cfg.BcryptCost),
 			Limiter:            limiter{store, db.LoginLimit(cfg.LoginLimit)},
 			Log:                log,
-			RegistrationClosed: cfg.Registration == "closed",
+			RegistrationClosed: cfg.Registration == config.RegistrationClosed,
 		},
 		Health:         health,
 		Guard:          middleware.Auth(sessions, store),
@@ -83,10 +83,10 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 	return &app{handler: handler, health: health, metrics: registry}, nil
 }
 
-var sameSite = map[config.Word]http.SameSite{
-	"strict": http.SameSiteStrictMode,
-	"lax":    http.SameSiteLaxMode,
-	"none":   http.SameSiteNoneMode,
+var sameSite = map[config.Keyword]http.SameSite{
+	config.SameSiteStrict: http.SameSiteStrictMode,
+	config.SameSiteLax:    http.SameSiteLaxMode,
+	config.SameSiteNone:   http.SameSiteNoneMode,
 }
 
 // users lets the controllers keep their users in db: neither package knows the other.

@@ -177,7 +177,7 @@ func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
 		TLS:              cfg.Redis.TLS,
 		Timeout:          cfg.RedisTimeout,
 		WaitReplicas:     cfg.RedisWaitReplicas,
-		ExpectEpoch:      cfg.RevocationEpoch == "expect",
+		ExpectEpoch:      cfg.RevocationEpoch == config.EpochExpect,
 		Watch:            watch,
 		Advice:           advice,
 		Log:              log,
