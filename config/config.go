@@ -20,7 +20,7 @@ import (
 //
 // If anything is wrong, the error is an *Error that names every wrong setting.
 func Load(path string, environ []string) (*Config, error) {
-	values, err := readFile(path)
+	values, differing, err := readFile(path)
 	if err != nil {
 		return nil, &Error{Problems: lines(err)}
 	}
@@ -29,17 +29,21 @@ func Load(path string, environ []string) (*Config, error) {
 			values[name] = value
 		}
 	}
-	return parse(values)
+	c, err := parse(values)
+	if err == nil && len(differing) > 0 {
+		c.Warnings = append(c.Warnings, dotenvWarning(differing))
+	}
+	return c, err
 }
 
 // readFile returns what ReadDotenv finds in the file at path, and an empty map if there is no such file.
-func readFile(path string) (map[string]string, error) {
+func readFile(path string) (values map[string]string, differing []string, err error) {
 	text, err := os.ReadFile(path) //nolint:gosec // G304: the path is main's own
 	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]string{}, nil
+		return map[string]string{}, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the .env file: %w", err)
+		return nil, nil, fmt.Errorf("reading the .env file: %w", err)
 	}
 	return ReadDotenv(text)
 }

@@ -101,11 +101,18 @@ func TestProductionDefaults(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	c, err := Load("", []string{"JWT_SECRET=short", "REDIS_HOST=a", "LOGIN_LIMIT="})
+	path := filepath.Join(t.TempDir(), ".env")
+	text := "DEBUG=$X\nPORT:4000\nXw9zq7Abc-def=1\nnpm_x='a' b\nSAME='x'\n" + strings.Repeat("X", 41) + "=$X\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path, []string{"JWT_SECRET=short", "REDIS_HOST=a", "LOGIN_LIMIT="})
 	if want := []string{
 		"JWT_SECRET is shorter than 32 bytes: it can be guessed from any token",
-	}; err != nil || !slices.Equal(c.Warnings, want) {
-		t.Errorf("warnings %q, %v", c.Warnings, err)
+		"the .env file has names that Node's dotenv and this service read differently: DEBUG, npm_x, PORT, 2 more; " +
+			"write them as NAME='...'",
+	}; err != nil || !slices.Equal(c.Warnings, want) || c.Port != 3000 {
+		t.Errorf("warnings %q, port %d, %v", c.Warnings, c.Port, err)
 	}
 }
 
@@ -140,15 +147,16 @@ func TestLoadsDotenv(t *testing.T) {
 	if c.Port != 5000 || c.BcryptCost != 11 || c.LogLevel != Level(slog.LevelInfo) {
 		t.Errorf("got %+v", c)
 	}
-	if c.RoutePrefix != "/api/auth" { // as at the original, a variable that is set wins, even if it is empty
+	if c.RoutePrefix != "/api/auth" { // as in the original, a variable that is set takes precedence, even if it is empty
 		t.Errorf("ROUTE_PREFIX is %q", c.RoutePrefix)
 	}
 
-	write("PORT=4000\nJWT_SECRET=ab$CD1x\nnonsense\n")
+	write("PORT=4000\nJWT_SECRET=ab$CD1x\nnonsense\nBCRYPT_COST=11#\n")
 	_, err = Load(path, nil)
 	var wrong *Error
 	if !errors.As(err, &wrong) || len(wrong.Problems) != 2 ||
-		!strings.HasPrefix(wrong.Problems[0], ".env line 2: JWT_SECRET ") || !strings.HasPrefix(wrong.Problems[1], ".env line 3: ") {
+		!strings.HasPrefix(wrong.Problems[0], ".env line 2: JWT_SECRET ") ||
+		!strings.HasPrefix(wrong.Problems[1], ".env line 4: BCRYPT_COST ") {
 		t.Errorf("a broken file: %v", err)
 	}
 	if _, err := Load(t.TempDir(), nil); !errors.As(err, &wrong) || !strings.Contains(err.Error(), ".env") {

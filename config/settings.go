@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -113,3 +114,16 @@ func field(name string) reflect.StructField {
 	}
 	panic("config: there is no setting " + name)
 }
+
+// isSetting reports whether the service reads a setting of this name.
+func isSetting(name string) bool { return slices.Contains(settingNames, name) }
+
+// settingNames has the names of all settings.
+var settingNames = func() (names []string) {
+	for f := range reflect.TypeFor[Config]().Fields() {
+		if name := f.Tag.Get("env"); name != "-" {
+			names = append(names, name)
+		}
+	}
+	return names
+}()
