@@ -147,12 +147,12 @@ func rejectedNames(text string, err error) (names, faults []string) {
 func isRejectable(text, name string, node variables) bool {
 	values, err := godotenv.Unmarshal(lineEnds.Replace(text))
 	value := node[name]
-	return err != nil || values[name] != value || strings.Count(text, name) > 1 || strings.ContainsAny(value, "\x00$") ||
-		strings.ContainsRune(value, utf8.RuneError) && !utf8.ValidString(text)
+	return err != nil || values[name] != value || strings.Count(text, name) > 1 ||
+		strings.ContainsAny(value, "\x00$") || strings.ContainsRune(value, utf8.RuneError) && !utf8.ValidString(text)
 }
 
-// differingFaults returns the names that are wrongly said to differ. A setting may be one that Node ignores; any other
-// name must be one that Node reads, except for __proto__, which is not in a JavaScript object.
+// differingFaults returns the names that are wrongly said to differ. A setting may be one that Node ignores; any
+// other name must be one that Node reads, except for __proto__, which is not in a JavaScript object.
 func differingFaults(text string, differing []string, node variables) (faults []string) {
 	for _, name := range differing {
 		_, found := node[name]
