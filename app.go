@@ -64,7 +64,7 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 			Passwords:          controllers.NewPasswords(cfg.BcryptCost),
 			Limiter:            store,
 			Log:                log,
-			RegistrationClosed: cfg.Registration == "closed",
+			RegistrationClosed: cfg.Registration == config.RegistrationClosed,
 		},
 		Health:         health,
 		Guard:          middleware.Auth(sessions, store),
@@ -82,10 +82,10 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 	return &app{handler: handler, health: health, metrics: registry}, nil
 }
 
-var sameSite = map[config.Word]http.SameSite{
-	"strict": http.SameSiteStrictMode,
-	"lax":    http.SameSiteLaxMode,
-	"none":   http.SameSiteNoneMode,
+var sameSite = map[config.Keyword]http.SameSite{
+	config.SameSiteStrict: http.SameSiteStrictMode,
+	config.SameSiteLax:    http.SameSiteLaxMode,
+	config.SameSiteNone:   http.SameSiteNoneMode,
 }
 
 // sayEmbedded says that nothing is kept, and how to see the whole flow.

@@ -25,7 +25,7 @@ const (
 // newLog returns a logger that writes to out as cfg says.
 func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
-	if cfg.LogFormat == "json" {
+	if cfg.LogFormat == config.LogJSON {
 		return slog.New(slog.NewJSONHandler(out, options))
 	}
 	return slog.New(slog.NewTextHandler(out, options))

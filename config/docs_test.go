@@ -11,8 +11,8 @@ import (
 
 var update = flag.Bool("update", false, "write the table in docs/configuration.md anew")
 
-// documented is what docs/configuration.md says of the settings, in its order. The defaults are those that
-// Load finds, unless byDefault has words for one.
+// documented describes the settings for docs/configuration.md, in its order. The defaults are those that Load sets,
+// unless byDefault describes one.
 var documented = []struct{ section, name, byDefault, about string }{
 	{name: "NODE_ENV", about: "`production`, spelled exactly so, switches [its rules](#production) on, and the page at `/` off"},
 	{name: "PORT", about: "`0`: any free one; the log says which"},
@@ -56,7 +56,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "SHUTDOWN_TIMEOUT", about: "and requests under way get this long to end"},
 }
 
-// TestDocs fails where docs/configuration.md is not what documented says, or documented lacks a setting.
+// TestDocs fails if the table in docs/configuration.md is not that of documented, or documented lacks a setting.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("..", "docs", "configuration.md")
@@ -80,13 +80,13 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// documentation makes the table.
+// documentation returns the table.
 func documentation(t *testing.T) string {
 	t.Helper()
 	development := defaults(t)
 	production := defaults(t, "NODE_ENV=production", "REDIS_HOST=redis", "JWT_SECRET="+strong)
 	for _, name := range []string{"NODE_ENV", "REDIS_HOST", "JWT_SECRET"} {
-		production[name] = development[name] // those just given
+		production[name] = development[name] // these are not defaults
 	}
 	var b bytes.Buffer
 	b.WriteString("| name | default | |\n|---|---|---|\n")

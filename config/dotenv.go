@@ -1,190 +1,113 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/joho/godotenv"
 )
 
-// ReadDotenv returns the variables in src, the content of a .env file, as godotenv reads them,
-// provided that Node's dotenv (16, 17 and 18, default mode) reads the very same ones. Otherwise
-// the error is an errors.Join of one-line errors, in the order of their lines: where the two
-// differ, what godotenv can't parse, and what no environment can hold. Each names its line, the
-// variable and a way to write it that both read alike, and shows nothing of a value.
-func ReadDotenv(src []byte) (map[string]string, error) {
-	text := string(src)
-	if vars, ok := readDotenvAlike(text); ok {
-		return vars, nil
+// ReadDotenv returns the settings in src, the content of a .env file. godotenv parses each assignment that Node's
+// dotenv (16, 17 and 18, default mode) finds; the value of a setting is the one that both read. Of several assignments
+// of a name the last one counts.
+//
+// Settings that the two read differently, or that only godotenv finds, are errors, joined in the order of their lines:
+// each has the line, the name and how to write the value, but no part of it. Names that are not settings of this
+// service cannot cause an error; differing lists those of them that are read differently.
+func ReadDotenv(src []byte) (values map[string]string, differing []string, err error) {
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src))
+	if err := checkText(text); err != nil {
+		return nil, nil, err
 	}
-	problems := dotenvProblems(text)
-	if len(problems) == 0 { // can't be, but must not pass for a nil error
-		problems = []dotenvProblem{{1, dotenvUnknown}}
-	}
-	slices.SortStableFunc(problems, func(a, b dotenvProblem) int { return cmp.Compare(a.line, b.line) })
-	errs := make([]error, len(problems))
-	for i, p := range problems {
-		errs[i] = p
-	}
-	return nil, errors.Join(errs...)
-}
-
-// readDotenvAlike tells whether both parsers find the same variables in text, all fit for use.
-func readDotenvAlike(text string) (map[string]string, bool) {
-	vars, err := godotenv.Unmarshal(text)
-	if err != nil || strings.ContainsAny(text, dotenvSeparators) {
-		return nil, false
-	}
-	node := dotenvMap(parseAsDotenv(dotenvLF(text)))
-	for _, value := range node {
-		if isDotenvUnfit(value) {
-			return nil, false
+	problems := ignoredSettings(text)
+	values = map[string]string{}
+	for _, a := range lastOfEachName(parseAsNode(text)) {
+		value, same := a.parse()
+		switch {
+		case !isSetting(a.name) && !same:
+			differing = append(differing, a.name)
+		case isSetting(a.name) && (!same || strings.Contains(value, "\x00")):
+			problems[a.line] = fmt.Errorf(".env line %d: %s %s", a.line, a.name, a.problem())
+		case isSetting(a.name):
+			values[a.name] = value
 		}
 	}
-	return vars, maps.Equal(vars, node)
+	var sorted []error
+	for _, line := range slices.Sorted(maps.Keys(problems)) {
+		sorted = append(sorted, problems[line])
+	}
+	return values, differing, errors.Join(sorted...)
 }
 
-const dotenvUnknown = "the file is read differently by Node's dotenv and by this service; write every value in single quotes"
-
-type dotenvProblem struct {
-	line int
-	text string
+// checkText returns an error if the file as a whole can't be read.
+func checkText(text string) error {
+	isUTF16 := strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") ||
+		strings.Contains(text, "\x00=\x00")
+	if isUTF16 {
+		return errors.New(".env line 1: the file is UTF-16; save it as UTF-8")
+	}
+	if at := strings.IndexAny(text, lineSeparators); at >= 0 {
+		return fmt.Errorf(".env line %d: there is an invisible U+2028 or U+2029, which ends the line only in "+
+			"Node's dotenv; delete it", 1+strings.Count(text[:at], "\n"))
+	}
+	return nil
 }
 
-func (p dotenvProblem) Error() string { return fmt.Sprintf(".env line %d: %s", p.line, p.text) }
-
-// dotenvProblems finds at least one problem in every text that ReadDotenv does not accept. What
-// concerns the file as a whole is told, then mended, so that it hides nothing else.
-func dotenvProblems(text string) (problems []dotenvProblem) {
-	add := func(line int, text string) { problems = append(problems, dotenvProblem{line, text}) }
-	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
-		add(1, "the file is UTF-16; save it as UTF-8")
-		return problems
+// lastOfEachName drops the assignments that a later one of the same name overrides.
+func lastOfEachName(all []assignment) []assignment {
+	last := map[string]int{}
+	for i, a := range all {
+		last[a.name] = i
 	}
-	text, bom := strings.CutPrefix(text, "\ufeff")
-	if bom {
-		add(1, "the file begins with a byte order mark; save it as UTF-8 without one")
-	}
-	crlf := strings.ReplaceAll(text, "\r\n", "\n")
-	text = dotenvLF(text)
-	if at := strings.IndexByte(crlf, '\r'); at >= 0 && !sameToGodotenv(crlf, text) {
-		add(1+strings.Count(text[:at], "\n"), "a carriage return stands here without a line feed; save the file with LF or CRLF line ends")
-	}
-	lines := strings.SplitAfter(text, "\n")
-	for i, line := range lines {
-		if strings.ContainsAny(line, dotenvSeparators) {
-			add(i+1, "an invisible U+2028 or U+2029 stands here, which ends the line for Node's dotenv only; delete it")
-			lines[i] = strings.NewReplacer("\u2028", " ", "\u2029", " ").Replace(line)
+	var kept []assignment
+	for i, a := range all {
+		if last[a.name] == i {
+			kept = append(kept, a)
 		}
 	}
-	for _, b := range differingDotenv(dotenvBlocks(strings.Join(lines, ""))) {
-		add(b.line, b.problem())
+	return kept
+}
+
+// parse returns the value that godotenv reads in the assignment and reports whether Node's dotenv reads the same.
+func (a assignment) parse() (value string, same bool) {
+	values, err := godotenv.Unmarshal(a.text)
+	value, found := values[a.name]
+	return value, err == nil && found && value == a.value && utf8.ValidString(value)
+}
+
+// ignoredSettings returns an error for each line that Node's dotenv ignores and in which godotenv finds a setting, such
+// as PORT:3000 without a space.
+func ignoredSettings(text string) map[int]error {
+	ignored := nodeAssignment.ReplaceAllStringFunc(text, func(assignment string) string {
+		return strings.Repeat("\n", strings.Count(assignment, "\n"))
+	})
+	problems := map[int]error{}
+	for i, line := range strings.Split(ignored, "\n") {
+		values, _ := godotenv.Unmarshal(line)
+		for name, value := range values {
+			if isSetting(name) && value != "" { // an empty value counts as none
+				problems[i+1] = fmt.Errorf(".env line %d: %s is in a line that Node's dotenv ignores; write %s='...', or "+
+					"delete the line", i+1, name, name)
+			}
+		}
 	}
 	return problems
 }
 
-func sameToGodotenv(a, b string) bool {
-	varsA, errA := godotenv.Unmarshal(a)
-	varsB, errB := godotenv.Unmarshal(b)
-	return (errA == nil) == (errB == nil) && maps.Equal(varsA, varsB)
-}
+// printableName excludes names that may be a line of a secret without quotes.
+var printableName = regexp.MustCompile(`^(?:[A-Z0-9_.-]{1,40}|[a-z0-9_.-]{1,40})$`)
 
-// A dotenvBlock is a run of whole lines, mostly a single one, at whose ends both parsers stand
-// outside any assignment.
-type dotenvBlock struct {
-	line   int // of its beginning, from 1
-	text   string
-	node   []dotenvVar       // what dotenv assigns in it; offsets count in text
-	vars   map[string]string // what godotenv assigns in it, $NAME of earlier blocks apart
-	broken bool              // godotenv can't parse it
-}
-
-// dotenvBlocks cuts text, which is as parseAsDotenv wants it. A broken block goes as far as dotenv reads.
-func dotenvBlocks(text string) []dotenvBlock {
-	var blocks []dotenvBlock
-	node := parseAsDotenv(text)
-	for from, line := 0, 1; from < len(text); {
-		to := dotenvReach(text, node, from+1)
-		vars, err := godotenv.Unmarshal(text[from:to])
-		for end := to; isUnterminatedDotenv(err) && end < len(text); {
-			end = dotenvReach(text, node, end+1)
-			if vars, err = godotenv.Unmarshal(text[from:end]); err == nil {
-				to = end
-			}
-		}
-		b := dotenvBlock{line: line, text: text[from:to], vars: vars, broken: err != nil}
-		for ; len(node) > 0 && node[0].start < to; node = node[1:] {
-			n := node[0]
-			n.start, n.end = n.start-from, n.end-from
-			b.node = append(b.node, n)
-		}
-		blocks = append(blocks, b)
-		from, line = to, line+strings.Count(b.text, "\n")
+// dotenvWarning names what ReadDotenv found to differ.
+func dotenvWarning(differing []string) string {
+	names := slices.DeleteFunc(slices.Clone(differing), func(n string) bool { return !printableName.MatchString(n) })
+	if hidden := len(differing) - len(names); hidden > 0 {
+		names = append(names, fmt.Sprintf("%d more", hidden))
 	}
-	return blocks
-}
-
-// dotenvReach is the end of the line that text[to-1] stands on, or of the last one that an
-// assignment beginning before that end goes on to.
-func dotenvReach(text string, node []dotenvVar, to int) int {
-	lineEnd := func(i int) int {
-		if n := strings.IndexByte(text[i-1:], '\n'); n >= 0 {
-			return i + n
-		}
-		return len(text)
-	}
-	to = lineEnd(to)
-	for _, n := range node {
-		if n.start >= to {
-			break
-		}
-		to = max(to, lineEnd(n.end))
-	}
-	return to
-}
-
-// isUnterminatedDotenv: no other error of godotenv can vanish when more lines follow.
-func isUnterminatedDotenv(err error) bool {
-	return err != nil && strings.HasPrefix(err.Error(), "unterminated")
-}
-
-// differingDotenv picks the broken blocks and those that leave a variable unfit or different for the
-// two; what a later block overrides does no harm.
-func differingDotenv(blocks []dotenvBlock) []dotenvBlock {
-	var parsed strings.Builder
-	node := map[string]string{}
-	last := map[string]int{} // which block has the last word on a variable
-	bad := map[int]bool{}
-	for i, b := range blocks {
-		if b.broken {
-			bad[i] = true
-			continue
-		}
-		parsed.WriteString(b.text)
-		for key := range b.vars {
-			last[key] = i
-		}
-		for key, value := range dotenvMap(b.node) {
-			last[key], node[key] = i, value
-		}
-	}
-	vars, _ := godotenv.Unmarshal(parsed.String())
-	for key, i := range last {
-		ours, isOurs := vars[key]
-		theirs, isTheirs := node[key]
-		if ours != theirs || isOurs != isTheirs || isDotenvUnfit(theirs) {
-			bad[i] = true
-		}
-	}
-	var picked []dotenvBlock
-	for i, b := range blocks {
-		if bad[i] {
-			picked = append(picked, b)
-		}
-	}
-	return picked
+	return "the .env file has names that Node's dotenv and this service read differently: " +
+		strings.Join(names, ", ") + "; write them as NAME='...'"
 }

@@ -4,53 +4,59 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
 )
 
-// Error is a wrong configuration: every wrong setting, each on a line of its own that names it, what
-// it holds and what it should hold. Neither secrets nor values that may contain one are in it.
+// Error is a wrong configuration. It has one line for every wrong setting, with its name, its value and what the
+// value should be. It contains no secrets and no values that may contain one.
 type Error struct {
 	Problems []string
 }
 
-// Error returns the problems, one a line.
+// Error returns the problems, one per line.
 func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 
-// lines splits what errors.Join joined.
+// lines returns the errors that errors.Join joined.
 func lines(err error) []string { return strings.Split(err.Error(), "\n") }
 
-// problems collects what is wrong with values: at most one problem for a name, the first.
-type problems struct {
+// findings collects what is wrong with values: at most one problem for each name, the first.
+type findings struct {
 	values map[string]string
 	found  []string
 	named  map[string]bool
 }
 
-// wrong notes that the setting name does not hold what it should. The reason, which may be empty,
-// follows what it should hold.
-func (p *problems) wrong(name, reason string) {
-	text := fmt.Sprintf("%s %s; it should be %s", name, p.holds(name), want(name))
+// wrong adds that the setting name does not have the value that it should. The reason may be empty.
+func (p *findings) wrong(name, reason string) {
+	text := fmt.Sprintf("%s %s; it should be %s", name, p.describe(name), want(name))
 	if reason != "" {
 		text += ": " + reason
 	}
 	p.add(name, text)
 }
 
-// check notes the setting name as wrong unless ok.
-func (p *problems) check(ok bool, name string) {
+// check adds the setting name as wrong unless ok.
+func (p *findings) check(ok bool, name string) {
 	if !ok {
 		p.wrong(name, "")
 	}
 }
 
-// missing notes that name has to be set, and why.
-func (p *problems) missing(name, reason string) {
+// checkKeyword adds the setting name as wrong unless its value is one of those allowed.
+func (p *findings) checkKeyword(value Keyword, name string, allowed ...Keyword) {
+	p.check(slices.Contains(allowed, value), name)
+}
+
+// missing adds that the setting name has to be set, and why.
+func (p *findings) missing(name, reason string) {
 	p.add(name, fmt.Sprintf("%s is not set; it should be %s: %s", name, want(name), reason))
 }
 
-func (p *problems) add(name, text string) {
+// add adds text for the setting name, unless it has a problem already.
+func (p *findings) add(name, text string) {
 	if p.named[name] {
 		return
 	}
@@ -61,8 +67,8 @@ func (p *problems) add(name, text string) {
 	p.found = append(p.found, text)
 }
 
-// addParsing notes the settings that the env package could not parse.
-func (p *problems) addParsing(err error) {
+// addParsing adds the settings that the env package could not parse.
+func (p *findings) addParsing(err error) {
 	var all env.AggregateError
 	if err == nil {
 		return
@@ -77,51 +83,44 @@ func (p *problems) addParsing(err error) {
 			p.found = append(p.found, err.Error())
 			continue
 		}
-		field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
-		p.wrong(field.Tag.Get("env"), "")
+		f, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
+		p.wrong(f.Tag.Get("env"), "")
 	}
 }
 
-func (p *problems) err() error {
+// err returns the problems as an *Error, or nil if there are none.
+func (p *findings) err() error {
 	if len(p.found) == 0 {
 		return nil
 	}
 	return &Error{Problems: p.found}
 }
 
-// holds returns what the setting name holds, by its length alone if that is or may contain a password.
-func (p *problems) holds(name string) string {
+// describe returns the value of the setting name, or only its length if it is or may contain a password.
+func (p *findings) describe(name string) string {
 	value := p.values[name]
 	switch {
 	case value == "":
 		return "is not set"
 	case field(name).Type == reflect.TypeFor[Secret]():
 		return fmt.Sprintf("is set (%d bytes)", len(value))
-	case mayHoldPassword(value):
+	case mayContainPassword(value):
 		return fmt.Sprintf("is set (%s)", withheld(value))
 	default:
 		return fmt.Sprintf("is %q", value)
 	}
 }
 
-// mayHoldPassword reports whether a value that should hold none may contain a password, as a URL of Redis does.
-func mayHoldPassword(value string) bool {
+// mayContainPassword reports whether the value of a setting that is no secret may contain a password, as a URL
+// of Redis does.
+func mayContainPassword(value string) bool {
 	return strings.Contains(value, "@") || strings.Contains(value, "://")
 }
 
-// withheld returns what is shown in place of such a value.
+// withheld returns what is shown instead of such a value.
 func withheld(value string) string {
 	return fmt.Sprintf("%d bytes, not shown because it may contain a password", len(value))
 }
 
+// want returns what the value of the setting name should be.
 func want(name string) string { return field(name).Tag.Get("want") }
-
-// field returns the field of Config that the setting name is read into.
-func field(name string) reflect.StructField {
-	for field := range reflect.TypeFor[Config]().Fields() {
-		if field.Tag.Get("env") == name {
-			return field
-		}
-	}
-	panic("config: no setting is named " + name)
-}

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// redis works out where Redis is. One of REDIS_HOST, REDIS_URL, REDIS_CLUSTER_NODES and
-// REDIS_SENTINELS names it; none of them means the embedded one.
-func (c *Config) redis(p *problems) Redis {
+// findRedis returns the Redis that the settings specify by exactly one of REDIS_HOST, REDIS_URL,
+// REDIS_CLUSTER_NODES and REDIS_SENTINELS. If none of them is set, it is the embedded one.
+func (c *Config) findRedis(p *findings) Redis {
 	r := Redis{
 		Username: c.RedisUsername,
 		Password: c.RedisPassword,
@@ -18,9 +18,9 @@ func (c *Config) redis(p *problems) Redis {
 	}
 	switch named := c.redisNames(); {
 	case len(named) == 0:
-		c.checkNothingForNone(p)
+		c.checkNoOtherSettings(p)
 	case len(named) > 1:
-		p.wrong(named[1], "it names a Redis and so does "+named[0]+"; keep one of them")
+		p.wrong(named[1], named[0]+" specifies a Redis as well; keep one of them")
 	case named[0] == "REDIS_HOST":
 		p.check(isHost(c.RedisHost), "REDIS_HOST")
 		p.check(c.RedisPort > 0, "REDIS_PORT")
@@ -33,9 +33,10 @@ func (c *Config) redis(p *problems) Redis {
 		r.Addrs, r.Cluster = c.RedisClusterNodes, true
 	case named[0] == "REDIS_SENTINELS":
 		p.check(areAddrs(c.RedisSentinels), "REDIS_SENTINELS")
-		r.Addrs, r.SentinelMaster, r.SentinelPassword = c.RedisSentinels, c.RedisSentinelMaster, c.RedisSentinelPassword
+		r.Addrs, r.SentinelMaster = c.RedisSentinels, c.RedisSentinelMaster
+		r.SentinelPassword = c.RedisSentinelPassword
 		if c.RedisSentinelMaster == "" {
-			p.missing("REDIS_SENTINEL_MASTER", "the sentinels may watch several")
+			p.missing("REDIS_SENTINEL_MASTER", "the sentinels may watch several masters")
 		}
 	}
 	p.check(len(c.RedisSentinels) > 0 || c.RedisSentinelMaster == "", "REDIS_SENTINEL_MASTER")
@@ -44,7 +45,7 @@ func (c *Config) redis(p *problems) Redis {
 	return r
 }
 
-// redisNames lists the settings in use that name a Redis.
+// redisNames lists the settings that specify a Redis.
 func (c *Config) redisNames() []string {
 	var named []string
 	for _, name := range []struct {
@@ -63,18 +64,18 @@ func (c *Config) redisNames() []string {
 	return named
 }
 
-// checkNothingForNone refuses the settings of a Redis that nothing names. The original would connect
-// to 127.0.0.1 then, and an embedded Redis in its place would be a surprise.
-func (c *Config) checkNothingForNone(p *problems) {
+// checkNoOtherSettings rejects settings of a Redis that is not specified. The original would connect to
+// 127.0.0.1, so starting an embedded Redis instead would be a surprise.
+func (c *Config) checkNoOtherSettings(p *findings) {
 	for _, name := range []string{"REDIS_PORT", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_DB", "REDIS_TLS"} {
 		if p.values[name] != "" {
-			p.missing("REDIS_HOST", name+" is set, so a Redis is meant (the original's default is 127.0.0.1)")
+			p.missing("REDIS_HOST", name+" is set, but no Redis is specified (the original uses 127.0.0.1)")
 		}
 	}
 }
 
-// readURL takes what REDIS_URL holds. What it says must not be said by another setting too.
-func (c *Config) readURL(p *problems, r *Redis) {
+// readURL sets the fields of r that REDIS_URL contains. No other setting may specify them as well.
+func (c *Config) readURL(p *findings, r *Redis) {
 	u, err := url.Parse(string(c.RedisURL))
 	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.RawQuery != "" || u.Fragment != "" {
 		p.wrong("REDIS_URL", "")
@@ -89,25 +90,26 @@ func (c *Config) readURL(p *problems, r *Redis) {
 	p.check(areAddrs(r.Addrs), "REDIS_URL")
 
 	password, _ := u.User.Password()
-	c.once(p, "REDIS_USERNAME", u.User.Username() != "", func() { r.Username = u.User.Username() })
-	c.once(p, "REDIS_PASSWORD", password != "", func() { r.Password = Secret(password) })
+	takeFromURL(p, "REDIS_USERNAME", u.User.Username() != "", func() { r.Username = u.User.Username() })
+	takeFromURL(p, "REDIS_PASSWORD", password != "", func() { r.Password = Secret(password) })
 	if db := strings.Trim(u.Path, "/"); db != "" {
 		n, err := strconv.Atoi(db)
 		p.check(err == nil && n >= 0, "REDIS_URL")
-		c.once(p, "REDIS_DB", true, func() { r.DB = n })
+		takeFromURL(p, "REDIS_DB", true, func() { r.DB = n })
 	}
 }
 
-// once takes a value from REDIS_URL, if it has one, unless the setting name holds one as well.
-func (c *Config) once(p *problems, name string, has bool, take func()) {
+// takeFromURL calls take if REDIS_URL has a value for the setting name, and adds a problem if that is set as well.
+func takeFromURL(p *findings, name string, has bool, take func()) {
 	switch {
 	case has && p.values[name] != "":
-		p.wrong(name, "REDIS_URL says it too; keep one of them")
+		p.wrong(name, "REDIS_URL specifies it as well; keep one of them")
 	case has:
 		take()
 	}
 }
 
+// areAddrs reports whether each of addrs is a host and a port.
 func areAddrs(addrs []string) bool {
 	for _, addr := range addrs {
 		host, port, err := net.SplitHostPort(addr)
@@ -118,12 +120,13 @@ func areAddrs(addrs []string) bool {
 	return true
 }
 
+// isPort reports whether s is a port from 1 to 65535.
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && n > 0
 }
 
-// isHost tells whether s is an IP address or can be a host's name.
+// isHost reports whether s is an IP address or can be a host name.
 func isHost(s string) bool {
 	if net.ParseIP(s) != nil {
 		return true

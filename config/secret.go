@@ -21,18 +21,19 @@ func (s Secret) GoString() string { return s.String() }
 // MarshalText masks the secret.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// weakSecret is the length in bytes under which production refuses a secret: HS256 asks for a key
-// as long as its hash (RFC 7518, section 3.2).
+// weakSecret is the length in bytes below which production rejects a secret: HS256 requires a key as long as its
+// hash (RFC 7518, section 3.2).
 const weakSecret = 32
 
-// checkSecrets refuses to start without a secret where the original would start and refuse every
-// token, with a secret that is a key of another algorithm, and on a weak one in production.
-func (c *Config) checkSecrets(p *problems) {
+// checkSecrets rejects a missing secret, with which the original would start and reject every token, a secret that
+// is a key of another algorithm, and in production a short one.
+func (c *Config) checkSecrets(p *findings) {
 	if c.JWTSecret == "" && (c.Production() || !c.Redis.Embedded()) {
 		p.missing("JWT_SECRET", "without it no token can be signed or checked")
 	}
 	const asymmetric = "it is a key or a certificate in PEM or DER form, and anyone who has its public key could " +
-		"sign tokens (this service signs with HS256 alone); set a random secret, such as that of openssl rand -base64 48"
+		"sign tokens (this service signs only with HS256); " +
+		"set a random secret, such as that of openssl rand -base64 48"
 	const short = "a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true starts all the same)"
 	for _, s := range []struct {
 		name   string
@@ -47,6 +48,7 @@ func (c *Config) checkSecrets(p *problems) {
 	}
 }
 
+// isWeak reports whether s is too short for production.
 func isWeak(s Secret) bool { return s != "" && len(s) < weakSecret }
 
 // isKey reports whether a secret is a PEM block, however its lines are joined, the base64 of one, or the base64
@@ -65,16 +67,16 @@ func isKey(secret string) bool {
 	return hasPEM(string(der)) || isPKIX == nil || isPKCS1 == nil || isCertificate == nil
 }
 
-// plainBase64 drops what base64 may be wrapped in, and takes the URL alphabet for the standard one.
+// plainBase64 removes what may surround base64 and replaces the URL alphabet by the standard one.
 var plainBase64 = strings.NewReplacer(`\n`, "", `\r`, "", "\n", "", "\r", "", "\t", "", " ", "",
 	`"`, "", `'`, "", "=", "", "-", "+", "_", "/")
 
-// hasPEM reports whether text has the beginning of a PEM block, or of an SSH2 one.
+// hasPEM reports whether text contains the beginning of a PEM block, or of an SSH2 one.
 func hasPEM(text string) bool {
 	return strings.Contains(text, "-----BEGIN") || strings.Contains(text, "---- BEGIN")
 }
 
-// warnOfSpace warns of secrets whose ends may get lost on the way to another service.
+// warnOfSpace warns of secrets whose first or last characters another service may remove.
 func (c *Config) warnOfSpace() {
 	config := reflect.ValueOf(*c)
 	for field := range config.Type().Fields() {
@@ -92,4 +94,5 @@ func (c *Config) warnOfSpace() {
 	}
 }
 
+// isSpace reports whether r is white space or a byte order mark.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }

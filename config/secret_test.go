@@ -24,7 +24,7 @@ import (
 var line64 = regexp.MustCompile(".{1,64}")
 
 // TestKeyAsSecret has keys and certificates in the forms that people give them in the environment and in .env
-// files. None of them starts the service, in no NODE_ENV.
+// files. The service starts with none of them, whatever NODE_ENV is.
 func TestKeyAsSecret(t *testing.T) {
 	t.Parallel()
 	for kind, block := range keys(t) {

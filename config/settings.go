@@ -1,92 +1,129 @@
 package config
 
 import (
-	"fmt"
-	"log/slog"
 	"reflect"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 )
 
-// Setting is one setting as it is in effect.
-type Setting struct {
-	Name string
-	// Value is in the form that the setting is written in, "" for none. A secret, or what may contain one, is
-	// masked.
-	Value string
+// Config has every setting of the service. The tags of a field are the name of its environment variable, its
+// default, and what the value should be, for messages about a wrong one.
+type Config struct {
+	// NodeEnv turns on the rules for production if it is exactly "production", as in the original.
+	NodeEnv string `env:"NODE_ENV"`
+
+	// Host is the address to listen on. Empty means every interface. With the embedded Redis the default is
+	// "localhost".
+	Host string `env:"HOST" want:"a host name or an IP address, without a port"`
+	Port uint16 `env:"PORT" envDefault:"3000" want:"a port from 0 to 65535 (0: any free one)"`
+	// RoutePrefix is the beginning of every route except the probes and /openapi.json. It is "" for the root.
+	RoutePrefix string `env:"ROUTE_PREFIX" envDefault:"/api/auth" want:"a path like /api/auth: letters, digits, ._~-"`
+
+	// JWTSecret signs tokens. Its bytes are used as they are, as in the original.
+	JWTSecret Secret `env:"JWT_SECRET" want:"the secret that signs the tokens, 32 bytes or more"`
+	// JWTSecretPrevious only verifies tokens, while the secret is being changed.
+	JWTSecretPrevious Secret `env:"JWT_SECRET_PREVIOUS" want:"a second secret to verify tokens, 32 bytes or more"`
+
+	JWTExpiresIn Lifetime `env:"JWT_EXPIRES_IN" envDefault:"1d" want:"a whole number with d, h, m or s, up to 3650d"`
+
+	JWTAllowWeakSecret bool `env:"JWT_ALLOW_WEAK_SECRET" envDefault:"false" want:"true or false"`
+
+	RedisHost string `env:"REDIS_HOST" want:"a host name or an IP address, without a port"`
+	RedisPort uint16 `env:"REDIS_PORT" envDefault:"6379" want:"a port from 1 to 65535"`
+	RedisURL  Secret `env:"REDIS_URL" want:"redis://user:password@host:port/db or rediss:// for TLS, no query"`
+
+	RedisUsername string `env:"REDIS_USERNAME" want:"the name of an ACL user"`
+	RedisPassword Secret `env:"REDIS_PASSWORD" want:"the password of Redis"`
+	RedisDB       int    `env:"REDIS_DB" envDefault:"0" want:"a database number, 0 or more (0 only in a cluster)"`
+	RedisTLS      bool   `env:"REDIS_TLS" envDefault:"false" want:"true or false"`
+
+	RedisClusterNodes     List   `env:"REDIS_CLUSTER_NODES" want:"host:port,host:port"`
+	RedisSentinels        List   `env:"REDIS_SENTINELS" want:"host:port,host:port"`
+	RedisSentinelMaster   string `env:"REDIS_SENTINEL_MASTER" want:"the master's name, with REDIS_SENTINELS"`
+	RedisSentinelPassword Secret `env:"REDIS_SENTINEL_PASSWORD" want:"the sentinels' password, with REDIS_SENTINELS"`
+
+	RedisTimeout time.Duration `env:"REDIS_TIMEOUT" envDefault:"300ms" want:"a duration such as 300ms, 10ms to 1m"`
+
+	RedisWaitReplicas int     `env:"REDIS_WAIT_REPLICAS" envDefault:"0" want:"a number of replicas, 0 or more"`
+	RevocationEpoch   Keyword `env:"REVOCATION_EPOCH" envDefault:"adopt" want:"adopt or expect"`
+
+	CookieName string `env:"COOKIE_NAME" envDefault:"token" want:"a cookie name of letters, digits and !#$%&'*+-.^_|~"`
+
+	CookieDomain   string  `env:"COOKIE_DOMAIN" want:"a domain such as example.com"`
+	CookieSameSite Keyword `env:"COOKIE_SAMESITE" envDefault:"strict" want:"strict, lax or none"`
+	CookieSecure   bool    `env:"COOKIE_SECURE" envDefault:"true" want:"true or false"`
+
+	CORSOrigins List `env:"CORS_ORIGINS" want:"origins such as https://app.example.com, separated by commas, no *"`
+
+	TrustedProxies Prefixes `env:"TRUSTED_PROXIES" want:"IP addresses or networks (10.0.0.0/8), separated by commas"`
+
+	Registration Keyword `env:"REGISTRATION" envDefault:"open" want:"open or closed"`
+	LoginLimit   Limit   `env:"LOGIN_LIMIT" envDefault:"10/1m" want:"failures and a duration, such as 10/1m, or off"`
+	BcryptCost   int     `env:"BCRYPT_COST" envDefault:"10" want:"a bcrypt cost from 4 to 20"`
+
+	MetricsAddr string  `env:"METRICS_ADDR" want:"host:port, such as 127.0.0.1:9090 or :9090"`
+	LogLevel    Level   `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error"`
+	LogFormat   Keyword `env:"LOG_FORMAT" want:"text or json"`
+
+	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" want:"a duration such as 5s, 0s to 10m"`
+	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" want:"a duration such as 10s, 1ms to 10m"`
+
+	// Redis is the Redis that the REDIS_ settings specify.
+	Redis Redis `env:"-"`
+	// Warnings are findings that do not prevent the start but should be logged.
+	Warnings []string `env:"-"`
 }
 
-// Settings returns every setting that is in effect, defaults too, in the order of Config.
-func (c *Config) Settings() []Setting {
-	var settings []Setting
-	config := reflect.ValueOf(*c)
-	for field := range config.Type().Fields() {
-		if name := field.Tag.Get("env"); name != "-" {
-			settings = append(settings, Setting{name, text(config.FieldByIndex(field.Index).Interface())})
-		}
-	}
-	return settings
+// The values of the settings that are keywords.
+const (
+	EpochAdopt         Keyword = "adopt"
+	EpochExpect        Keyword = "expect"
+	SameSiteStrict     Keyword = "strict"
+	SameSiteLax        Keyword = "lax"
+	SameSiteNone       Keyword = "none"
+	RegistrationOpen   Keyword = "open"
+	RegistrationClosed Keyword = "closed"
+	LogText            Keyword = "text"
+	LogJSON            Keyword = "json"
+)
+
+// Production reports whether the rules for production apply.
+func (c *Config) Production() bool { return c.NodeEnv == "production" }
+
+// Redis is the address of Redis and the credentials for it.
+type Redis struct {
+	Addrs            []string // host:port; none for the embedded Redis
+	Cluster          bool
+	SentinelMaster   string // set if Addrs are sentinels
+	SentinelPassword Secret
+	Username         string
+	Password         Secret
+	DB               int
+	TLS              bool
 }
 
-// text writes a setting's value as UnmarshalText and its kin read it.
-func text(value any) string {
-	switch v := value.(type) {
-	case Secret:
-		if v == "" {
-			return ""
+// Embedded reports whether no Redis is specified, so that one inside the process is used.
+func (r Redis) Embedded() bool { return len(r.Addrs) == 0 }
+
+// field returns the field of Config that the setting name is read into.
+func field(name string) reflect.StructField {
+	for f := range reflect.TypeFor[Config]().Fields() {
+		if f.Tag.Get("env") == name {
+			return f
 		}
-		return fmt.Sprintf("(secret, %d bytes)", len(v))
-	case string:
-		if mayHoldPassword(v) {
-			return "(" + withheld(v) + ")"
-		}
-		return v
-	case List:
-		return strings.Join(v, ",")
-	case Prefixes:
-		parts := make([]string, len(v))
-		for i, prefix := range v {
-			parts[i] = prefix.String()
-		}
-		return strings.Join(parts, ",")
-	case Level:
-		return strings.ToLower(slog.Level(v).String())
-	case Lifetime:
-		return v.String()
-	case Limit:
-		if v == (Limit{}) {
-			return "off"
-		}
-		return strconv.Itoa(v.Failures) + "/" + short(v.Per)
-	case time.Duration:
-		return short(v)
-	default:
-		return fmt.Sprint(v)
 	}
+	panic("config: there is no setting " + name)
 }
 
-// short writes 1m0s as 1m.
-func short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
+// isSetting reports whether the service reads a setting of this name.
+func isSetting(name string) bool { return slices.Contains(settingNames, name) }
 
-// String returns the lifetime with the largest unit that it is a whole number of.
-func (l Lifetime) String() string {
-	for _, unit := range []struct {
-		length time.Duration
-		name   string
-	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
-		if length := time.Duration(l); length%unit.length == 0 {
-			return strconv.Itoa(int(length/unit.length)) + unit.name
+// settingNames has the names of all settings.
+var settingNames = func() (names []string) {
+	for f := range reflect.TypeFor[Config]().Fields() {
+		if name := f.Tag.Get("env"); name != "-" {
+			names = append(names, name)
 		}
 	}
-	return strconv.Itoa(int(time.Duration(l)/time.Second)) + "s"
-}
+	return names
+}()

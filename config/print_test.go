@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestSettings reads back what Settings has written, and finds no secret in it.
+// TestSettings loads the output of Settings again, and wants no secret in it.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	for _, environment := range []string{
@@ -38,10 +38,10 @@ func TestSettings(t *testing.T) {
 				value = values[setting.Name]
 			}
 			if setting.Name == "REDIS_PORT" && c.RedisHost == "" {
-				continue // names no Redis alone
+				continue // does not specify a Redis by itself
 			}
 			if (setting.Name == "REDIS_DB" || setting.Name == "REDIS_TLS") && !strings.Contains(environment, setting.Name) {
-				continue // likewise
+				continue // nor do these
 			}
 			again = append(again, setting.Name+"="+value)
 		}

@@ -1,0 +1,35 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// TestRedis wants the Redis that each way to specify one results in.
+func TestRedis(t *testing.T) {
+	t.Parallel()
+	for env, want := range map[string]Redis{
+		"":                     {},
+		"REDIS_HOST=":          {},
+		"REDIS_HOST=127.0.0.1": {Addrs: []string{"127.0.0.1:6379"}},
+		"REDIS_HOST=::1 REDIS_PORT=7000 REDIS_PASSWORD=p REDIS_DB=2": {Addrs: []string{"[::1]:7000"}, Password: "p", DB: 2},
+		"REDIS_HOST=my_redis.svc REDIS_TLS=true":                     {Addrs: []string{"my_redis.svc:6379"}, TLS: true},
+		"REDIS_URL=redis://cache":                                    {Addrs: []string{"cache:6379"}},
+		"REDIS_URL=redis://u:p%40%2F@[::1]:7000/4":                   {Addrs: []string{"[::1]:7000"}, Username: "u", Password: "p@/", DB: 4},
+		"REDIS_URL=rediss://:p@cache/":                               {Addrs: []string{"cache:6379"}, Password: "p", TLS: true},
+		"REDIS_URL=redis://cache REDIS_USERNAME=u REDIS_PASSWORD=p REDIS_DB=1 REDIS_TLS=true": {
+			Addrs: []string{"cache:6379"}, Username: "u", Password: "p", DB: 1, TLS: true,
+		},
+		"REDIS_CLUSTER_NODES=a:1":                            {Addrs: []string{"a:1"}, Cluster: true},
+		"REDIS_CLUSTER_NODES=a:1,b:2 REDIS_PASSWORD=p":       {Addrs: []string{"a:1", "b:2"}, Cluster: true, Password: "p"},
+		"REDIS_SENTINELS=a:1 REDIS_SENTINEL_MASTER=mymaster": {Addrs: []string{"a:1"}, SentinelMaster: "mymaster"},
+	} {
+		c, err := Load("", append(strings.Fields(env), "JWT_SECRET="+strong))
+		if err != nil {
+			t.Errorf("%s: %v", env, err)
+		} else if !reflect.DeepEqual(c.Redis, want) {
+			t.Errorf("%s: %+v, want %+v", env, c.Redis, want)
+		}
+	}
+}
