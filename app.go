@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -18,30 +19,22 @@ import (
 	"gin-auth/session"
 )
 
-// app is the service behind its listener.
+// app is the service without its listener.
 type app struct {
 	handler http.Handler
 	health  *controllers.Health
 	metrics *prometheus.Registry
 }
 
-// newApp puts the service together.
+// newApp wires the service together.
 func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
-	secret := string(cfg.JWTSecret)
-	if secret == "" {
-		secret = rand.Text() + rand.Text() // the embedded Redis only: else config has refused
-	}
 	cookie := session.Cookie{
 		Name:     cfg.CookieName,
 		Domain:   cfg.CookieDomain,
 		SameSite: sameSite[cfg.CookieSameSite],
 		Secure:   cfg.CookieSecure,
 	}
-	sessions, err := session.New(session.Options{
-		Secrets:  []string{secret, string(cfg.JWTSecretPrevious)},
-		Lifetime: time.Duration(cfg.JWTExpiresIn),
-		Cookie:   cookie,
-	})
+	sessions, err := newSessions(cfg, cookie)
 	if err != nil {
 		return nil, err
 	}
@@ -55,17 +48,8 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 	}
 	health := &controllers.Health{Redis: store}
 	handler, err := routes.New(routes.Options{
-		Prefix: cfg.RoutePrefix,
-		Auth: &controllers.Auth{
-			Sessions:           sessions,
-			Revoker:            store,
-			Clock:              store,
-			Users:              store,
-			Passwords:          controllers.NewPasswords(cfg.BcryptCost),
-			Limiter:            store,
-			Log:                log,
-			RegistrationClosed: cfg.Registration == config.RegistrationClosed,
-		},
+		Prefix:         cfg.RoutePrefix,
+		Auth:           newAuth(cfg, sessions, store, log),
 		Health:         health,
 		Guard:          middleware.Auth(sessions, store),
 		Origins:        cfg.CORSOrigins,
@@ -82,24 +66,52 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 	return &app{handler: handler, health: health, metrics: registry}, nil
 }
 
+func newSessions(cfg *config.Config, cookie session.Cookie) (*session.Sessions, error) {
+	secret := string(cfg.JWTSecret)
+	if secret == "" {
+		secret = rand.Text() + rand.Text() // only with the embedded Redis: otherwise config rejects it
+	}
+	return session.New(session.Options{
+		Secrets:  []string{secret, string(cfg.JWTSecretPrevious)},
+		Lifetime: time.Duration(cfg.JWTExpiresIn),
+		Cookie:   cookie,
+	})
+}
+
+func newAuth(cfg *config.Config, sessions *session.Sessions, store *db.DB, log *slog.Logger) *controllers.Auth {
+	return &controllers.Auth{
+		Sessions:           sessions,
+		Revoker:            store,
+		Clock:              store,
+		Users:              store,
+		Passwords:          controllers.NewPasswords(cfg.BcryptCost),
+		Limiter:            store,
+		Log:                log,
+		RegistrationClosed: cfg.Registration == config.RegistrationClosed,
+	}
+}
+
 var sameSite = map[config.Keyword]http.SameSite{
 	config.SameSiteStrict: http.SameSiteStrictMode,
 	config.SameSiteLax:    http.SameSiteLaxMode,
 	config.SameSiteNone:   http.SameSiteNoneMode,
 }
 
-// sayEmbedded says that nothing is kept, and how to see the whole flow.
-func sayEmbedded(out io.Writer, log *slog.Logger, cfg *config.Config, port int) {
-	log.Warn("no Redis is named (REDIS_HOST): an embedded one is running, and all users and logouts are gone when this process ends")
-	root := fmt.Sprintf("http://localhost:%d", port)
+// introduce says that the embedded Redis keeps nothing, and how to try the service.
+func introduce(out io.Writer, log *slog.Logger, cfg *config.Config, address net.Addr) {
+	log.Warn("no Redis is named (REDIS_HOST): an embedded one is running, " +
+		"and all users and logouts are gone when this process ends")
+	_, port, _ := net.SplitHostPort(address.String())
+	root := "http://" + net.JoinHostPort("localhost", port)
 	_, _ = fmt.Fprintf(out, flow, root+cfg.RoutePrefix, root)
 }
 
 const flow = `
-Register and log in; see what the cookie opens, and log out; then try the old cookie, in a browser at
+Register and log in; request a protected route and log out; then try the old cookie. In a browser at
 %[2]s/ or here:
 
-  curl -w '\n' -c cookies.txt -H 'Content-Type: application/json' -d '{"username":"ada","email":"ada@example.com","password":"correct horse"}' %[1]s/{register,login}
+  curl -w '\n' -c cookies.txt -H 'Content-Type: application/json' \
+    -d '{"username":"ada","email":"ada@example.com","password":"correct horse"}' %[1]s/{register,login}
   curl -w '\n' -b cookies.txt %[1]s/{me,logout}
   curl -w '\n' -b cookies.txt %[1]s/me
 

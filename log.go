@@ -22,7 +22,7 @@ const (
 	logFlushTimeout = time.Second
 )
 
-// newLog returns a logger that writes to out as cfg says.
+// newLog returns a logger that writes to out, in the format and from the level that cfg names.
 func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
 	if cfg.LogFormat == config.LogJSON {
@@ -31,17 +31,17 @@ func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, options))
 }
 
-// logWriter passes lines on to out, in order, and never blocks: one goroutine writes them. Lines that do not fit
-// into the queue, or that out does not take, are dropped and counted.
+// logWriter writes lines to out, in order and without blocking: one goroutine writes them. Lines that do not fit into
+// the queue, or that cannot be written, are dropped and counted.
 type logWriter struct {
 	out     io.Writer
 	dropped prometheus.Counter
-	inLine  bool          // out ends with a part of a line; run's alone
+	inLine  bool          // out ends with a part of a line; only run uses it
 	done    chan struct{} // closed when nothing is left to write after Close
 
 	mu      sync.Mutex
 	wake    sync.Cond    // there is a line, or closing is set
-	log     *slog.Logger // reports dropped lines; nil for nobody
+	log     *slog.Logger // reports dropped lines, nil for none
 	queue   []byte
 	writing int  // bytes that were taken from the queue and are not yet written
 	full    bool // a line did not fit, and more than half of the queue is still to be written
@@ -64,17 +64,17 @@ func newLogWriter(out io.Writer) *logWriter {
 	return w
 }
 
-// reportTo has dropped lines reported to log, once each time the reader is back.
+// reportTo makes w report dropped lines to log, once each time the reader is back.
 func (w *logWriter) reportTo(log *slog.Logger) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.log = log
 }
 
-// Write queues one line or several that belong together. It never fails: there is nobody to report it to.
+// Write queues one line, or several that belong together. It never returns an error.
 //
-// A full queue takes lines again when half of it is written. So a reader that is only slow causes one gap now and
-// then, each with its report, and not a gap after every few lines.
+// A full queue accepts lines again when half of it is written. So a reader that is only slow causes a few long gaps,
+// each with its report, instead of a gap after every few lines.
 func (w *logWriter) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,7 +115,7 @@ func (w *logWriter) run() {
 	defer close(w.done)
 	var batch []byte
 	for {
-		if batch = w.take(batch); len(batch) == 0 {
+		if batch = w.dequeue(batch); len(batch) == 0 {
 			return
 		}
 		for rest := batch; len(rest) > 0; {
@@ -126,8 +126,8 @@ func (w *logWriter) run() {
 	}
 }
 
-// take waits for lines and returns them, or none after Close. The queue goes on in the memory of spare.
-func (w *logWriter) take(spare []byte) []byte {
+// dequeue waits for lines and returns them, or none after Close. The queue uses the memory of spare next.
+func (w *logWriter) dequeue(spare []byte) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(w.queue) == 0 && !w.closing {
@@ -152,8 +152,8 @@ func writeLen(lines []byte) int {
 	return len(lines)
 }
 
-// write writes lines and returns how many bytes out took. If it took a part of a line, the next ones begin on a
-// line of their own.
+// write writes lines and returns how many bytes were written. If a part of a line was written, the next lines begin
+// on a new line.
 func (w *logWriter) write(lines []byte) int {
 	if w.inLine {
 		if _, err := w.out.Write(newline); err != nil {
@@ -165,8 +165,8 @@ func (w *logWriter) write(lines []byte) int {
 	return n
 }
 
-// wrote notes that the first n bytes of lines are written and the rest is lost. When the reader is back, it
-// reports the lines that were dropped.
+// wrote records that the first n bytes of lines are written and the rest is lost. When the reader is back, it reports
+// the lines that were dropped.
 func (w *logWriter) wrote(lines []byte, n int) {
 	w.mu.Lock()
 	w.writing -= len(lines)

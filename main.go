@@ -1,5 +1,5 @@
-// Gin-auth logs users in and out: a JSON Web Token in an HttpOnly cookie, and a blacklist in Redis that
-// makes logout real. See README.md.
+// Gin-auth logs users in and out, with a JSON Web Token in an HttpOnly cookie and a blacklist in Redis that makes
+// logout real. See README.md.
 package main
 
 import (
@@ -61,11 +61,7 @@ func serve(ctx context.Context, stderr *logWriter) error {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err := store.Close(); err != nil {
-			log.Error("closing the DB failed", "error", err.Error())
-		}
-	}()
+	defer closeDB(store, log)
 	app, err := newApp(cfg, store, log)
 	if err != nil {
 		return err
@@ -85,13 +81,19 @@ func serve(ctx context.Context, stderr *logWriter) error {
 	}
 	log.Info("listening", "address", listener.Addr().String(), "prefix", cfg.RoutePrefix)
 	if cfg.Redis.Embedded() {
-		sayEmbedded(stderr, log, cfg, listener.Addr().(*net.TCPAddr).Port)
+		introduce(stderr, log, cfg, listener.Addr())
 	}
 	return serveOn(ctx, cfg, app, listener, log)
 }
 
-// serveOn answers requests until ctx ends. Then /readyz says 503 for cfg.ShutdownDelay, so that load
-// balancers turn away, and requests under way get cfg.ShutdownTimeout to end.
+func closeDB(store *db.DB, log *slog.Logger) {
+	if err := store.Close(); err != nil {
+		log.Error("closing the DB failed", "error", err.Error())
+	}
+}
+
+// serveOn answers requests until ctx ends. Then /readyz answers 503 for cfg.ShutdownDelay, so that load balancers send
+// no more requests, and requests under way get cfg.ShutdownTimeout to end.
 func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Listener, log *slog.Logger) error {
 	server := newServer(app.handler, log)
 	failed := make(chan error, 1)
@@ -109,18 +111,19 @@ func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Lis
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close()
-		return fmt.Errorf("shutting down: some requests did not end within %s (SHUTDOWN_TIMEOUT): %w", cfg.ShutdownTimeout, err)
+		return fmt.Errorf("shutting down: some requests did not end within %s (SHUTDOWN_TIMEOUT): %w",
+			cfg.ShutdownTimeout, err)
 	}
 	log.Info("stopped")
 	return nil
 }
 
-// newServer returns a server that no client can hold up. A head of more than about 16 KiB is refused,
-// as by Node: net/http adds 4 KiB to what it is given.
+// newServer returns a server with timeouts, so that no client can keep it busy. A head of more than about 16 KiB is
+// rejected, as by Node: net/http adds 4 KiB to MaxHeaderBytes.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler,
-		// OPTIONS * is answered by our own routes, as all else.
+		// OPTIONS * is answered by our own routes like every other request.
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            3 * time.Second,
 		ReadTimeout:                  5 * time.Second,
@@ -142,7 +145,7 @@ func listen(cfg *config.Config) (net.Listener, error) {
 	return listener, nil
 }
 
-// openDB opens the DB that cfg names; one that serves watches Redis.
+// openDB opens the DB that cfg names. watch is for serving.
 func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
 	advice := ""
 	if !cfg.Production() && cfg.RedisHost != "" {

@@ -98,7 +98,9 @@ func (d *DB) sendToNode(ctx context.Context, batch []*lookup) error {
 	if len(redirected) == 0 {
 		return nil
 	}
-	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) { replies = addLookups(ctx, p, redirected) }); err != nil {
+	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
+		replies = addLookups(ctx, p, redirected)
+	}); err != nil {
 		return err
 	}
 	for i, q := range redirected {

@@ -73,18 +73,25 @@ func newMetrics() *metrics {
 
 // Register registers what the DB measures and knows of Redis.
 func (d *DB) Register(registry prometheus.Registerer) error {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	m := d.metrics
+	collectors := append(d.gauges(), m.exchanges, m.batchSize, m.overloaded, m.revocations, m.outages)
+	for _, collector := range collectors {
+		if err := registry.Register(collector); err != nil {
+			return fmt.Errorf("registering Redis's metrics: %w", err)
+		}
 	}
-	for _, collector := range []prometheus.Collector{
-		d.metrics.exchanges, d.metrics.batchSize, d.metrics.overloaded, d.metrics.revocations, d.metrics.outages,
-		gauge("gin_auth_redis_up", "1 while Redis answers, as far as is known, else 0.", func() float64 {
+	return nil
+}
+
+func (d *DB) gauges() []prometheus.Collector {
+	return []prometheus.Collector{
+		gauge("gin_auth_redis_up", "1 while Redis answers, as far as is known, otherwise 0.", func() float64 {
 			d.state.mu.Lock()
 			defer d.state.mu.Unlock()
 			return number(d.state.up)
 		}),
-		gauge("gin_auth_redis_breakers_open", "Circuit breakers that are open, so that requests are rejected at once because "+
-			"Redis is unavailable: one, or one per node of a cluster.", func() float64 {
+		gauge("gin_auth_redis_breakers_open", "Circuit breakers that are open, so that requests are rejected at once "+
+			"because Redis is unavailable: one, or one per node of a cluster.", func() float64 {
 			open := number(d.breaker.isOpen())
 			d.batchers.Range(func(_, b any) bool {
 				open += number(b.(*batcher).breaker.isOpen()) //nolint:forcetypeassert // batchers has no other values
@@ -92,17 +99,17 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 			})
 			return open
 		}),
-		gauge("gin_auth_redis_risks", "Reasons why this Redis can lose logouts or lacks rights: see the log.", func() float64 {
+		gauge("gin_auth_redis_risks", "Reasons why Redis can lose logouts or lacks rights: see the log.", func() float64 {
 			d.state.mu.Lock()
 			defer d.state.mu.Unlock()
 			return float64(len(d.state.risks))
 		}),
-		gauge("gin_auth_epoch_unprotected", "1 while a lost blacklist would go unnoticed, else 0.", func() float64 {
+		gauge("gin_auth_epoch_unprotected", "1 while a lost blacklist would go unnoticed, otherwise 0.", func() float64 {
 			_, _, err := d.epoch.current()
 			return number(err != nil || d.cluster())
 		}),
-		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are rejected: when the blacklist was "+
-			"last lost, or revoke-all was run; 0 for never. Absent until it is known.", func() (float64, bool) {
+		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are rejected: when the "+
+			"blacklist was last lost, or revoke-all was run; 0 for never. Absent until it is known.", func() (float64, bool) {
 			cut, known, _ := d.epoch.current()
 			return float64(cut), known
 		}),
@@ -111,12 +118,11 @@ func (d *DB) Register(registry prometheus.Registerer) error {
 			skew, known := d.Skew()
 			return skew.Seconds(), known
 		}),
-	} {
-		if err := registry.Register(collector); err != nil {
-			return fmt.Errorf("registering Redis's metrics: %w", err)
-		}
 	}
-	return nil
+}
+
+func gauge(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }
 
 // knownGauge is a gauge that is exported only while its value is known.

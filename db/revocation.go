@@ -126,8 +126,8 @@ func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
 			return at, err
 		}
 		if time.Now().Add(early).After(deadline) {
-			return time.Time{}, fmt.Errorf("issuing a token: Redis's clock is %s behind the last logout of all: was it set back?",
-				at.Sub(now).Round(time.Second))
+			return time.Time{}, fmt.Errorf("issuing a token: Redis's clock is %s behind the last logout of all: "+
+				"was it set back?", at.Sub(now).Round(time.Second))
 		}
 		select {
 		case <-time.After(early):

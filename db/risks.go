@@ -120,14 +120,18 @@ func risksIn(info string) []string {
 	risk(is("role", "slave"), "it is a replica: logouts can't be stored; name the master")
 	risk(is("maxmemory", "") || is("maxmemory_policy", ""), "whether it evicts keys is unknown: its INFO does not say")
 	risk(!is("maxmemory", "", "0") && !is("maxmemory_policy", "", "noeviction"),
-		"it evicts keys when its memory is full, logouts among them: set maxmemory-policy noeviction, not %s", fields["maxmemory_policy"])
+		"it evicts keys when its memory is full, logouts among them: set maxmemory-policy noeviction, not %s",
+		fields["maxmemory_policy"])
 	risk(is("evicted_keys", ""), "whether it has evicted keys is unknown: its INFO does not say")
 	risk(!is("evicted_keys", "", "0"), "it has evicted %s keys since its start: logouts may be among them; "+
 		"once the policy is noeviction, CONFIG RESETSTAT clears this count", fields["evicted_keys"])
 	risk(!is("aof_enabled", "0", "1"), "whether it has an append-only file is unknown: its INFO does not say")
-	risk(is("aof_enabled", "0"), "its append-only file is off: a restart forgets the logouts since its last snapshot; set appendonly yes")
-	risk(is("aof_last_write_status", "err"), "it could not write its append-only file the last time: look at its disk and its log")
-	risk(is("aof_enabled", "0") && is("rdb_last_bgsave_status", "err"), "it could not save its last snapshot: look at its disk and its log")
+	risk(is("aof_enabled", "0"),
+		"its append-only file is off: a restart forgets the logouts since its last snapshot; set appendonly yes")
+	risk(is("aof_last_write_status", "err"),
+		"it could not write its append-only file the last time: look at its disk and its log")
+	risk(is("aof_enabled", "0") && is("rdb_last_bgsave_status", "err"),
+		"it could not save its last snapshot: look at its disk and its log")
 	return risks
 }
 
