@@ -110,8 +110,8 @@ const flow = `
 Register and log in; request a protected route and log out; then try the old cookie. In a browser at
 %[2]s/ or here:
 
-  curl -w '\n' -c cookies.txt -H 'Content-Type: application/json' \
-    -d '{"username":"ada","email":"ada@example.com","password":"correct horse"}' %[1]s/{register,login}
+  curl -w '\n' -c cookies.txt -H 'Content-Type: application/json' ` +
+	`-d '{"username":"ada","email":"ada@example.com","password":"correct horse"}' %[1]s/{register,login}
   curl -w '\n' -b cookies.txt %[1]s/{me,logout}
   curl -w '\n' -b cookies.txt %[1]s/me
 

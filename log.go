@@ -121,7 +121,7 @@ func (w *logWriter) run() {
 		for rest := batch; len(rest) > 0; {
 			lines := rest[:writeLen(rest)]
 			rest = rest[len(lines):]
-			w.wrote(lines, w.write(lines))
+			w.wrote(lines, w.writeOut(lines))
 		}
 	}
 }
@@ -152,9 +152,9 @@ func writeLen(lines []byte) int {
 	return len(lines)
 }
 
-// write writes lines and returns how many bytes were written. If a part of a line was written, the next lines begin
+// writeOut writes lines and returns how many bytes were written. If a part of a line was written, the next lines begin
 // on a new line.
-func (w *logWriter) write(lines []byte) int {
+func (w *logWriter) writeOut(lines []byte) int {
 	if w.inLine {
 		if _, err := w.out.Write(newline); err != nil {
 			return 0

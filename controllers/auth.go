@@ -95,7 +95,7 @@ func (a *Auth) Logout(c *gin.Context) error {
 		a.audit(c, eventRevoked, userAttr(s.UserID()), tokenAttr(s.Hash()))
 	}
 	a.Sessions.ClearCookie(c.Writer.Header())
-	return JSON(c, http.StatusOK, message{"logged out successfully"})
+	return JSON(c, http.StatusOK, messageBody{"logged out successfully"})
 }
 
 func (a *Auth) revoke(ctx context.Context, s *session.Session) error {

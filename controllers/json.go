@@ -17,14 +17,14 @@ import (
 
 const contentType = "application/json; charset=utf-8"
 
-// message is the body of an answer that has no other content.
-type message struct {
+// messageBody is the body of an answer that has no other content.
+type messageBody struct {
 	Message string `json:"message"`
 }
 
 // Message answers with {"message": text}.
 func Message(c *gin.Context, status int, text string) error {
-	return JSON(c, status, message{text})
+	return JSON(c, status, messageBody{text})
 }
 
 // JSON answers with v. (gin's own would escape <, > and &.)

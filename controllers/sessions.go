@@ -33,5 +33,5 @@ func (a *Auth) LogoutAll(c *gin.Context) error {
 	}
 	a.audit(c, eventRevoked, userAttr(s.UserID()), tokenAttr("all"))
 	a.Sessions.ClearCookie(c.Writer.Header())
-	return JSON(c, http.StatusOK, message{"logged out everywhere successfully"})
+	return JSON(c, http.StatusOK, messageBody{"logged out everywhere successfully"})
 }

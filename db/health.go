@@ -59,7 +59,7 @@ func (d *DB) WaitForRedis(ctx context.Context) {
 func (d *DB) waitForConnection(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout+d.timeout)
 	defer cancel()
-	_ = d.ping(ctx)
+	_ = d.readEpoch(ctx)
 }
 
 // rotateConnections uses some of the idle connections of each pool. So each connection is examined every few seconds
@@ -82,25 +82,25 @@ func (d *DB) rotateConnections(ctx context.Context) {
 
 // Ping asks Redis what the guard asks, and returns why that fails, or nil. (PING would succeed where reading is
 // refused: on a replica without its master, or to an ACL user without rights.) It writes nothing.
-func (d *DB) Ping(ctx context.Context) error { return d.call(ctx, "asking Redis", d.ping) }
+func (d *DB) Ping(ctx context.Context) error { return d.call(ctx, "asking Redis", d.readEpoch) }
 
-func (d *DB) ping(ctx context.Context) error {
+func (d *DB) readEpoch(ctx context.Context) error {
 	return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { p.Get(ctx, epochKey) })
 }
 
 // probe asks what Ping asks, also while the breaker is open.
-func (d *DB) probe(ctx context.Context) error { return d.withTimeout(ctx, d.ping) }
+func (d *DB) probe(ctx context.Context) error { return d.withTimeout(ctx, d.readEpoch) }
 
 // Ready asks what Ping asks, and notices what a lookup would notice: a lost blacklist, and a clock that was set back.
 func (d *DB) Ready(ctx context.Context) error {
-	err := d.call(ctx, "asking Redis", d.ready)
+	err := d.call(ctx, "asking Redis", d.observeRedis)
 	if ctx.Err() == nil { // otherwise the caller has gone, which says nothing about Redis
 		d.setState(err)
 	}
 	return err
 }
 
-func (d *DB) ready(ctx context.Context) error {
+func (d *DB) observeRedis(ctx context.Context) error {
 	node, err := d.nodeOf(ctx, epochKey)
 	if err != nil {
 		return err

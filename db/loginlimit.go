@@ -66,7 +66,7 @@ type loginCounter struct {
 // sends neither decides the length of a key nor can be read there.
 func (l LoginLimit) counters(account, address string) [3]loginCounter {
 	sum := sha256.Sum256([]byte(account))
-	account, address = hex.EncodeToString(sum[:16]), network(address)
+	account, address = hex.EncodeToString(sum[:16]), networkOf(address)
 	return [3]loginCounter{
 		{loginLimitKey("pair", account+":"+address), l.Failures, l.Per},
 		{loginLimitKey("address", address), l.Failures, l.Per},
@@ -74,9 +74,9 @@ func (l LoginLimit) counters(account, address string) [3]loginCounter {
 	}
 }
 
-// network returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address, all of which
+// networkOf returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address, all of which
 // belongs to a single customer.
-func network(address string) string {
+func networkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return "unknown"

@@ -65,8 +65,8 @@ func newMetrics() *metrics {
 		m.exchanges.WithLabelValues(outcome)
 	}
 	for _, of := range []string{"token", "user"} {
-		m.revoked(of, nil, 0)
-		m.revoked(of, errors.ErrUnsupported, 0)
+		m.countRevocations(of, nil, 0)
+		m.countRevocations(of, errors.ErrUnsupported, 0)
 	}
 	return m
 }
@@ -161,8 +161,8 @@ func (m *metrics) exchanged(took time.Duration, err error) {
 	m.exchanges.WithLabelValues(outcome).Observe(took.Seconds())
 }
 
-// revoked counts n revocations that ended with err.
-func (m *metrics) revoked(of string, err error, n float64) {
+// countRevocations counts n revocations that ended with err.
+func (m *metrics) countRevocations(of string, err error, n float64) {
 	outcome := "stored"
 	if err != nil {
 		outcome = "failed"

@@ -62,7 +62,7 @@ func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
 			pipeline.SetArgs(ctx, blacklistKey(token), "true", args)
 		})
 	})
-	d.metrics.revoked("token", err, 1)
+	d.metrics.countRevocations("token", err, 1)
 	return err
 }
 
@@ -104,7 +104,7 @@ func (d *DB) LogoutAll(ctx context.Context, userID string) error {
 	err := d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
 		return d.store(ctx, keys[0], func(pipeline redis.Pipeliner) { pipeline.Eval(ctx, raiseCutScript, keys) })
 	})
-	d.metrics.revoked("user", err, 1)
+	d.metrics.countRevocations("user", err, 1)
 	return err
 }
 

@@ -37,10 +37,10 @@ func (h Hasher) Hash(password string) (string, error) {
 	if err := CheckNewPassword("password", password); err != nil {
 		return "", err
 	}
-	return h.hash(password)
+	return h.generate(password)
 }
 
-func (h Hasher) hash(password string) (string, error) {
+func (h Hasher) generate(password string) (string, error) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), h.Cost)
 	if err != nil {
 		return "", fmt.Errorf("hashing a password: %w", err)
@@ -91,5 +91,5 @@ func (h Hasher) NeedsRenewal(hash string) bool {
 // Renew returns a hash at Cost of a password that matches an existing hash. It may be a password that no user may
 // choose now: comparing ignores what follows the first 72 bytes, which hashing rejects.
 func (h Hasher) Renew(password string) (string, error) {
-	return h.hash(password[:min(len(password), maxPassword)])
+	return h.generate(password[:min(len(password), maxPassword)])
 }
