@@ -142,8 +142,7 @@ func role(doc document) (string, error) {
 	return role, checkRole(role)
 }
 
-// created returns when the user was created, from the document or else from its ObjectId, or the zero time if neither
-// says so.
+// created returns when the user was created: a date, else the time in the ObjectId, else the zero time.
 func created(doc document) time.Time {
 	for _, field := range []string{"createdAt", "created"} {
 		if at, ok := date(doc[field]); ok {
