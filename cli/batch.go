@@ -9,13 +9,13 @@ import (
 	"gin-auth/user"
 )
 
-// batchSize is how many documents go to Redis together. Two more batches are in memory besides.
+// batchSize is how many documents are sent to Redis together. Up to two more batches are in memory.
 const batchSize = 1000
 
-// batch is a part of an export, with no email in it twice.
+// batch is a part of an export. No email is in it twice.
 type batch struct {
 	users   []user.User // see Options.user
-	refused []string    // the documents that can't be taken, each with its place and the reason
+	refused []string    // the documents that cannot be taken, each with its place and the reason
 	read    int         // documents
 	bytes   int64
 	err     error // why the reading ended here
@@ -23,39 +23,40 @@ type batch struct {
 
 // batches reads an export until its end, an error or the end of ctx.
 func (o Options) batches(ctx context.Context, in io.Reader) <-chan batch {
-	b := batcher{in: &countingReader{Reader: in}, emails: map[string]bool{}, out: make(chan batch, 1)}
+	b := batchReader{emails: map[string]bool{}, out: make(chan batch, 1)}
 	go func() {
 		defer close(b.out)
-		for r, err := range records(b.in) {
-			if err != nil {
-				b.err = fmt.Errorf("%s: %w", r.where(), err)
-			} else {
-				b.err = b.take(ctx, o, r)
-			}
-			if b.err != nil || ctx.Err() != nil {
+		b.export = newExport(in)
+		for ctx.Err() == nil {
+			r, err := b.export.next()
+			if errors.Is(err, io.EOF) {
 				break
 			}
+			if err != nil {
+				b.err = fmt.Errorf("%s: %w", r.where(), err)
+				break
+			}
+			b.add(ctx, o, r)
 		}
 		b.send(ctx)
 	}()
 	return b.out
 }
 
-// batcher fills one batch after the other.
-type batcher struct {
+// batchReader reads the batches of an export.
+type batchReader struct {
+	export *export
 	batch
-	in     *countingReader
 	emails map[string]bool // of the batch
+	sent   int64           // bytes of the export in earlier batches
 	out    chan batch
 }
 
-// take adds a record to the batch. An error says that there is no reading on behind it: in an array,
-// what is no JSON doesn't tell where it ends either.
-func (b *batcher) take(ctx context.Context, o Options, r record) error {
-	u, err := o.userOf(r)
-	var syntax *syntaxError
-	if errors.As(err, &syntax) && r.element > 0 {
-		return fmt.Errorf("%s: %w, so there is no telling where the next element begins", r.where(), err)
+// add adds a record to the batch, or to the next one if the batch is full or has the record's email.
+func (b *batchReader) add(ctx context.Context, o Options, r record) {
+	u, err := user.User{}, r.err
+	if err == nil {
+		u, err = o.user(r.doc)
 	}
 	if b.read == batchSize || err == nil && b.emails[u.Email] {
 		b.send(ctx)
@@ -67,39 +68,15 @@ func (b *batcher) take(ctx context.Context, o Options, r record) error {
 	} else {
 		b.refused = append(b.refused, r.where()+": "+err.Error())
 	}
-	return nil
 }
 
-func (o Options) userOf(r record) (user.User, error) {
-	if r.err != nil {
-		return user.User{}, r.err
-	}
-	doc, err := parseDocument(r.text)
-	if err != nil {
-		return user.User{}, err
-	}
-	return o.user(doc)
-}
-
-// send hands the batch over and begins another one.
-func (b *batcher) send(ctx context.Context) {
-	b.bytes, b.in.n = b.in.n, 0
+// send sends the batch and begins another one.
+func (b *batchReader) send(ctx context.Context) {
+	b.bytes, b.sent = b.export.offset-b.sent, b.export.offset
 	select {
 	case b.out <- b.batch:
 	case <-ctx.Done():
 	}
 	b.batch = batch{}
 	clear(b.emails)
-}
-
-// countingReader counts the bytes that were read.
-type countingReader struct {
-	io.Reader
-	n int64
-}
-
-func (r *countingReader) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	r.n += int64(n)
-	return n, err
 }

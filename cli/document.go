@@ -5,56 +5,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"gin-auth/user"
 )
 
-// document is a user's document in an export. Names count in their exact case, and null as nothing.
+// document is a user's document in an export. Field names are case-sensitive. A field that is null counts as missing.
 type document map[string]json.RawMessage
 
-// syntaxError is a text that is no JSON. It shows nothing of it.
-type syntaxError struct {
-	at  int64 // how many bytes were read until that was clear
-	end bool  // the text ends too soon
-}
-
-func (e *syntaxError) Error() string {
-	if e.end {
-		return "not valid JSON: it ends in the middle"
-	}
-	return fmt.Sprintf("not valid JSON (at byte %d of it)", e.at)
-}
-
-// parseDocument returns a *syntaxError if text is no JSON at all.
-func parseDocument(text []byte) (document, error) {
-	var doc document
-	err := json.Unmarshal(text, &doc)
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return nil, &syntaxError{at: syntax.Offset, end: syntax.Error() == "unexpected end of JSON input"}
-	case err != nil || doc == nil:
-		return nil, errors.New("not a JSON object")
-	case !utf8.Valid(text): // the decoder would mend it
-		return nil, errors.New("not valid UTF-8")
-	}
-	for name, value := range doc {
-		if string(value) == "null" {
-			delete(doc, name)
-		}
-	}
-	return doc, nil
-}
-
-// user makes a user of the document. What it doesn't say is zero: the ID, the name, the role, the time.
-// An error names the field at fault and shows nothing of it.
+// user returns the document's user. The ID, the name, the role and the time are zero if the document does not have
+// them. An error names the field at fault but shows nothing of its value.
 func (o Options) user(doc document) (u user.User, err error) {
+	maps.DeleteFunc(doc, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
 	if u.Email, err = o.email(doc); err != nil {
 		return user.User{}, err
 	}
@@ -90,7 +57,7 @@ func (o Options) email(doc document) (string, error) {
 	return email, nil
 }
 
-// bcryptHash is a hash at a cost from 4 to 31.
+// bcryptHash matches a hash with a cost from 4 to 31.
 var bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}$`)
 
 func passwordHash(doc document) (string, error) {
@@ -99,13 +66,13 @@ func passwordHash(doc document) (string, error) {
 		return "", errors.New("password is missing")
 	}
 	hash, _ := jsonString(value)
-	if !bcryptHash.MatchString(hash) {
+	if !user.IsHash(hash) {
 		return "", errors.New("password is not a bcrypt hash ($2a$, $2b$ or $2y$, a cost from 4 to 31, 60 characters)")
 	}
 	return hash, nil
 }
 
-// maxID is in bytes.
+// maxID is the longest id that is taken, in bytes.
 const maxID = 128
 
 var (
@@ -113,7 +80,7 @@ var (
 	integer  = regexp.MustCompile(`^-?[0-9]{1,20}$`)
 )
 
-// id returns the text of an ObjectId, a string or a whole number, "" if there is no _id.
+// id returns _id, which is an ObjectId, a string or a whole number, as a string, or "" if it is missing.
 func id(doc document) (string, error) {
 	value, ok := doc["_id"]
 	if !ok {
@@ -137,7 +104,7 @@ func id(doc document) (string, error) {
 	return "", errors.New("_id is neither an ObjectId nor a string nor a whole number")
 }
 
-// username returns the first of the names that there is, "" if there is none and the email has to do.
+// username returns the first name that the document has, or "" if it has none and the email can replace it.
 func (o Options) username(doc document, email string) (string, error) {
 	for _, field := range []string{"username", "name", "fullName"} {
 		value, ok := doc[field]
@@ -158,7 +125,7 @@ func (o Options) username(doc document, email string) (string, error) {
 		return name, nil
 	}
 	if _, err := user.CleanUsername(localPart(email)); err != nil {
-		return "", errors.New("username is missing, and the email can't stand for it")
+		return "", errors.New("username is missing, and the email cannot replace it")
 	}
 	return "", nil
 }
@@ -175,8 +142,7 @@ func role(doc document) (string, error) {
 	return role, user.CheckRole(role)
 }
 
-// created returns when the user came to be: what the document says, or else what his ObjectId does; the
-// zero time if neither does.
+// created returns when the user was created: a date, else the time in the ObjectId, else the zero time.
 func created(doc document) time.Time {
 	for _, field := range []string{"createdAt", "created"} {
 		if at, ok := date(doc[field]); ok {
@@ -192,7 +158,7 @@ func created(doc document) time.Time {
 	return time.Unix(seconds, 0).UTC()
 }
 
-// date reads a date of extended JSON, or a bare text or number of milliseconds.
+// date reads a date of extended JSON, a string or a number of milliseconds.
 func date(value json.RawMessage) (at time.Time, ok bool) {
 	if inner, ok := unwrap(value, "$date"); ok {
 		value = inner
@@ -212,24 +178,24 @@ func date(value json.RawMessage) (at time.Time, ok bool) {
 	return storable(time.UnixMilli(milliseconds))
 }
 
-// storable cuts a time to seconds, and refuses a year that JSON's form of it can't hold.
+// storable truncates a time to seconds and reports whether JSON can hold its year.
 func storable(at time.Time) (time.Time, bool) {
 	at = at.UTC().Truncate(time.Second)
 	return at, at.Year() > 0 && at.Year() < 10_000
 }
 
-// jsonString returns the text of value, which is valid JSON, if that is a string.
+// jsonString decodes value, which is valid JSON, if it is a string.
 func jsonString(value json.RawMessage) (text string, ok bool) {
 	if len(value) == 0 || value[0] != '"' {
 		return "", false
 	}
 	if !bytes.ContainsRune(value, '\\') {
-		return string(value[1 : len(value)-1]), true // nothing to decode, as of almost all
+		return string(value[1 : len(value)-1]), true // almost all need no decoding
 	}
 	return text, json.Unmarshal(value, &text) == nil
 }
 
-// wholeNumber returns the digits of a number, also of extended JSON's, "" if it is none or has a fraction.
+// wholeNumber returns the digits of a number, also in extended JSON, or "" if value is not a whole number.
 func wholeNumber(value json.RawMessage) string {
 	for _, kind := range []string{"$numberLong", "$numberInt"} {
 		if inner, ok := unwrap(value, kind); ok {
@@ -240,7 +206,7 @@ func wholeNumber(value json.RawMessage) string {
 	return integer.FindString(string(value))
 }
 
-// unwrap returns what {"key": value} holds: so MongoDB writes what JSON has no type for.
+// unwrap returns the value in {"key": value}, the form in which extended JSON writes types that JSON does not have.
 func unwrap(value json.RawMessage, key string) (json.RawMessage, bool) {
 	if len(value) == 0 || value[0] != '{' {
 		return nil, false

@@ -56,14 +56,27 @@ func TestUserOfDocument(t *testing.T) {
 		`{"email":"a@b.c","password":"` + strings.Replace(hash, "$2b$10", "$2a$04", 1) + `"}`: with(func(u *user.User) { u.PasswordHash = strings.Replace(hash, "$2b$10", "$2a$04", 1) }),
 		`{"email":"a@b.c","password":"` + strings.Replace(hash, "$2b$10", "$2y$31", 1) + `"}`: with(func(u *user.User) { u.PasswordHash = strings.Replace(hash, "$2b$10", "$2y$31", 1) }),
 	} {
-		got, err := testOptions("").userOf(record{text: []byte(doc)})
+		got, err := userOf(doc)
 		if err != nil || got != want {
 			t.Errorf("%s:\ngot  %+v, %v\nwant %+v", doc, got, err, want)
 		}
 	}
 }
 
-// TestRefusedDocuments has the reasons, which show nothing of what the fields hold.
+// userOf returns the user of the last document of an export.
+func userOf(export string) (user user.User, err error) {
+	for e := newExport(strings.NewReader(export)); ; {
+		r, last := e.next()
+		if last != nil {
+			return user, err
+		}
+		if err = r.err; err == nil {
+			user, err = testOptions("").user(r.doc)
+		}
+	}
+}
+
+// TestRefusedDocuments checks the reasons, which show nothing of the fields' values.
 func TestRefusedDocuments(t *testing.T) {
 	t.Parallel()
 	with := func(field string) string {
@@ -72,12 +85,11 @@ func TestRefusedDocuments(t *testing.T) {
 	password := func(hash string) string { return `{"email":"secret@b.c","password":"` + hash + `"}` }
 	const notBcrypt = "password is not a bcrypt hash"
 	for doc, want := range map[string]string{
-		"":                        "not valid JSON: it ends in the middle",
 		`{"email":"secret`:        "not valid JSON: it ends in the middle",
 		`{"email":secret}`:        "not valid JSON (at byte 10 of it)",
 		with(`"a":1,`):            "not valid JSON (at byte ",
 		with(`"a":1`) + " secret": "not valid JSON (at byte ",
-		"[]":                      "not a JSON object",
+		"{} []":                   "not a JSON object",
 		"null":                    "not a JSON object",
 		`"secret"`:                "not a JSON object",
 		"{}":                      "email is missing",
@@ -120,9 +132,9 @@ func TestRefusedDocuments(t *testing.T) {
 		with(`"username":7`):                      "username is not a string",
 		with(`"fullName":{"firstName":"secret"}`): "fullName is not a string",
 		with(`"name":"` + hash + hash + `"`):      "name is too long",
-		`{"email":"` + strings.Repeat("secret", 20) + `@b.c","password":"` + hash + `"}`: "username is missing, and the email can't stand for it",
+		`{"email":"` + strings.Repeat("secret", 20) + `@b.c","password":"` + hash + `"}`: "username is missing, and the email cannot replace it",
 	} {
-		_, err := testOptions("").userOf(record{text: []byte(doc)})
+		_, err := userOf(doc)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", doc, err, want)
 			continue

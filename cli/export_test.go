@@ -1,123 +1,171 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
 )
 
-func TestRecords(t *testing.T) {
+// TestExport checks the records of an export. {1} is short for {"n":1}, and so on.
+func TestExport(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxRecord)
+	doc := func(size int) string { return `{"x":"` + long[:size-8] + `"}` }
+	const (
+		cut    = "not valid JSON: it ends in the middle"
+		tooBig = "longer than 1 MiB"
+		rest   = "; nothing after it was read"
+		cutOff = "the file ends in the middle of the array"
+	)
+	bad := func(at int) string { return fmt.Sprintf("not valid JSON (at byte %d of it)", at) }
 	for name, test := range map[string]struct {
 		in   string
-		want []string
+		want string
 	}{
-		"nothing":         {"", nil},
-		"only space":      {" \n\r\n\t", nil},
-		"only a BOM":      {"\xef\xbb\xbf", nil},
-		"a byte":          {"x", []string{"line 1: x"}},
-		"lines":           {"{1}\n{2}\n", []string{"line 1: {1}", "line 2: {2}"}},
-		"no newline":      {"{1}\n{2}", []string{"line 1: {1}", "line 2: {2}"}},
-		"CRLF":            {"{1}\r\n{2}\r\n", []string{"line 1: {1}", "line 2: {2}"}},
-		"blank lines":     {"\n\n{1}\n \t\n{2}\n\n", []string{"line 3: {1}", "line 5: {2}"}},
-		"BOM":             {"\xef\xbb\xbf{1}\n{2}", []string{"line 1: {1}", "line 2: {2}"}},
-		"BOM and array":   {"\xef\xbb\xbf\n[{1}]", []string{"line 2, element 1: {1}"}},
-		"indented lines":  {"  {1}\n\t{2}", []string{"line 1: {1}", "line 2: {2}"}},
-		"UTF-16":          {"\xff\xfe{\x00", []string{"line 1: ERROR " + errUTF16.Error()}},
-		"garbage":         {"x\n}\n{1}\n", []string{"line 1: x", "line 2: }", "line 3: {1}"}},
-		"sharing a line":  {"{1}{2} {3}\n{4}", []string{"line 1: {1}", "line 1: {2}", "line 1: {3}", "line 2: {4}"}},
-		"value then not":  {"{1} x\n{2}{3} x\n{4}{5", []string{"line 1: {1} x", "line 2: {2}", "line 2: {3} x", "line 3: {4}", "line 3: {5"}},
-		"braces in texts": {`{"}{"}{"\"}{"}`, []string{`line 1: {"}{"}`, `line 1: {"\"}{"}`}},
-		"unclosed":        {"{\"1\n{2}\n", []string{"line 1: {\"1", "line 2: {2}"}},
-		"cut off":         {"{1}\n{2", []string{"line 1: {1}", "line 2: {2"}},
-		"too long":        {"{1}\n" + long + "\n{2}", []string{"line 1: {1}", "line 2: " + errTooLong.Error(), "line 3: {2}"}},
-		"too long a last": {"{1}\n" + long + long, []string{"line 1: {1}", "line 2: " + errTooLong.Error()}},
+		"nothing":        {"", ""},
+		"only space":     {" \n\r\n\t", ""},
+		"only a BOM":     {"\xef\xbb\xbf", ""},
+		"a byte":         {"x", "1 " + bad(1)},
+		"lines":          {"{1}\n{2}\n", "1 {1} | 2 {2}"},
+		"no newline":     {"{1}\n{2}", "1 {1} | 2 {2}"},
+		"CRLF":           {"{1}\r\n{2}\r\n", "1 {1} | 2 {2}"},
+		"blank lines":    {"\n\n{1}\n \t\n{2}\n\n", "3 {1} | 5 {2}"},
+		"BOM":            {"\xef\xbb\xbf{1}\n{2}", "1 {1} | 2 {2}"},
+		"BOM and array":  {"\xef\xbb\xbf\n[{1}]", "2.1 {1}"},
+		"UTF-16":         {"\xff\xfe{\x00}\x00\n\x00{\x00\"\x00\xe4\x00\"\x00:\x000\x00}\x00", "1 {} | " + `2 {"ä":0}`},
+		"indented lines": {"  {1}\n\t{2}", "1 {1} | 2 {2}"},
+		"garbage":        {"x\n}\n{1}\n[[\n x {2}\n{3}", "1 " + bad(1) + " | 3 {1} | 4 " + bad(5) + " | 6 {3}"},
+		"sharing a line": {"{1}{2} {3}\n{4}", "1 {1} | 1 {2} | 1 {3} | 2 {4}"},
+		"value then not": {
+			"{1} x\n{2}{3} x{4}\n{5}{6",
+			"1 {1} | 1 " + bad(1) + " | 2 {2} | 2 {3} | 2 " + bad(1) + " | 3 {5} | 3 " + cut,
+		},
+		"braces in strings": {`{"}{":0}{"\"}{":0}`, `1 {"}{":0}` + " | " + `1 {"\"}{":0}`},
+		"unclosed":          {"{\"1\n{2}\n", "1 " + bad(4) + " | 2 {2}"},
+		"comma at its end":  {"{1},\n{2}", "1 {1} | 1 " + bad(1) + " | 2 {2}"},
+		"cut off":           {"{1}\n\n{2", "1 {1} | 3 " + cut},
+		"cut off, then not": {
+			"{\"a\":[\n{1},\n{2}\n{3}",
+			"1 " + bad(25) + " | 2 {1} | 2 " + bad(1) + " | 3 {2} | 4 {3}",
+		},
+		"no objects": {
+			"1 null \"a\"\n[{1}]\n{2}",
+			"1 not a JSON object | 1 not a JSON object | 1 not a JSON object | 2 not a JSON object | 3 {2}",
+		},
+		"bad UTF-8": {
+			"{1}\n{\"a\":\"\xff\"}\n{\"\xff\":1}\n{2}",
+			"1 {1} | 2 not valid UTF-8 | 3 not valid UTF-8 | 4 {2}",
+		},
+		"long":            {doc(maxRecord) + "\n" + doc(maxRecord-1), "1 " + doc(maxRecord) + " | 2 " + doc(maxRecord-1)},
+		"too long":        {"{1}\n" + doc(maxRecord) + "\n{2}", "1 {1} | 2 " + tooBig + " | 3 {2}"},
+		"too long a last": {"{1}\n{\"" + long + long, "1 {1} | 2 " + tooBig},
 
-		"pretty":                {"{\n\t1\n}\n{\n\t2 {\n\t}\n}\n", []string{"line 1: {\n\t1\n}", "line 4: {\n\t2 {\n\t}\n}"}},
-		"pretty, CRLF":          {"{\r\n 1\r\n}\r\n{2}", []string{"line 1: {\n 1\n}", "line 4: {2}"}},
-		"pretty, never closed":  {"{\n 1\n{\n 2\n}\n{3}", []string{"line 1: {\n 1", "line 3: {\n 2\n}", "line 6: {3}"}},
-		"pretty, cut off":       {"{1}\n{\n 1\n", []string{"line 1: {1}", "line 2: {\n 1"}},
-		"a brace among lines":   {"{\n{1}\n{2}\n", []string{"line 1: {", "line 2: {1}", "line 3: {2}"}},
-		"pretty, too long":      {"{\n " + long + "\n}\n{2}", []string{"line 1: " + errTooLong.Error(), "line 4: {2}"}},
-		"pretty, too many":      {"{\n" + strings.Repeat(" 12345\n", maxRecord/7+1) + "}\n{2}", []string{"line 1: " + errTooLong.Error(), fmt.Sprintf("line %d: {2}", maxRecord/7+4)}},
-		"pretty, closed before": {"{\n 1}\n{2}", []string{"line 1: {\n 1}", "line 3: {2}"}},
+		"pretty":               {"{\n\t\"n\": 1\n}\n{\n\t\"a\": {\n\t}\n}\n", "1 {1} | " + `4 {"a":{}}`},
+		"pretty, CRLF":         {"{\r\n \"n\":1\r\n}\r\n{2}", "1 {1} | 4 {2}"},
+		"pretty, never closed": {"{\n \"n\":1\n{\n \"n\":2\n}\n{3}", "1 " + bad(10) + " | 3 {2} | 6 {3}"},
+		"pretty, broken":       {"{\n \"n\":1,,\n \"a\":\n {2}\n}\n{3}", "1 " + bad(10) + " | 6 {3}"},
+		"pretty, cut off":      {"{1}\n{\n \"n\":1\n", "1 {1} | 2 " + cut},
+		"a brace among lines":  {"{\n{1}\n{2}\n", "1 " + bad(3) + " | 2 {1} | 3 {2}"},
+		"pretty, too long": {
+			"{\n" + strings.Repeat(" \"n\": 1,\n", maxRecord/9+1) + "}\n{2}",
+			"1 " + tooBig + " | " + fmt.Sprint(maxRecord/9+4) + " {2}",
+		},
 
-		"array":               {"[{1},{2}]", []string{"line 1, element 1: {1}", "line 1, element 2: {2}"}},
-		"empty array":         {"[ ]\n", nil},
-		"array in lines":      {"\n[\n{1},\r\n{2\n}\n,{3}\n]\n\n", []string{"line 3, element 1: {1}", "line 4, element 2: {2\n}", "line 6, element 3: {3}"}},
-		"array, nested":       {`[{"a":[{"]":"\"]}"}]},[[]]]`, []string{`line 1, element 1: {"a":[{"]":"\"]}"}]}`, "line 1, element 2: [[]]"}},
-		"array of no objects": {`[1, "a,]b" ,null,true]`, []string{"line 1, element 1: 1", `line 1, element 2: "a,]b"`, "line 1, element 3: null", "line 1, element 4: true"}},
-		"array, too long":     {`[{1},{"` + long + `"},{2}]`, []string{"line 1, element 1: {1}", "line 1, element 2: " + errTooLong.Error(), "line 1, element 3: {2}"}},
-		"array, cut off":      {"[{1},\n{2", []string{"line 1, element 1: {1}", "line 2, element 2: ERROR " + errCutOff.Error()}},
-		"array, never closed": {"[{1}\n", []string{"line 1, element 1: {1}", "line 2, element 1: ERROR " + errCutOff.Error()}},
-		"array, only begun":   {"[", []string{"line 1, element 1: ERROR " + errCutOff.Error()}},
-		"array, no comma":     {"[{1} {2}]", []string{"line 1, element 1: {1}", "line 1, element 1: ERROR neither a comma nor the end of the array follows"}},
-		"array, more behind":  {"[{1}]\n{2}", []string{"line 1, element 1: {1}", "line 2: ERROR something follows the array"}},
-		"array, last comma":   {"[{1},]", []string{"line 1, element 1: {1}", "line 1, element 2: ]", "line 1, element 2: ERROR " + errCutOff.Error()}},
+		"array":          {"[{1},{2}]", "1.1 {1} | 1.2 {2}"},
+		"empty array":    {" [ ]\n", ""},
+		"array in lines": {"\n[\n{1},\r\n{\"n\":2\n}\n,{3}\n]\n\n", "3.1 {1} | 4.2 {2} | 6.3 {3}"},
+		"array, nested":  {`[{"a":[{"]":"\"]}"}]},[[]]]`, `1.1 {"a":[{"]":"\"]}"}]}` + " | 1.2 not a JSON object"},
+		"array of no objects": {
+			`[1, "a,]b" ,null,{1}]`,
+			"1.1 not a JSON object | 1.2 not a JSON object | 1.3 not a JSON object | 1.4 {1}",
+		},
+		"array, bad UTF-8":    {"[{\"a\":\"\xff\"},{2}]", "1.1 not valid UTF-8 | 1.2 {2}"},
+		"array, not JSON":     {"[{1},\n{x},{3}]", "1.1 {1} | 2.2 ERROR not valid JSON" + rest},
+		"array, too long":     {`[{1},{"` + long + `"},{2}]`, "1.1 {1} | 1.2 ERROR " + tooBig + rest},
+		"array, cut off":      {"[{1},\n{2", "1.1 {1} | 2.2 ERROR " + cutOff},
+		"array, never closed": {"[{1}\n", "1.1 {1} | 2.2 ERROR " + cutOff},
+		"array, only begun":   {"[", "1.1 ERROR " + cutOff},
+		"array, no comma":     {"[{1} {2}]", "1.1 {1} | 1.2 ERROR not valid JSON" + rest},
+		"array, last comma":   {"[{1},]", "1.1 {1} | 1.2 ERROR not valid JSON" + rest},
+		"array, brace":        {"[{1}}", "1.1 {1} | 1.2 ERROR not valid JSON" + rest},
+		"array, more after":   {"[{1}]\n{2} x\n{3}", "1.1 {1} | 2 {2} | 2 " + bad(1) + " | 3 {3}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := read(strings.NewReader(test.in)); !slices.Equal(got, test.want) {
-				t.Errorf("got %.500q\nwant %.500q", got, test.want)
+			in := shorthand.ReplaceAllString(test.in, `{"n":$1`)
+			want := shorthand.ReplaceAllString(test.want, `{"n":$1`)
+			if got := read(strings.NewReader(in)); got != want {
+				t.Errorf("got %.500q\nwant %.500q", got, want)
 			}
-			if got := read(iotest.OneByteReader(strings.NewReader(test.in))); !slices.Equal(got, test.want) {
-				t.Errorf("byte by byte got %.500q\nwant %.500q", got, test.want)
+			if got := read(iotest.OneByteReader(strings.NewReader(in))); got != want {
+				t.Errorf("byte by byte got %.500q\nwant %.500q", got, want)
 			}
 		})
 	}
 }
 
-func TestRecordsUnreadable(t *testing.T) {
+var shorthand = regexp.MustCompile(`\{([0-9])`)
+
+func TestExportUnreadable(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string][]string{
-		"":          {"line 1: ERROR no"},
-		"{1}\n{2":   {"line 1: {1}", "line 3: ERROR no"},
-		"{1}\n{\n ": {"line 1: {1}", "line 4: ERROR no"},
-		"[{1},{2":   {"line 1, element 1: {1}", "line 1, element 2: ERROR no"},
-		"[{1}":      {"line 1, element 1: {1}", "line 1, element 1: ERROR no"},
+	for in, want := range map[string]string{
+		"":             "1 ERROR no",
+		"{}\n{\"a\":2": "1 {} | 2 ERROR no",
+		"{}\nx\n":      "1 {} | 2 not valid JSON (at byte 1 of it) | 3 ERROR no",
+		"{}\n{\n ":     "1 {} | 2 ERROR no",
+		"[{},\n{\"a\"": "1.1 {} | 2.2 ERROR no",
+		"[{}":          "1.1 {} | 1.2 ERROR no",
+		"[{}]\n":       "1.1 {} | 2 ERROR no",
 	} {
-		if got := read(io.MultiReader(strings.NewReader(in), iotest.ErrReader(errors.New("no")))); !slices.Equal(got, want) {
+		if got := read(io.MultiReader(strings.NewReader(in), iotest.ErrReader(errors.New("no")))); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
 }
 
-// read returns each record as a text.
-func read(in io.Reader) (all []string) {
-	for r, err := range records(in) {
+// read returns the records of an export, each with its line, its element in an array, and its document or error.
+func read(in io.Reader) string {
+	var all []string
+	for e := newExport(in); ; {
+		r, err := e.next()
+		if errors.Is(err, io.EOF) {
+			return strings.Join(all, " | ")
+		}
+		place := strings.TrimSuffix(fmt.Sprintf("%d.%d", r.line, r.element), ".0")
 		switch {
 		case err != nil:
-			all = append(all, r.where()+": ERROR "+err.Error())
+			return strings.Join(append(all, place+" ERROR "+err.Error()), " | ")
 		case r.err != nil:
-			all = append(all, r.where()+": "+r.err.Error())
+			all = append(all, place+" "+r.err.Error())
 		default:
-			all = append(all, r.where()+": "+string(r.text))
+			doc, _ := json.Marshal(r.doc)
+			all = append(all, place+" "+string(doc))
 		}
 	}
-	return all
 }
 
-// FuzzRecords reads whatever it is given to its end, and loses no object that has a line to itself.
-func FuzzRecords(f *testing.F) {
-	for _, seed := range []string{"{1}\n{2}", "[{1},{2}]", "{\n 1\n}", "[1,\"]", "\xef\xbb\xbf{", "{}{}x{}"} {
+// FuzzExport reads anything to its end, and loses no document that has a line to itself.
+func FuzzExport(f *testing.F) {
+	for _, seed := range []string{
+		"{1}\n{2}", "[{1},{2}]", "{\n 1\n}", "[1,\"]", "\xef\xbb\xbf{", "{}{}x{}", "{\"a\":[", "{}\n[[\"", "{} 1",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		_ = read(strings.NewReader(string(text)))
+		_ = read(bytes.NewReader(text))
 		after := string(text) + "\n{\"last\":1}"
 		got := read(strings.NewReader(after))
-		if isArray := strings.HasPrefix(strings.TrimLeft(strings.TrimPrefix(after, "\xef\xbb\xbf"), space), "["); isArray {
+		isArray := strings.HasPrefix(strings.TrimLeft(strings.TrimPrefix(after, "\xef\xbb\xbf"), space), "[")
+		if isArray || strings.HasPrefix(after, "\xff\xfe") || strings.HasPrefix(after, "\xfe\xff") {
 			return
 		}
-		if strings.HasPrefix(after, "\xff\xfe") || strings.HasPrefix(after, "\xfe\xff") {
-			return
-		}
-		if !strings.HasSuffix(got[len(got)-1], `: {"last":1}`) {
+		if !strings.HasSuffix(got, ` {"last":1}`) {
 			t.Errorf("of %q got %q", after, got)
 		}
 	})

@@ -17,39 +17,40 @@ import (
 	"gin-auth/user"
 )
 
-const importHelp = `Takes users over from a mongoexport, or from anything that writes JSON as that
-does: one document a line, or an array. They log in with the passwords they have.
+const importHelp = `Imports users from a mongoexport, or from any file of JSON documents, one after
+another or in an array. They log in with their existing passwords.
 
-Of each document it takes
-  email             it has to be there: users log in with it
-  password          it has to be there: a bcrypt hash ($2a$, $2b$ or $2y$)
-  _id               an ObjectId, a string or a whole number; a new id without it
-  username          or else name, or else fullName; or else what precedes the
-                    email's @
-  role              the default role (%s) without it
-  createdAt         or else created; or else the time in the ObjectId, or now
+The fields of a document are
+  email             required: users log in with it
+  password          required: a bcrypt hash ($2a$, $2b$ or $2y$)
+  _id               an ObjectId, a string or a whole number; otherwise a new id
+  username          otherwise name, fullName, or what precedes the email's @
+  role              otherwise the default role (%s)
+  createdAt         otherwise created, the time in the ObjectId, or now
 
-A document that can't be taken is reported on standard error with its line, its
-place in an array and the field at fault, never with what the field holds, and the
-rest goes on. Only where an array isn't valid JSON there is no going on.
+A document that cannot be taken is reported on standard error with its line, its
+place in an array and the field at fault, never with the field's value, and the
+import continues. After a document that is not JSON, it continues at the next line
+that begins with "{"; in an array, nothing after such a document is read.
 
-A user whose email is there already is kept as he is, so it is safe to run an
-import again, also one that was broken off. With --overwrite he becomes what the
-document says; what it doesn't say, he keeps, and a disabled user stays disabled.
-Of two documents with one email the first counts, with --overwrite the last.`
+A user whose email exists already is kept unchanged, so it is safe to run an
+import again, also after it was interrupted. With --overwrite such a user is
+replaced: they keep what the document does not have, and if they are disabled,
+they stay disabled. Of two documents with one email, the first one counts; with
+--overwrite, the last one.`
 
 const importStatuses = `
 Exit status:
-  0  every document was taken, or its user was there already
+  0  every document was taken, or its user existed already
   1  it failed or was interrupted: what the summary counts is done, the rest not
   2  the command line is wrong
-  3  all was read, but some documents could not be taken`
+  3  everything was read, but some documents could not be taken`
 
 func newImport(o Options) *cobra.Command {
 	var flags importFlags
 	cmd := &cobra.Command{
 		Use:   "import-users FILE|-",
-		Short: "Takes users over from a mongoexport, with their passwords",
+		Short: "Imports users from a mongoexport, with their passwords",
 		Long:  fmt.Sprintf(importHelp, user.DefaultRole) + "\n" + importStatuses,
 		Example: `  mongoexport --uri "$MONGO_URI" --collection users --out users.json
   gin-auth import-users --dry-run users.json
@@ -72,15 +73,16 @@ func newImport(o Options) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&flags.overwrite, "overwrite", false, "replace users who are there already")
-	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "read and check everything, write nothing (a user who is twice in the export counts twice)")
+	cmd.Flags().BoolVar(&flags.overwrite, "overwrite", false, "replace existing users")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false,
+		"read and check everything, write nothing (a user who is in the export twice counts twice)")
 	cmd.Flags().BoolVar(&flags.quiet, "quiet", false, "no progress bar")
 	return cmd
 }
 
 type importFlags struct{ overwrite, dryRun, quiet bool }
 
-// importUsers imports what in holds and prints the summary.
+// importUsers imports the export that in reads, and prints the summary.
 func (o Options) importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, flags importFlags) error {
 	start := time.Now()
 	i := &importer{
@@ -110,19 +112,19 @@ type importer struct {
 	flags    importFlags
 	store    *db.DB
 	progress *progress
-	pauses   []time.Duration // before each new try where Redis has failed
+	pauses   []time.Duration // before each retry after Redis has failed
 	count    counts
 }
 
-// counts are how many documents became of what.
+// counts says what was done with how many documents.
 type counts struct {
 	read, refused, imported, replaced, kept, unnamed int
 }
 
 var errInterrupted = errors.New("interrupted")
 
-// run imports batch by batch, while the next ones are read, and ends after the batch in which ctx does.
-// What it has counted is done, however it ends.
+// run imports one batch after another while the next ones are read. When ctx ends, it returns after the current batch.
+// Everything that it has counted is done, even if it returns an error.
 func (i *importer) run(ctx context.Context, in io.Reader) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -133,17 +135,17 @@ func (i *importer) run(ctx context.Context, in io.Reader) error {
 			if !more && ctx.Err() == nil {
 				return nil
 			}
-			if err := i.take(ctx, b); err != nil {
+			if err := i.importBatch(ctx, b); err != nil {
 				return err
 			}
-		case <-ctx.Done(): // the export may keep us waiting for ever
+		case <-ctx.Done(): // reading may block forever
 		}
 	}
 	return errInterrupted
 }
 
-// take reports what was refused in a batch and stores the others.
-func (i *importer) take(ctx context.Context, b batch) error {
+// importBatch reports the refused documents of a batch and stores its users.
+func (i *importer) importBatch(ctx context.Context, b batch) error {
 	for _, refusal := range b.refused {
 		i.progress.print("%s", refusal)
 	}
@@ -156,7 +158,7 @@ func (i *importer) take(ctx context.Context, b batch) error {
 	return b.err
 }
 
-// summary is the sentence about all that has been done.
+// summary returns the line that is printed at the end.
 func (i *importer) summary() string {
 	c := i.count
 	imported, replaced, kept := "imported ", "replaced ", "kept "
@@ -187,7 +189,7 @@ func plural(n int) string {
 	return thousands(n) + " documents"
 }
 
-// thousands writes a number as in 1,000,000.
+// thousands formats a number like 1,000,000.
 func thousands(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {

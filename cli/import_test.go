@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func line(email string, fields ...string) string {
 	return `{"email":"` + email + `","password":"` + hash + `"` + strings.Join(append([]string{""}, fields...), ",") + "}\n"
 }
 
-// TestImport has what an import does to an empty Redis but for one user, what it says and how it ends.
+// TestImport checks what an import stores in a Redis with one user, what it prints and its exit status.
 func TestImport(t *testing.T) {
 	t.Parallel()
 	then := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -36,8 +37,8 @@ func TestImport(t *testing.T) {
 		status  int
 		summary string
 		stderr  string
-		want    map[string]user.User // what is stored, but for old
-		old     user.User            // what old has become, if that is another
+		want    map[string]user.User // what is stored, except old
+		old     user.User            // what old becomes, if it changes
 	}{
 		"nothing":   {in: "", summary: "imported 0, kept 0 existing, 0 documents read"},
 		"one":       {in: adaLine, summary: "imported 1, kept 0 existing, 1 document read", want: map[string]user.User{"ada@b.c": ada}},
@@ -50,7 +51,7 @@ func TestImport(t *testing.T) {
 		"bad lines": {
 			in: "{\n" + adaLine + line("nobody") + "\n" + `{"email":"x@b.c"}`, status: 3,
 			summary: "imported 1, kept 0 existing, 3 documents not taken, 4 documents read",
-			stderr:  "line 1: not valid JSON: it ends in the middle\nline 3: email is not a valid address\nline 5: password is missing\n",
+			stderr:  "line 1: not valid JSON (at byte 3 of it)\nline 3: email is not a valid address\nline 5: password is missing\n",
 			want:    map[string]user.User{"ada@b.c": ada},
 		},
 		"bad elements": {
@@ -62,7 +63,7 @@ func TestImport(t *testing.T) {
 		"broken array": {
 			in: "[" + adaLine + ",{x}," + line("x@b.c") + "]", status: 1,
 			summary: "imported 1, kept 0 existing, 1 document read",
-			stderr:  "gin-auth: importing standard input: line 2, element 2: not valid JSON (at byte 2 of it), so there is no telling where the next element begins (what the summary counts is done)\n",
+			stderr:  "gin-auth: importing standard input: line 2, element 2: not valid JSON; nothing after it was read (what the summary counts is done)\n",
 			want:    map[string]user.User{"ada@b.c": ada},
 		},
 		"array cut off": {
@@ -136,7 +137,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// TestImportTwice imports more than a batch, then the same again.
+// TestImportTwice imports several batches, and then imports them again.
 func TestImportTwice(t *testing.T) {
 	t.Parallel()
 	o, _, server := startRedis(t)
@@ -165,7 +166,7 @@ func TestImportTwice(t *testing.T) {
 	}
 }
 
-// TestImportInterrupted stops while it waits for more to read, with what it has read stored.
+// TestImportInterrupted interrupts an import that waits for input. Its complete batches are stored.
 func TestImportInterrupted(t *testing.T) {
 	t.Parallel()
 	o, _, server := startRedis(t)
@@ -196,7 +197,7 @@ func TestImportInterrupted(t *testing.T) {
 	}
 }
 
-// TestImportOverFaults tries again what Redis has refused, and counts nothing twice.
+// TestImportOverFaults retries what Redis has refused, and counts nothing twice.
 func TestImportOverFaults(t *testing.T) {
 	t.Parallel()
 	_, store, server := startRedis(t)
@@ -240,6 +241,22 @@ func testImporter(store *db.DB, out io.Writer, pauses int) *importer {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestBatches checks that no email is in a batch twice, and that the progress of the batches adds up to the export.
+func TestBatches(t *testing.T) {
+	t.Parallel()
+	ada := line("ada@b.c")
+	in := line("eve@b.c") + ada + ada + line("eve@b.c") + "x\n" + ada + "\n"
+	var users []int
+	progress := int64(0)
+	for b := range testOptions("").batches(t.Context(), strings.NewReader(in)) {
+		users = append(users, len(b.users))
+		progress += b.bytes
+	}
+	if want := []int{2, 2, 1}; !slices.Equal(users, want) || progress != int64(len(in)) {
+		t.Errorf("batches of %d users, %d bytes, want %d users, %d bytes", users, progress, want, len(in))
+	}
+}
 
 func TestThousands(t *testing.T) {
 	t.Parallel()

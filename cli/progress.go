@@ -9,14 +9,13 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows how far an import is, and prints lines beside that.
+// progress shows how far an import is, and prints lines above the bar.
 type progress struct {
 	out io.Writer
 	bar *progressbar.ProgressBar // nil for none
 }
 
-// newProgress draws a bar on out if that is a terminal, unless quiet: for size bytes, or -1 if nobody
-// knows how many there are.
+// newProgress draws a bar for size bytes (-1: unknown) if out is a terminal, unless quiet.
 func newProgress(out io.Writer, quiet bool, size int64) *progress {
 	p := &progress{out: out}
 	if _, ok := terminalOf(out); !ok || quiet || size == 0 {
@@ -28,34 +27,34 @@ func newProgress(out io.Writer, quiet bool, size int64) *progress {
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionShowCount(),
 		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionSetSpinnerChangeInterval(0), // else it draws by itself, between our lines
+		progressbar.OptionSetSpinnerChangeInterval(0), // otherwise it draws by itself, between our lines
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetRenderBlankState(true),
 	)
 	return p
 }
 
-// add moves the bar on by a number of bytes.
+// add moves the bar forward by a number of bytes.
 func (p *progress) add(bytes int64) {
 	if p.bar != nil {
 		_ = p.bar.Add64(bytes)
 	}
 }
 
-// print prints a line where the bar was, which the next step draws again below.
+// print prints a line in place of the bar, which is drawn again below it by the next add.
 func (p *progress) print(format string, args ...any) {
 	p.clear()
 	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
 }
 
-// clear takes the bar away.
+// clear removes the bar.
 func (p *progress) clear() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
 }
 
-// sizeOf returns how many bytes a reader of the file will find, or -1 if that is no regular file.
+// sizeOf returns the size of a regular file in bytes, or -1 for any other reader.
 func sizeOf(in io.Reader) int64 {
 	file, ok := in.(*os.File)
 	if !ok {

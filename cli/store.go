@@ -14,11 +14,11 @@ import (
 // entry is a user who is to be stored.
 type entry struct {
 	user.User
-	replaces bool // a user with his email
-	unnamed  bool // neither the document nor who is there has a name
+	replaces bool // a user with the same email exists
+	unnamed  bool // neither the document nor the existing user has a name
 }
 
-// save stores users, who have their emails to themselves, as the flags say, and counts them.
+// save stores users as the flags say, and counts them. No two of them have the same email.
 func (i *importer) save(ctx context.Context, users []user.User) error {
 	emails := make([]string, len(users))
 	for n, u := range users {
@@ -45,26 +45,26 @@ func (i *importer) save(ctx context.Context, users []user.User) error {
 	return i.storeAll(ctx, entries)
 }
 
-// complete adds what the user's document didn't say.
-func (i *importer) complete(u user.User, there db.Found) entry {
-	e := entry{User: u, replaces: there.Exists}
-	e.unnamed = cmp.Or(e.Username, there.User.Username) == ""
-	e.Username = cmp.Or(e.Username, there.User.Username, localPart(e.Email))
-	e.Role = cmp.Or(e.Role, there.User.Role, user.DefaultRole)
+// complete fills in what the user's document does not have, from the existing user if there is one.
+func (i *importer) complete(u user.User, existing db.Found) entry {
+	e := entry{User: u, replaces: existing.Exists}
+	e.unnamed = cmp.Or(e.Username, existing.User.Username) == ""
+	e.Username = cmp.Or(e.Username, existing.User.Username, localPart(e.Email))
+	e.Role = cmp.Or(e.Role, existing.User.Role, user.DefaultRole)
 	if e.Created.IsZero() {
-		e.Created = there.User.Created
+		e.Created = existing.User.Created
 	}
 	if e.Created.IsZero() {
 		e.Created = user.Now()
 	}
-	if e.ID = cmp.Or(e.ID, there.User.ID); e.ID == "" {
+	if e.ID = cmp.Or(e.ID, existing.User.ID); e.ID == "" {
 		e.ID = user.NewID(e.Created)
 	}
-	e.Disabled = there.User.Disabled
+	e.Disabled = existing.User.Disabled
 	return e
 }
 
-// localPart is what precedes the @ of an email.
+// localPart returns what precedes the @ of an email.
 func localPart(email string) string {
 	local, _, _ := strings.Cut(email, "@")
 	return local
@@ -83,7 +83,7 @@ func (i *importer) storeAll(ctx context.Context, entries []entry) error {
 			switch outcome {
 			case db.Stored:
 				i.count.add(entries[n])
-			case db.Existing: // he has registered just now
+			case db.Existing: // they registered a moment ago
 				i.count.kept++
 			default:
 				unsure = append(unsure, entries[n])
@@ -106,8 +106,8 @@ func (c *counts) add(e entry) {
 	}
 }
 
-// persist tries an exchange with Redis until it succeeds, the pauses are over or ctx ends. It doesn't
-// break the exchange itself off.
+// persist retries an exchange with Redis until it succeeds, no pause is left or ctx ends. The end of ctx does not
+// interrupt the exchange itself.
 func (i *importer) persist(ctx context.Context, exchange func(context.Context) error) error {
 	whole := context.WithoutCancel(ctx)
 	for _, pause := range i.pauses {

@@ -3,6 +3,7 @@ package user
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
@@ -23,6 +24,12 @@ func CheckNewPassword(field, password string) error {
 	}
 	return nil
 }
+
+// hashPattern is a hash of bcrypt with a cost from 4 to 31.
+var hashPattern = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}$`)
+
+// IsHash reports whether a string has the form of a bcrypt hash that passwords can be compared with.
+func IsHash(hash string) bool { return hashPattern.MatchString(hash) }
 
 // Hasher hashes passwords with bcrypt and compares passwords with hashes.
 type Hasher struct {

@@ -177,7 +177,7 @@ func TestImportOfBrokenLines(t *testing.T) {
 	good := func(email string) string { return `{"email":"` + email + `","name":"x","password":"` + hash + `"}` }
 	lines := "\ufeff" + good("a@example.com") + "\r\n\r\n{\"email\":\"b@exam\r\n" + strings.Replace(good("c@example.com"), "$", "", 1) + "\r\n" + good("d@example.com")
 	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 2, kept 0 existing, 2 documents not taken, 4 documents read in ",
-		"line 3: not valid JSON: it ends in the middle\nline 4: password is not a bcrypt hash")
+		"line 3: not valid JSON (at byte 17 of it)\nline 4: password is not a bcrypt hash")
 	command(t, redis.Env(), "["+good("e@example.com")+",\n"+good("nobody")+",\n"+good("f@example.com")+"]", "import-users", "-").is(t, 3,
 		"imported 2, kept 0 existing, 1 document not taken, 3 documents read in ", "line 2, element 2: email is not a valid address\n")
 	command(t, redis.Env(), "["+good("g@example.com")+",\n"+good("h@example.com")[:30], "import-users", "-").is(t, 1,
