@@ -48,7 +48,7 @@ makes no sense.`,
 		Example: `  gin-auth                             serve
   gin-auth check                       should production run on these settings?
   gin-auth user list                   who is there
-  gin-auth import-users users.json     take over the users of a mongoexport`,
+  gin-auth import-users users.json     import the users of a mongoexport`,
 		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return o.Serve(cmd.Context()) },
 		SilenceErrors: true, // Execute prints them

@@ -57,9 +57,6 @@ func (o Options) email(doc document) (string, error) {
 	return email, nil
 }
 
-// bcryptHash matches a hash with a cost from 4 to 31.
-var bcryptHash = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}$`)
-
 func passwordHash(doc document) (string, error) {
 	value, ok := doc["password"]
 	if !ok {
