@@ -184,8 +184,8 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 	t.Logf("%d lookups in %d round trips", n, roundTrips.Load())
 }
 
-// TestRoundTripsAreCounted: however many come and go at once, no flight is empty, no more are under way than may be,
-// and none is when all have setShared.
+// TestRoundTripsAreCounted: however many come and go at once, no batch is empty, no more are under way than may be,
+// and none is when all have ended.
 func TestRoundTripsAreCounted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
