@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -41,6 +40,7 @@ type logged struct {
 	Msg      string
 	I, Count int
 	Pad      string
+	Writer   int
 }
 
 func newTestLog(t *testing.T, out io.Writer) (*logWriter, *slog.Logger) {
@@ -150,7 +150,7 @@ func TestLogSlow(t *testing.T) {
 		for writer := range writers {
 			all.Go(func() {
 				for i := range each {
-					log.Info(fmt.Sprint(writer), "i", i)
+					log.Info("line", "writer", writer, "i", i)
 				}
 			})
 		}
@@ -159,12 +159,12 @@ func TestLogSlow(t *testing.T) {
 		w.Close()
 
 		lines := parseLog(t, out.text.String())
-		next := map[string]int{}
-		for _, line := range lines {
-			if line.I != next[line.Msg] {
-				t.Fatalf("line %d of %s comes after %d lines", line.I, line.Msg, next[line.Msg])
+		var next [writers]int
+		for _, line := range lines[:len(lines)-1] {
+			if line.I != next[line.Writer] {
+				t.Fatalf("line %d of writer %d comes after %d lines", line.I, line.Writer, next[line.Writer])
 			}
-			next[line.Msg]++
+			next[line.Writer]++
 		}
 		if len(lines) != writers*each+1 || len(lines[len(lines)-1].Pad) != 3*maxLogWrite {
 			t.Errorf("%d lines of %d, the last one has %d bytes", len(lines), writers*each+1, len(lines[len(lines)-1].Pad))

@@ -20,7 +20,9 @@ import (
 	"time"
 )
 
-func (d *DB) Revoked(context.Context, string, string, func() int64) (bool, time.Time, error) { return false, time.Now(), nil }
+func (d *DB) Revoked(context.Context, string, string, func() int64) (bool, time.Time, error) {
+	return false, time.Now(), nil
+}
 `,
 	plain:     fmt.Sprintf(oneGet, `var client = redis.NewClient(options)`),
 	pipelined: fmt.Sprintf(oneGet, `var client, _ = redis.NewClient(options).AutoPipeline()`),

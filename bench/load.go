@@ -49,7 +49,8 @@ func (b *bench) loadOnce(p, redis *process, connections int) (sample, error) {
 	}
 	cpu, redisCPU := p.cpu(), redis.cpu()
 	out, err := exec.CommandContext(b.ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "--timeout", "10s",
-		fmt.Sprintf("-d%ds", max(1, int(b.turn.Seconds()))), "-s", script, "-H", "Cookie: token="+b.token, p.url()+"/api/auth/me").CombinedOutput()
+		fmt.Sprintf("-d%ds", max(1, int(b.turn.Seconds()))), "-s", script, "-H", "Cookie: token="+b.token,
+		p.url()+"/api/auth/me").CombinedOutput()
 	if err != nil {
 		return sample{}, fmt.Errorf("wrk: %w\n%s", err, out)
 	}

@@ -16,11 +16,11 @@ import (
 // process is a program of the bench, which ends with it.
 type process struct {
 	*exec.Cmd
-	port  int
+	port  string
 	first time.Duration // from its start to its first answer
 }
 
-func (p *process) url() string { return "http://127.0.0.1:" + strconv.Itoa(p.port) }
+func (p *process) url() string { return "http://127.0.0.1:" + p.port }
 
 // start starts a program that listens on PORT, which is a free one, and waits until it does.
 func (b *bench) start(env []string, program string, args ...string) (*process, error) {
@@ -28,13 +28,16 @@ func (b *bench) start(env []string, program string, args ...string) (*process, e
 	if err != nil {
 		return nil, err
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return nil, err
+	}
 	_ = listener.Close()
 	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], "PORT", strconv.Itoa(port))
+		args[i] = strings.ReplaceAll(args[i], "PORT", port)
 	}
 	p := &process{Cmd: exec.Command(program, args...), port: port}
-	p.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOST=127.0.0.1", "PORT=" + strconv.Itoa(port)}, env...)
+	p.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOST=127.0.0.1", "PORT=" + port}, env...)
 	p.Dir = b.dir
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := time.Now()
@@ -43,7 +46,7 @@ func (b *bench) start(env []string, program string, args ...string) (*process, e
 	}
 	b.processes = append(b.processes, p)
 	for time.Since(started) < 20*time.Second {
-		if conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+		if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
 			_ = conn.Close()
 			if answer, err := http.Get(p.url() + "/api/auth/me"); err == nil {
 				_ = answer.Body.Close()

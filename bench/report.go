@@ -61,20 +61,33 @@ func p50(s sample) float64       { return ms(s.p50) }
 func p99(s sample) float64       { return ms(s.p99) }
 func cpu(s sample) float64       { return s.cpu }
 
+// report returns the report in Markdown.
 func (r *results) report() string {
 	var t strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&t, format+"\n", args...) }
 	line("# What a request costs\n")
-	line("`go run ./bench` on %s; %s. Service, Redis and load share the machine. %d rounds of %s a variant, in turns, medians"+
-		" of the rounds; ratios are taken within a round.\n", r.measured.Format(time.DateOnly), machine(), r.rounds, r.turn)
+	line("`go run ./bench` on %s; %s. Service, Redis and load share the machine. %d rounds of %s a variant, in turns, "+
+		"medians of the rounds; ratios are taken within a round.\n", r.measured.Format(time.DateOnly), machine(), r.rounds, r.turn)
 	r.bars(line)
+	r.reportVariants(line)
+	r.reportConnections(line)
+	r.reportRedis(line)
+	line("\n## The guard while 32 clients log in without pause\n\n| | p99 ms, idle | p99 ms, flooded |\n|---|--:|--:|")
+	for _, name := range []string{express1, ours} {
+		line("| %s | %.1f | %.1f |", name, median(of(r.idle[name], p99)), median(of(r.flooded[name], p99)))
+	}
+	return t.String()
+}
+
+func (r *results) reportVariants(line func(string, ...any)) {
 	line("\n## 64 connections\n")
 	line("| | requests/s | p50 ms | p99 ms | p99.9 ms | CPU µs a request | of Redis | of gin-auth's requests/s |")
 	line("|---|--:|--:|--:|--:|--:|--:|--:|")
 	for _, name := range []string{express1, express2, plain, pipelined, ours, logging, without} {
 		s := r.main[name]
 		ratio := ratios(s, r.main[ours], perSecond)
-		line("| %s | %.0f | %.2f | %.2f | %.2f | %.0f | %.1f | %.2f (%.2f to %.2f) |", name, median(of(s, perSecond)), median(of(s, p50)),
+		line("| %s | %.0f | %.2f | %.2f | %.2f | %.0f | %.1f | %.2f (%.2f to %.2f) |",
+			name, median(of(s, perSecond)), median(of(s, p50)),
 			median(of(s, p99)), median(of(s, func(s sample) float64 { return ms(s.p999) })), median(of(s, cpu)),
 			median(of(s, func(s sample) float64 { return s.redisCPU })), median(ratio), slices.Min(ratio), slices.Max(ratio))
 	}
@@ -82,6 +95,9 @@ func (r *results) report() string {
 	for _, name := range []string{plain, pipelined, ours, without} {
 		line("| %s | %.3f | %.0f |", name, median(of(r.alone[name], p50)), median(of(r.alone[name], cpu)))
 	}
+}
+
+func (r *results) reportConnections(line func(string, ...any)) {
 	line("\n## By connections: requests/s, and p99 in ms\n")
 	line("| connections | %s |", strings.Join([]string{express1, express2, plain, ours, without}, " | "))
 	line("|---|--:|--:|--:|--:|--:|")
@@ -94,21 +110,20 @@ func (r *results) report() string {
 		line("| %d |%s", connections, cells)
 	}
 	line("\n![requests per second](throughput.svg)\n\n![p99](latency.svg)")
+}
+
+func (r *results) reportRedis(line func(string, ...any)) {
 	line("\n## By revoked tokens, 64 connections\n\n| revoked | requests/s | p99 ms |\n|--:|--:|--:|")
 	for _, size := range []int{0, 10_000, 1_000_000} {
 		line("| %d | %.0f | %.2f |", size, median(of(r.revoked[size], perSecond)), median(of(r.revoked[size], p99)))
 	}
 	line("\nA revoked token takes %.0f bytes of Redis.", r.perToken)
-	line("\n## By the way to Redis, 1,024 connections\n\n| added to each answer | requests/s | p50 ms | p99 ms |\n|--:|--:|--:|--:|")
+	line("\n## By the way to Redis, 1,024 connections\n")
+	line("| added to each answer | requests/s | p50 ms | p99 ms |\n|--:|--:|--:|--:|")
 	for _, delay := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond} {
 		s := r.delays[delay]
 		line("| %s | %.0f | %.1f | %.1f |", delay, median(of(s, perSecond)), median(of(s, p50)), median(of(s, p99)))
 	}
-	line("\n## The guard while 32 clients log in without pause\n\n| | p99 ms, idle | p99 ms, flooded |\n|---|--:|--:|")
-	for _, name := range []string{express1, ours} {
-		line("| %s | %.1f | %.1f |", name, median(of(r.idle[name], p99)), median(of(r.flooded[name], p99)))
-	}
-	return t.String()
 }
 
 // bars holds the figures against what they should be.
@@ -123,14 +138,14 @@ func (r *results) bars(line func(string, ...any)) {
 	}
 	atLeast := func(what string, figure, least float64) { bar(what, figure, figure >= least) }
 	atMost := func(what string, figure, most float64) { bar(what, figure, figure <= most) }
-	m := func(a, b string, value func(sample) float64) float64 {
-		return median(ratios(r.main[a], r.main[b], value))
+	oursTo := func(other string, value func(sample) float64) float64 {
+		return median(ratios(r.main[ours], r.main[other], value))
 	}
-	atLeast("requests/s of Express, one process: ≥ 16 ×", m(ours, express1, perSecond), 16)
+	atLeast("requests/s of Express, one process: ≥ 16 ×", oursTo(express1, perSecond), 16)
 	atMost("p99 in p50s of Express: ≤ 1/3", median(of(r.main[ours], p99))/median(of(r.main[express1], p50)), 1.0/3)
-	atLeast("requests/s without the look-up: ≥ 0.8 ×", m(ours, without, perSecond), 0.8)
-	atMost("CPU a request without the look-up: ≤ 1.25 ×", m(ours, without, cpu), 1.25)
-	atLeast("requests/s with a plain GET: ≥ 1.3 ×", m(ours, plain, perSecond), 1.3)
+	atLeast("requests/s without the look-up: ≥ 0.8 ×", oursTo(without, perSecond), 0.8)
+	atMost("CPU a request without the look-up: ≤ 1.25 ×", oursTo(without, cpu), 1.25)
+	atLeast("requests/s with a plain GET: ≥ 1.3 ×", oursTo(plain, perSecond), 1.3)
 	atMost("one connection: p50 with a plain GET: ≤ 1.1 ×", median(ratios(r.alone[ours], r.alone[plain], p50)), 1.1)
 	far, near := r.delays[5*time.Millisecond], r.delays[0]
 	atLeast("5 ms from Redis, 1,024 connections: requests/s of none: ≥ 0.8 ×", median(ratios(far, near, perSecond)), 0.8)
@@ -161,5 +176,6 @@ func machine() string {
 	if fields := strings.Fields(redis); len(fields) > 2 {
 		redis = "Redis " + strings.TrimPrefix(fields[2], "v=")
 	}
-	return fmt.Sprintf("%d cores (%s), %s, node %s, %s", runtime.NumCPU(), model, runtime.Version(), version("node", "--version"), redis)
+	return fmt.Sprintf("%d cores (%s), %s, node %s, %s",
+		runtime.NumCPU(), model, runtime.Version(), version("node", "--version"), redis)
 }

@@ -141,7 +141,7 @@ func TestPasswordsInOtherSettings(t *testing.T) {
 		}
 		anyText := name == "NODE_ENV" || name == "REDIS_USERNAME" || field.Type == reflect.TypeFor[Secret]()
 		if withheld == 0 && !anyText {
-			t.Errorf("%s: no value is withheld", name)
+			t.Errorf("%s: no value is withheld; if every string is valid for it, add it to anyText", name)
 		}
 		wantNoPasswordOfFile(t, name)
 	}

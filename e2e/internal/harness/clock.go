@@ -141,36 +141,17 @@ func clockUntil(t time.Time) time.Duration { return t.Sub(clockNow()) }
 var _, _, _ = clockNow, clockSince, clockUntil
 `
 
-// buildShifted builds the service with other sources in the place of its own.
+// packages are the directories of the service's packages.
+var packages = []string{"", "cli", "config", "controllers", "db", "middleware", "routes", "session", "user"}
+
+// buildShifted builds the service with sources that read another clock.
 func buildShifted() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "gin-auth-e2e-"); err != nil {
 		return "", err
 	}
 	replace := map[string]string{}
-	add := func(path, text string) error {
-		replace[path] = filepath.Join(dir, fmt.Sprint(len(replace), ".go"))
-		return os.WriteFile(replace[path], []byte(text), 0o600)
-	}
-	functions := strings.NewReplacer("time.Now()", "clockNow()", "time.Since(", "clockSince(", "time.Until(", "clockUntil(")
-	for _, name := range []string{"", "cli", "config", "controllers", "db", "middleware", "routes", "session"} {
-		files, err := filepath.Glob(filepath.Join(Root(), name, "*.go"))
-		if err != nil {
-			return dir, err
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return dir, err
-			}
-			changed := functions.Replace(string(text))
-			if strings.HasSuffix(file, "_test.go") || changed == string(text) {
-				continue
-			}
-			if err := add(file, changed+"\nvar _ time.Time\n"); err != nil {
-				return dir, err
-			}
-		}
-		if err := add(filepath.Join(Root(), name, "clock_of_the_tests.go"), fmt.Sprintf(clock, cmp.Or(name, "main"))); err != nil {
+	for _, name := range packages {
+		if err := shiftPackage(dir, name, replace); err != nil {
 			return dir, err
 		}
 	}
@@ -188,4 +169,33 @@ func buildShifted() (dir string, err error) {
 		return dir, fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return dir, nil
+}
+
+// shiftPackage writes the changed sources of a package to dir, and adds them to replace.
+func shiftPackage(dir, name string, replace map[string]string) error {
+	functions := strings.NewReplacer(
+		"time.Now()", "clockNow()", "time.Since(", "clockSince(", "time.Until(", "clockUntil(")
+	add := func(path, text string) error {
+		replace[path] = filepath.Join(dir, fmt.Sprint(len(replace), ".go"))
+		return os.WriteFile(replace[path], []byte(text), 0o600)
+	}
+	files, err := filepath.Glob(filepath.Join(Root(), name, "*.go"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		changed := functions.Replace(string(text))
+		if strings.HasSuffix(file, "_test.go") || changed == string(text) {
+			continue
+		}
+		if err := add(file, changed+"\nvar _ time.Time\n"); err != nil {
+			return err
+		}
+	}
+	source := fmt.Sprintf(clock, cmp.Or(name, "main"))
+	return add(filepath.Join(Root(), name, "clock_of_the_tests.go"), source)
 }

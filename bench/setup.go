@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	secret = "a secret of more than thirty-two bytes"
+	ada    = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
+)
+
+// The variants.
+const (
+	express1  = "Express, one process"
+	express2  = "Express, two processes"
+	ours      = "gin-auth"
+	without   = "gin-auth without its look-up"
+	plain     = "gin-auth with a plain GET"
+	pipelined = "gin-auth with AutoPipeline's GET"
+	logging   = "gin-auth, a log line a request"
+)
+
+type bench struct {
+	options
+	ctx       context.Context
+	dir       string
+	token     string
+	processes []*process
+	redis     *process
+	binaries  map[string]string
+	variants  map[string]*process
+}
+
+func newBench(ctx context.Context, o options) (*bench, error) {
+	dir, err := os.MkdirTemp("", "gin-auth-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{options: o, ctx: ctx, dir: dir, binaries: map[string]string{}, variants: map[string]*process{}}
+	if err := b.setUp(); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *bench) setUp() (err error) {
+	if b.redis, err = b.startRedis(); err != nil {
+		return err
+	}
+	app, err := filepath.Abs("e2e/parity/express/server.js")
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{ours, without, plain, pipelined} {
+		if b.binaries[name], err = b.build(b.ctx, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	env := b.env(b.redis)
+	for _, v := range []struct {
+		name, program string
+		env, args     []string
+	}{
+		{express1, "node", []string{"EXPRESS=5"}, []string{app}},
+		{express2, "node", []string{"EXPRESS=5", "CLUSTER=2"}, []string{app}},
+		{ours, b.binaries[ours], nil, nil},
+		{logging, b.binaries[ours], []string{"LOG_LEVEL=info"}, nil},
+		{without, b.binaries[without], nil, nil},
+		{plain, b.binaries[plain], nil, nil},
+		{pipelined, b.binaries[pipelined], nil, nil},
+	} {
+		if b.variants[v.name], err = b.start(append(env, v.env...), v.program, v.args...); err != nil {
+			return fmt.Errorf("%s: %w", v.name, err)
+		}
+	}
+	return b.logIn()
+}
+
+func (b *bench) env(redis *process) []string {
+	return []string{
+		"NODE_ENV=production", "JWT_SECRET=" + secret, "LOGIN_LIMIT=off", "LOG_LEVEL=warn",
+		"REDIS_HOST=127.0.0.1", fmt.Sprint("REDIS_PORT=", redis.port),
+	}
+}
+
+// logIn registers at each service that has users of its own, and takes the token that all are asked with.
+func (b *bench) logIn() error {
+	for _, name := range []string{express1, ours} {
+		for _, path := range []string{"register", "login"} {
+			answer, err := http.Post(b.variants[name].url()+"/api/auth/"+path, "application/json", strings.NewReader(ada))
+			if err != nil {
+				return err
+			}
+			_ = answer.Body.Close()
+			if answer.StatusCode >= http.StatusBadRequest {
+				return fmt.Errorf("%s: %s: %s", name, path, answer.Status)
+			}
+			for _, cookie := range answer.Cookies() {
+				b.token = cookie.Value
+			}
+		}
+	}
+	return nil
+}
