@@ -67,7 +67,8 @@ func (r *results) report() string {
 	line := func(format string, args ...any) { fmt.Fprintf(&t, format+"\n", args...) }
 	line("# What a request costs\n")
 	line("`go run ./bench` on %s; %s. Service, Redis and load share the machine. %d rounds of %s a variant, in turns, "+
-		"medians of the rounds; ratios are taken within a round.\n", r.measured.Format(time.DateOnly), machine(), r.rounds, r.turn)
+		"medians of the rounds; ratios are taken within a round.\n",
+		r.measured.Format(time.DateOnly), machine(), r.rounds, r.turn)
 	r.bars(line)
 	r.reportVariants(line)
 	r.reportConnections(line)
