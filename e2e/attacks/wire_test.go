@@ -27,6 +27,7 @@ func startAttacked(t *testing.T, env ...string) *harness.Service {
 	t.Helper()
 	return harness.StartService(t, append([]string{
 		"NODE_ENV=production", "JWT_SECRET=" + wireSecret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s", "LOGIN_LIMIT=off",
+		"REDIS_TIMEOUT=5s", // the machine may be busy
 	}, env...)...)
 }
 
