@@ -23,7 +23,7 @@ import (
 )
 
 // TestLogReader runs the service with a log whose reader is stuck, or gone. Requests continue, the lines that
-// nobody reads are dropped and counted, and SIGTERM ends the process in time.
+// nobody reads are dropped and counted, and SIGTERM ends the process.
 func TestLogReader(t *testing.T) {
 	t.Parallel()
 	const requests = 1_000
@@ -39,7 +39,7 @@ func TestLogReader(t *testing.T) {
 			if got := droppedLines(t, metrics); gone && got < requests || !gone && got != 0 {
 				t.Errorf("%d lines were dropped", got)
 			}
-			stopInTime(t, s)
+			stop(t, s)
 		})
 	}
 
@@ -59,7 +59,7 @@ func TestLogReader(t *testing.T) {
 		})
 		send(t, s, "GET", "/no/such/route", "", "")
 		harness.Eventually(t, "new lines are written", func() error { return mention(log, `"status":404`) })
-		stopInTime(t, s)
+		stop(t, s)
 		_ = write.Close()
 		harness.Eventually(t, "the last line is written", func() error { return mention(log, `"msg":"stopped"`) })
 
@@ -125,7 +125,7 @@ func startLogged(t *testing.T, log *os.File) (s *harness.Service, metrics string
 	t.Helper()
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(harness.FreePort(t)))
 	redis := harness.StartRedis(t)
-	env := append(redis.Env(), "METRICS_ADDR="+addr, "SHUTDOWN_TIMEOUT="+shutdownTimeout.String(),
+	env := append(redis.Env(), "METRICS_ADDR="+addr, "SHUTDOWN_TIMEOUT=10m",
 		"REDIS_TIMEOUT=2s") // a test's machine may be busy
 	return harness.StartServiceTo(t, log, production(env...)...), "http://" + addr + "/metrics"
 }
@@ -187,18 +187,12 @@ func droppedLines(t *testing.T, metrics string) int {
 	return int(value)
 }
 
-const shutdownTimeout = 5 * time.Second
-
-func stopInTime(t *testing.T, s *harness.Service) {
+// stop stops the service. It fails if the process waits for as long as SHUTDOWN_TIMEOUT says, which is longer
+// than Stop waits.
+func stop(t *testing.T, s *harness.Service) {
 	t.Helper()
-	start := time.Now()
 	if status := s.Stop(t); status != 0 {
 		t.Errorf("SIGTERM: exit status %d", status)
-	}
-	if took := time.Since(start); took > shutdownTimeout {
-		t.Errorf("SIGTERM: the process ended after %s", took)
-	} else {
-		t.Logf("SIGTERM: the process ended after %s", took.Round(time.Millisecond))
 	}
 }
 

@@ -20,6 +20,9 @@ const (
 	millionMemory = 100_000 // KiB
 )
 
+// measuring reports whether nothing else runs, so that times mean something: .ci/run's serial step sets it.
+var measuring = os.Getenv("MEASURE") != ""
+
 // TestMillion imports a million users, in memory that doesn't grow with them.
 func TestMillion(t *testing.T) {
 	if testing.Short() {
@@ -50,7 +53,7 @@ func TestMillion(t *testing.T) {
 	}
 	t.Logf("a million users in %s (bar %s; own CPU %s), peak memory %d KiB (bar %d)", took.Round(10*time.Millisecond), millionTime,
 		(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Round(10*time.Millisecond), memory, millionMemory)
-	if took > 3*millionTime {
+	if measuring && took > 3*millionTime {
 		t.Error("it took more than three times the bar")
 	}
 	if memory == 0 || memory > millionMemory {
