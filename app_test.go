@@ -312,7 +312,7 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("%s %.80s sets a cookie", test.path, test.body)
 		}
 	}
-	if keys := s.redis.Keys(); !slices.Equal(keys, []string{"auth:epoch", "user:ada@example.com"}) {
+	if keys := s.redis.Keys(); !slices.Equal(keys, []string{"auth:epoch", "auth:user:ada@example.com"}) {
 		t.Errorf("Redis has %q", keys)
 	}
 	s.send(t, s.tls.Client(), "POST", login, adaLogin, "Content-Encoding", "gzip").
@@ -449,7 +449,7 @@ func TestVerify(t *testing.T) {
 		"of a cut that is past": {"token=" + hs256(t, `{"id":"3","iat":1}`), 401, "", clearedFor},
 	} {
 		if name == "of a cut that is past" {
-			s.redis.Set("logout-all:3", "5")
+			s.redis.Set("auth:logout-all:3", "5")
 		}
 		got := s.send(t, s.tls.Client(), "GET", "/api/auth/verify", "", "Cookie", test.cookie)
 		got.want(t, name, test.status, "")
@@ -524,11 +524,11 @@ func TestSettings(t *testing.T) {
 		t.Parallel()
 		s := newService(t)
 		s.login(t, s.browser(t))
-		record, err := s.redis.Get("user:ada@example.com")
+		record, err := s.redis.Get("auth:user:ada@example.com")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.redis.Set("user:ada@example.com", strings.Replace(record, `"created"`, `"disabled":true,"created"`, 1)); err != nil {
+		if err := s.redis.Set("auth:user:ada@example.com", strings.Replace(record, `"created"`, `"disabled":true,"created"`, 1)); err != nil {
 			t.Fatal(err)
 		}
 		s.send(t, s.tls.Client(), "POST", "/api/auth/login", adaLogin).want(t, "login", 401, badLogin)
@@ -573,7 +573,7 @@ func TestLogoutAll(t *testing.T) {
 
 	// Tokens of the Node service, whose clock may be ahead by a minute, and one that doesn't say when.
 	now := time.Now().Unix()
-	if err := s.redis.Set("logout-all:n", strconv.FormatInt(now, 10)); err != nil {
+	if err := s.redis.Set("auth:logout-all:n", strconv.FormatInt(now, 10)); err != nil {
 		t.Fatal(err)
 	}
 	for claims, status := range map[string]int{

@@ -90,7 +90,7 @@ func TestGoodLoginsAreNotLimited(t *testing.T) {
 		s.send(t, client, "POST", loginPath, wrongLogin)
 		if got := s.send(t, client, "POST", loginPath, adaLogin); got.status == 200 {
 			continue
-		} else if n, _ := s.redis.Get("login-limit:address:127.0.0.1"); n != "2 0" { // the address's failures stay
+		} else if n, _ := s.redis.Get("auth:login-limit:address:127.0.0.1"); n != "2 0" { // the address's failures stay
 			t.Fatalf("%d %s after %s failures", got.status, got.body, n)
 		}
 	}
@@ -126,7 +126,7 @@ func TestGoodLoginsAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	for _, key := range s.redis.Keys() {
-		if strings.HasPrefix(key, "login-limit:") {
+		if strings.HasPrefix(key, "auth:login-limit:") {
 			t.Errorf("%s is left", key)
 		}
 	}

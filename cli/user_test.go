@@ -95,12 +95,12 @@ func TestUserList(t *testing.T) {
 		t.Errorf("exit status %d, printed\n%s%s\nwant\n%s", status, stdout, stderr, want)
 	}
 
-	server.Set("user:x\x1b@example.com", "{")
+	server.Set("auth:user:x\x1b@example.com", "{")
 	status, stdout, stderr = run(t, o, "", "user", "list", "--json")
 	want = `{"email":"ada@example.com","username":"A\u001b[2J` + "\u202e" + `da","role":"user","id":"1","disabled":true,"created":"2020-01-02T03:04:05Z"}
 {"email":"bob@example.com","username":"Bob <b>","role":"admin","id":"2","disabled":false,"created":"2020-01-02T03:04:05Z"}
 `
-	if status != 1 || stdout != want || !strings.HasPrefix(stderr, "the record user:x\ufffd@example.com is broken: ") {
+	if status != 1 || stdout != want || !strings.HasPrefix(stderr, "the record auth:user:x\ufffd@example.com is broken: ") {
 		t.Errorf("exit status %d, printed\n%s%s\nwant\n%s", status, stdout, stderr, want)
 	}
 }
@@ -111,7 +111,7 @@ func TestUserListLong(t *testing.T) {
 	o, store, _ := startRedis(t)
 	var users []user.User
 	for i := range 2*portion + 5 {
-		users = append(users, user.User{Email: fmt.Sprintf("%d@example.com", i)})
+		users = append(users, user.User{ID: "1", Email: fmt.Sprintf("%d@example.com", i), PasswordHash: "x"})
 	}
 	if _, err := store.StoreUsers(t.Context(), users, false); err != nil {
 		t.Fatal(err)

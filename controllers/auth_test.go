@@ -85,7 +85,7 @@ func TestRequests(t *testing.T) {
 	closed := f.redis.start(t)
 	closed.auth.RegistrationClosed = true
 	closed.post(register, "", bob).check(t, "closed", 403, "Registration is closed")
-	end := f.redis.refuse("^SET user:", 0, everyTime)
+	end := f.redis.refuse("^SET auth:user:", 0, everyTime)
 	f.a.post(register, "", bob).check(t, "not stored", 503, "Authentication service unavailable")
 	end()
 	if !f.accepted(f.laptop) || !f.accepted(f.phone) {

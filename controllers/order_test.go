@@ -45,7 +45,7 @@ var actions = map[string]func(f *fixture, i *instance) answer{
 		return f.endSessions(i)
 	},
 	newUser: func(f *fixture, i *instance) answer {
-		f.redis.Del("user:ada@example.com")
+		f.redis.Del("auth:user:ada@example.com")
 		if got := f.endSessions(i); got.status != http.StatusOK {
 			return got
 		}

@@ -237,7 +237,7 @@ const (
 	newLogin    = `{"email":"ada@example.com","password":"battery staple"}`
 	newPassword = `{"currentPassword":"correct horse","newPassword":"battery staple"}`
 
-	readUser = "^GET user:"       // the command that reads a user
+	readUser = "^GET auth:user:"  // the command that reads a user
 	write    = "^(SET|EVAL|DEL) " // every command that changes anything
 )
 

@@ -103,15 +103,15 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 	if _, _, err := d.findCut(t.Context(), "lone", "ada"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:lone logout-all:ada, GET auth:epoch, TIME, WAIT 0 0"; got != want {
+	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:lone auth:logout-all:ada, GET auth:epoch, TIME, WAIT 0 0"; got != want {
 		t.Errorf("for one lookup: %s; want %s", got, want)
 	}
 	_ = s.Set("blacklist:revoked", "true")
 	if revoked, _, err := d.findCut(t.Context(), "revoked", "ada"); !revoked || err != nil {
 		t.Fatalf("a revoked token: %v, %v", revoked, err)
 	}
-	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:revoked logout-all:ada, GET auth:epoch, TIME, WAIT 0 0, "+
-		"EXISTS blacklist:revoked, GET logout-all:ada, GET auth:epoch, TIME, WAIT 0 0"; got != want {
+	if got, want := strings.Join(s.sent(), ", "), "EXISTS blacklist:revoked auth:logout-all:ada, GET auth:epoch, TIME, WAIT 0 0, "+
+		"EXISTS blacklist:revoked, GET auth:logout-all:ada, GET auth:epoch, TIME, WAIT 0 0"; got != want {
 		t.Errorf("for one that is revoked: %s; want %s", got, want)
 	}
 
@@ -121,10 +121,10 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 			_ = s.Set(fmt.Sprint("blacklist:t", i), "true")
 		}
 		if i%5 == 0 {
-			_ = s.Set(fmt.Sprint("logout-all:u", i), fmt.Sprint(1000+i))
+			_ = s.Set(fmt.Sprint("auth:logout-all:u", i), fmt.Sprint(1000+i))
 		}
 	}
-	_, _ = s.Push("logout-all:u1", "no text") // fails its own lookup alone
+	_, _ = s.Push("auth:logout-all:u1", "no text") // fails its own lookup alone
 	var sent, roundTrips atomic.Int64
 	gate := make(chan struct{})
 	d.batcher.send = func(ctx context.Context, batch []*lookup) error {

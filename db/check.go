@@ -78,9 +78,9 @@ func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 	nobody := "gin-auth-check-" + rand.Text()
 	kinds := []struct{ key, name string }{
 		{blacklistKey(nobody), "blacklist:*"},
-		{logoutAllKey(nobody), "logout-all:*"},
-		{userKey(nobody), "user:*"},
-		{loginLimitKey("pair", nobody), "login-limit:*"},
+		{logoutAllKey(nobody), "auth:logout-all:*"},
+		{userKey(nobody), "auth:user:*"},
+		{loginLimitKey("pair", nobody), "auth:login-limit:*"},
 	}
 	if !d.cluster() {
 		kinds = append(kinds, struct{ key, name string }{epochKey, epochKey})
@@ -101,7 +101,7 @@ func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 		default:
 			try(redis.NewStatusCmd(ctx, "SET", kind.key, "", "XX"), "SET")
 		}
-		if kind.name == "login-limit:*" {
+		if kind.name == "auth:login-limit:*" {
 			try(redis.NewIntCmd(ctx, "PTTL", kind.key), "PTTL")
 			try(redis.NewIntCmd(ctx, "DEL", kind.key), "DEL")
 		}

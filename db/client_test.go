@@ -152,7 +152,7 @@ func TestRevokeOutlivesItsClient(t *testing.T) {
 	if err := d.LogoutAll(gone, "user"); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"blacklist:token", "logout-all:user"} {
+	for _, key := range []string{"blacklist:token", "auth:logout-all:user"} {
 		if !redis.Exists(key) {
 			t.Errorf("%s is not stored", key)
 		}
@@ -173,10 +173,10 @@ func TestUsers(t *testing.T) {
 		t.Fatalf("creating: %v, %v", created, err)
 	}
 	const record = `{"id":"1","email":"Ada@example.com","username":"ada","role":"user","passwordHash":"$2b$10$x","created":"2026-01-02T03:04:05Z"}`
-	if got, err := redis.Get("user:ada@example.com"); got != record || err != nil {
+	if got, err := redis.Get("auth:user:ada@example.com"); got != record || err != nil {
 		t.Errorf("stored %s, %v", got, err)
 	}
-	if ttl := redis.TTL("user:ada@example.com"); ttl != 0 {
+	if ttl := redis.TTL("auth:user:ada@example.com"); ttl != 0 {
 		t.Errorf("a user lives %s", ttl)
 	}
 	eve := ada
@@ -193,13 +193,13 @@ func TestUsers(t *testing.T) {
 	if u, found, err := d.UserByEmail(t.Context(), "bob@example.com"); found || err != nil {
 		t.Errorf("found %+v, %v", u, err)
 	}
-	if err := redis.Set("user:broken@example.com", "{"); err != nil {
+	if err := redis.Set("auth:user:broken@example.com", "{"); err != nil {
 		t.Fatal(err)
 	}
 	if _, found, err := d.UserByEmail(t.Context(), "broken@example.com"); found || err == nil {
 		t.Errorf("a broken record: %v, %v", found, err)
 	}
-	if _, err := redis.Push("user:list@example.com", "x"); err != nil {
+	if _, err := redis.Push("auth:user:list@example.com", "x"); err != nil {
 		t.Fatal(err)
 	}
 	if _, found, err := d.UserByEmail(t.Context(), "list@example.com"); found || err == nil {
@@ -215,7 +215,7 @@ func TestTwoRegistrationsOneWins(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			created, err := d.CreateUser(t.Context(), user.User{ID: string(rune('a' + i)), Email: "a@b.c"})
+			created, err := d.CreateUser(t.Context(), user.User{ID: string(rune('a' + i)), Email: "a@b.c", PasswordHash: "x"})
 			mu.Lock()
 			defer mu.Unlock()
 			if created {
@@ -317,7 +317,7 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 			"LogoutAll":           func(ctx context.Context) error { return d.LogoutAll(ctx, "user") },
 			"RevokeAll":           func(ctx context.Context) error { _, err := d.RevokeAll(ctx); return err },
 			"IssueTime":           func(ctx context.Context) error { _, err := d.IssueTime(ctx, "user"); return err },
-			"CreateUser":          func(ctx context.Context) error { _, err := d.CreateUser(ctx, user.User{Email: "a@b.c"}); return err },
+			"CreateUser":          func(ctx context.Context) error { _, err := d.CreateUser(ctx, user.User{ID: "1", Email: "a@b.c", PasswordHash: "x"}); return err },
 			"UserByEmail":         func(ctx context.Context) error { _, _, err := d.UserByEmail(ctx, "a@b.c"); return err },
 			"FindUsers":           func(ctx context.Context) error { _, err := d.FindUsers(ctx, []string{"a@b.c"}); return err },
 			"StoreUsers": func(ctx context.Context) error {

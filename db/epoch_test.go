@@ -80,8 +80,8 @@ func TestEpochInRedis(t *testing.T) {
 		t.Errorf("%d lines of lost blacklists, want that of the loss and that of revoking all", n)
 	}
 	for key, store := range map[string]func() error{
-		"auth:epoch":      func() error { redis.Del("auth:epoch"); _, err := redis.Push("auth:epoch", "x"); return err },
-		"logout-all:user": func() error { redis.Del("auth:epoch"); return redis.Set("logout-all:user", "soon") },
+		"auth:epoch":           func() error { redis.Del("auth:epoch"); _, err := redis.Push("auth:epoch", "x"); return err },
+		"auth:logout-all:user": func() error { redis.Del("auth:epoch"); return redis.Set("auth:logout-all:user", "soon") },
 	} {
 		if err := store(); err != nil {
 			t.Fatal(err)
@@ -130,8 +130,8 @@ func TestLogoutAll(t *testing.T) {
 	} {
 		redis.FlushAll()
 		redis.SetTime(time.Unix(start+test.now, 0))
-		for key, value := range map[string]string{"auth:epoch": test.epoch, "logout-all:user": fmt.Sprint(start + test.there)} {
-			if value == "" || key == "logout-all:user" && test.there == 0 {
+		for key, value := range map[string]string{"auth:epoch": test.epoch, "auth:logout-all:user": fmt.Sprint(start + test.there)} {
+			if value == "" || key == "auth:logout-all:user" && test.there == 0 {
 				continue
 			}
 			if err := redis.Set(key, value); err != nil {
@@ -141,7 +141,7 @@ func TestLogoutAll(t *testing.T) {
 		if err := d.LogoutAll(t.Context(), "user"); err != nil {
 			t.Fatalf("%s: %v", test.name, err)
 		}
-		if got, err := redis.Get("logout-all:user"); got != fmt.Sprint(start+test.want) || err != nil {
+		if got, err := redis.Get("auth:logout-all:user"); got != fmt.Sprint(start+test.want) || err != nil {
 			t.Errorf("%s: the cut is %s, %v; want %d", test.name, got, err, start+test.want)
 		}
 	}
@@ -181,8 +181,8 @@ func TestCuts(t *testing.T) {
 	} {
 		redis.FlushAll()
 		d.epoch.seen, d.epoch.cut = "", 0
-		for key, value := range map[string]string{"auth:epoch": fmt.Sprint("e:", test.epoch), "logout-all:user": fmt.Sprint(test.user)} {
-			if key == "logout-all:user" && test.user == 0 {
+		for key, value := range map[string]string{"auth:epoch": fmt.Sprint("e:", test.epoch), "auth:logout-all:user": fmt.Sprint(test.user)} {
+			if key == "auth:logout-all:user" && test.user == 0 {
 				continue
 			}
 			if err := redis.Set(key, value); err != nil {
@@ -205,7 +205,7 @@ func TestIssueTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ cut, at int64 }{{-1, 0}, {0, 1}, {1, 0}, {600, 0}} {
-		if err := redis.Set("logout-all:user", fmt.Sprint(start+test.cut)); err != nil {
+		if err := redis.Set("auth:logout-all:user", fmt.Sprint(start+test.cut)); err != nil {
 			t.Fatal(err)
 		}
 		if test.cut == 1 { // it waits

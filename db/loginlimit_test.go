@@ -69,7 +69,7 @@ func TestLoginLimit(t *testing.T) {
 				t.Logf("%d of %d tries passed", passed, test.tries)
 			}
 			for _, key := range redis.Keys() {
-				if !strings.HasPrefix(key, "login-limit:") {
+				if !strings.HasPrefix(key, "auth:login-limit:") {
 					continue
 				}
 				if ttl := redis.TTL(key); ttl <= 0 || ttl > time.Hour || len(key) > 100 {
@@ -256,7 +256,7 @@ func TestLoginLimitOffAndAway(t *testing.T) {
 func TestReplaceHash(t *testing.T) {
 	t.Parallel()
 	d, _ := openUsers(t)
-	storeUser(t, d, user.User{Email: "ada@example.com", Role: "admin", PasswordHash: "old"})
+	storeUser(t, d, user.User{ID: "1", Email: "ada@example.com", Role: "admin", PasswordHash: "old"})
 	replace := func(old, hash string, want bool) {
 		t.Helper()
 		if replaced, err := d.ReplaceHash(t.Context(), "Ada@example.com", old, hash); replaced != want || err != nil {

@@ -11,10 +11,10 @@ import (
 func TestFindUsers(t *testing.T) {
 	t.Parallel()
 	d, server := openUsers(t)
-	ada := user.User{ID: "1", Email: "ada@example.com"}
+	ada := user.User{ID: "1", Email: "ada@example.com", PasswordHash: "x"}
 	storeUser(t, d, ada)
-	server.Set("user:broken@example.com", "{")
-	server.HSet("user:hash@example.com", "a", "b")
+	server.Set("auth:user:broken@example.com", "{")
+	server.HSet("auth:user:hash@example.com", "a", "b")
 
 	found, err := d.FindUsers(t.Context(), []string{"nobody@example.com", "ADA@example.com", "broken@example.com", "hash@example.com"})
 	if err != nil {
@@ -42,9 +42,9 @@ func TestFindUsers(t *testing.T) {
 
 func TestStoreUsers(t *testing.T) {
 	t.Parallel()
-	there := user.User{ID: "1", Email: "ada@example.com", Role: "admin"}
-	other := user.User{ID: "2", Email: "ada@example.com", Role: "user"}
-	another := user.User{ID: "3", Email: "bob@example.com"}
+	there := user.User{ID: "1", Email: "ada@example.com", Role: "admin", PasswordHash: "x"}
+	other := user.User{ID: "2", Email: "ada@example.com", Role: "user", PasswordHash: "x"}
+	another := user.User{ID: "3", Email: "bob@example.com", PasswordHash: "x"}
 	for name, test := range map[string]struct {
 		users     []user.User
 		overwrite bool
@@ -80,7 +80,7 @@ func TestStoreUsers(t *testing.T) {
 func TestStoreUsersRefused(t *testing.T) {
 	t.Parallel()
 	d, server := openUsers(t)
-	users := []user.User{{Email: "ada@example.com"}, {Email: "bob@example.com"}}
+	users := []user.User{{ID: "1", Email: "ada@example.com", PasswordHash: "x"}, {ID: "2", Email: "bob@example.com", PasswordHash: "x"}}
 	for _, overwrite := range []bool{false, true} {
 		server.SetError("OOM command not allowed when used memory > 'maxmemory'.")
 		got, err := d.StoreUsers(t.Context(), users, overwrite)
@@ -99,12 +99,12 @@ func TestStoreUsersRefused(t *testing.T) {
 func TestStoreUsersAnswerLost(t *testing.T) {
 	t.Parallel()
 	direct, server := openUsers(t)
-	storeUser(t, direct, user.User{ID: "other", Email: "7@example.com"})
+	storeUser(t, direct, user.User{ID: "other", Email: "7@example.com", PasswordHash: "x"})
 	d := openUsersAt(t, loseAnswer(t, server.Addr(), "set"))
 	var users []user.User
 	var want []Outcome
 	for i := range 100 {
-		users = append(users, user.User{ID: "mine", Email: fmt.Sprintf("%d@example.com", i)})
+		users = append(users, user.User{ID: "mine", Email: fmt.Sprintf("%d@example.com", i), PasswordHash: "x"})
 		want = append(want, Stored)
 	}
 	want[7] = Existing

@@ -28,14 +28,14 @@ func TestListUsers(t *testing.T) {
 	for i := range 2*listPage + 10 {
 		email := fmt.Sprintf("%d@example.com", i)
 		want = append(want, email)
-		users = append(users, user.User{ID: "1", Email: email})
+		users = append(users, user.User{ID: "1", Email: email, PasswordHash: "x"})
 	}
 	if _, err := d.StoreUsers(t.Context(), users, false); err != nil {
 		t.Fatal(err)
 	}
-	server.Set("blacklist:user:x", "true")
-	server.Set("user:broken@example.com", "{")
-	server.HSet("user:hash@example.com", "email", "hash@example.com")
+	server.Set("blacklist:auth:user:x", "true")
+	server.Set("auth:user:broken@example.com", "{")
+	server.HSet("auth:user:hash@example.com", "email", "hash@example.com")
 
 	var got, broken []string
 	for u, err := range d.Users(t.Context()) {
@@ -55,7 +55,7 @@ func TestListUsers(t *testing.T) {
 	if !slices.Equal(slices.Compact(got), want) {
 		t.Errorf("got %d users, want %d", len(got), len(want))
 	}
-	if want := []string{"user:broken@example.com", "user:hash@example.com"}; !slices.Equal(slices.Compact(broken), want) {
+	if want := []string{"auth:user:broken@example.com", "auth:user:hash@example.com"}; !slices.Equal(slices.Compact(broken), want) {
 		t.Errorf("broken are %q, want %q", broken, want)
 	}
 
@@ -95,7 +95,7 @@ func TestUpdateUser(t *testing.T) {
 	if got, _, err := d.UserByEmail(t.Context(), "ada@example.com"); got != want || err != nil {
 		t.Errorf("stored is %+v, %v, want %+v", got, err, want)
 	}
-	if ttl := server.TTL("user:ada@example.com"); ttl != 0 {
+	if ttl := server.TTL("auth:user:ada@example.com"); ttl != 0 {
 		t.Errorf("it expires in %s", ttl)
 	}
 
@@ -110,7 +110,7 @@ func TestUpdateUser(t *testing.T) {
 	if _, found, err := d.UpdateUser(t.Context(), "nobody@example.com", func(*user.User) error { return errNo }); found || err != nil {
 		t.Errorf("for nobody got %t, %v", found, err)
 	}
-	server.Set("user:broken@example.com", "[]")
+	server.Set("auth:user:broken@example.com", "[]")
 	var broken *BrokenUserError
 	if _, _, err := d.UpdateUser(t.Context(), "broken@example.com", func(*user.User) error { return nil }); !errors.As(err, &broken) {
 		t.Errorf("for a broken record got %v", err)
@@ -121,7 +121,7 @@ func TestUpdateUser(t *testing.T) {
 func TestUpdateUserAtOnce(t *testing.T) {
 	t.Parallel()
 	d, _ := openUsers(t)
-	storeUser(t, d, user.User{Email: "ada@example.com"})
+	storeUser(t, d, user.User{ID: "1", Email: "ada@example.com", PasswordHash: "x"})
 	const updaters = 8
 	var done sync.WaitGroup
 	for i := range updaters {
@@ -145,7 +145,7 @@ func TestUpdateUserAtOnce(t *testing.T) {
 func TestUpdateUserAnswerLost(t *testing.T) {
 	t.Parallel()
 	direct, server := openUsers(t)
-	storeUser(t, direct, user.User{Email: "ada@example.com"})
+	storeUser(t, direct, user.User{ID: "1", Email: "ada@example.com", PasswordHash: "x"})
 	d := openUsersAt(t, loseAnswer(t, server.Addr(), "eval"))
 	calls := 0
 	u, _, err := d.UpdateUser(t.Context(), "ada@example.com", func(u *user.User) error {

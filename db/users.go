@@ -11,7 +11,8 @@ import (
 	"gin-auth/user"
 )
 
-// CreateUser stores a user unless one with that email exists; then it returns false.
+// CreateUser stores a user unless one with that email exists; then it returns false. An existing record that is not a
+// user is a *BrokenUserError.
 func (d *DB) CreateUser(ctx context.Context, u user.User) (bool, error) {
 	record, err := encodeUser(u)
 	if err != nil {
@@ -25,7 +26,10 @@ func (d *DB) CreateUser(ctx context.Context, u user.User) (bool, error) {
 			p.SetArgs(ctx, userKey(u.Email), record, redis.SetArgs{Mode: "NX"})
 			stored = p.Get(ctx, userKey(u.Email))
 		})
-		created = err == nil && stored.Val() == record
+		if created = err == nil && stored.Val() == record; err != nil || created {
+			return err
+		}
+		_, err = decodeUser(userKey(u.Email), stored) // a user, or a record that is not one
 		return err
 	})
 	return created, err
@@ -73,6 +77,9 @@ func decodeUser(key string, reply *redis.StringCmd) (u user.User, err error) {
 	}
 	if err := json.Unmarshal(record, &u); err != nil {
 		return user.User{}, &BrokenUserError{key, err}
+	}
+	if u.ID == "" || u.PasswordHash == "" || userKey(u.Email) != key {
+		return user.User{}, &BrokenUserError{key, errors.New("it is not a user of this service")}
 	}
 	return u, nil
 }

@@ -59,7 +59,7 @@ func TestClusterLosesAMaster(t *testing.T) {
 	for i := range 60 {
 		id := fmt.Sprint("user ", i)
 		one := subject{token: ownToken(id, time.Now()), revoked: i%3 == 0}
-		one.lost = owner(t, c, "blacklist:"+one.token) == victim.Addr() || owner(t, c, "logout-all:"+id) == victim.Addr()
+		one.lost = owner(t, c, "blacklist:"+one.token) == victim.Addr() || owner(t, c, "auth:logout-all:"+id) == victim.Addr()
 		if one.revoked {
 			leave(t, s, one.token)
 		} else {

@@ -53,7 +53,7 @@ func TestDemotedMaster(t *testing.T) {
 			}
 			each(32, func(i int) { _, _ = try(stays, "GET", me, tokens[i%5], "") }) // opens connections
 			harness.Eventually(t, "the replica has it all", func() error {
-				if n, err := b.Exists(context.Background(), "user:ada@example.com").Result(); n != 1 {
+				if n, err := b.Exists(context.Background(), "auth:user:ada@example.com").Result(); n != 1 {
 					return fmt.Errorf("%d %w", n, err)
 				}
 				return nil

@@ -18,10 +18,10 @@ type entry struct {
 // state is what Redis holds.
 type state map[string]entry
 
-// keep tells keys that outlive a case: the service's epoch, which no request of a case changes, and the
-// users that were there before.
+// keep reports whether a key outlives a case: the service's epoch and clock, which no request of a case changes, and
+// the users that existed before.
 func keep(key string) bool {
-	return strings.HasPrefix(key, "auth:") || strings.HasPrefix(key, "user:"+seeded)
+	return key == "auth:epoch" || key == "auth:clock" || strings.HasPrefix(key, "auth:user:"+seeded)
 }
 
 // look returns every key with its type, its value and when it expires, in one step.

@@ -12,7 +12,7 @@ import (
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	const (
-		user   = "auth on >hush ~blacklist:* ~user:* ~auth:* ~logout-all:* ~login-limit:* -@all +exists +get +set +eval +time +wait +info +pttl +del"
+		user   = "auth on >hush ~blacklist:* ~auth:* -@all +exists +get +set +eval +time +wait +info +pttl +del"
 		fine   = "\nProduction can run on this.\n"
 		not    = "\nProduction should not run on this:\n"
 		lacks  = "  a right is missing: "
@@ -45,12 +45,12 @@ func TestCheck(t *testing.T) {
 			[]string{fine},
 		},
 		"few rights": {
-			"--appendonly yes --user default off --user auth on >hush ~blacklist:* %R~user:* ~auth:epoch -@all +exists +get +set",
+			"--appendonly yes --user default off --user auth on >hush ~blacklist:* %R~auth:user:* ~auth:epoch -@all +exists +get +set",
 			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1,
 			[]string{
 				not, lacks + "TIME is refused: NOPERM", lacks + "INFO is refused: NOPERM", lacks + "EVAL blacklist:* is refused: NOPERM",
-				lacks + "EXISTS logout-all:* is refused: NOPERM", lacks + "GET logout-all:*", lacks + "EVAL logout-all:*", lacks + "SET logout-all:*",
-				lacks + "EVAL user:*", lacks + "SET user:* is refused: NOPERM", lacks + "EVAL auth:epoch",
+				lacks + "EXISTS auth:logout-all:* is refused: NOPERM", lacks + "GET auth:logout-all:*", lacks + "EVAL auth:logout-all:*", lacks + "SET auth:logout-all:*",
+				lacks + "EVAL auth:user:*", lacks + "SET auth:user:* is refused: NOPERM", lacks + "EVAL auth:epoch",
 				lacks + "GET auth:clock", lacks + "EVAL auth:clock", loses + "whether it evicts keys, persists them, or is a replica is unknown",
 				loses + "whether it was demoted",
 			},
@@ -59,7 +59,7 @@ func TestCheck(t *testing.T) {
 			"--appendonly yes --user default off --user " + strings.TrimSuffix(user, " +pttl +del"),
 			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1,
 			[]string{
-				not + lacks + "PTTL login-limit:* is refused: NOPERM", lacks + "DEL login-limit:* is refused: NOPERM",
+				not + lacks + "PTTL auth:login-limit:* is refused: NOPERM", lacks + "DEL auth:login-limit:* is refused: NOPERM",
 			},
 		},
 		"auth:* only to read": {

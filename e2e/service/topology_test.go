@@ -41,7 +41,7 @@ func flow(t *testing.T, s *harness.Service) {
 // TestACLUser gives the service the rights that it needs and no others.
 func TestACLUser(t *testing.T) {
 	t.Parallel()
-	rights := "auth on >hush ~blacklist:* ~user:* ~auth:* ~logout-all:* ~login-limit:* -@all +exists +get +set +eval +time +info +wait +pttl +del"
+	rights := "auth on >hush ~blacklist:* ~auth:* -@all +exists +get +set +eval +time +info +wait +pttl +del"
 	args := append([]string{"--user"}, strings.Fields(rights)...)
 	redis := harness.StartRedis(t, append(args, "--user", "default", "off")...)
 	s := harness.StartService(t, production("REDIS_URL=redis://auth:hush@"+redis.Addr())...)

@@ -54,7 +54,7 @@ func TestCluster(t *testing.T) {
 // TestACLUser has the service's rights, and the one more that a list takes.
 func TestACLUser(t *testing.T) {
 	t.Parallel()
-	rights := "on >hush ~user:* ~auth:epoch -@all +exists +get +set +eval +time +info +wait"
+	rights := "on >hush ~auth:user:* ~auth:epoch -@all +exists +get +set +eval +time +info +wait"
 	args := strings.Fields("--user default off --user auth " + rights + " --user lister " + rights + " +scan")
 	redis := harness.StartRedis(t, args...)
 	command(t, []string{"REDIS_URL=redis://auth:hush@" + redis.Addr()}, "", "user", "list").is(t, 1, "", "gin-auth: listing the users: NOPERM ")
