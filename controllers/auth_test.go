@@ -223,3 +223,32 @@ func TestReuse(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignRecords: a record at one of our keys that is not a user of this service is an error in the log and a 503.
+// The keys of other applications have no effect.
+func TestForeignRecords(t *testing.T) {
+	t.Parallel()
+	const unavailable = "Authentication service unavailable"
+	for _, record := range []string{
+		"null", "{}", "[]", "plain", `{"name":"Ada","email":"ada@example.com"}`,
+		`{"id":"1","email":"ada@example.com"}`, `{"id":"1","email":"eve@example.com","passwordHash":"` + correctHorse + `"}`,
+	} {
+		r := startRedis(t)
+		i := r.start(t)
+		for key, value := range map[string]string{"auth:user:ada@example.com": record, "user:eve@example.com": record} {
+			if err := r.Set(key, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		i.login(adaLogin).check(t, record+": login", 503, unavailable)
+		i.post("/register", "", ada).check(t, record+": register", 503, unavailable)
+		if log := i.log.String(); strings.Count(log, "the record of a user is broken: ") != 2 || strings.Contains(log, "ada@") {
+			t.Errorf("%s: the log is\n%s", record, log)
+		}
+		eve := strings.ReplaceAll(ada, "ada", "eve")
+		if got := i.post("/register", "", eve); got.status != http.StatusCreated {
+			t.Errorf("%s: another application's key: register is %d %s", record, got.status, got.body)
+		}
+		i.login(strings.ReplaceAll(adaLogin, "ada", "eve")).check(t, record+": another application's key", 200, "User logged in successfully")
+	}
+}

@@ -317,9 +317,12 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 			"LogoutAll":           func(ctx context.Context) error { return d.LogoutAll(ctx, "user") },
 			"RevokeAll":           func(ctx context.Context) error { _, err := d.RevokeAll(ctx); return err },
 			"IssueTime":           func(ctx context.Context) error { _, err := d.IssueTime(ctx, "user"); return err },
-			"CreateUser":          func(ctx context.Context) error { _, err := d.CreateUser(ctx, user.User{ID: "1", Email: "a@b.c", PasswordHash: "x"}); return err },
-			"UserByEmail":         func(ctx context.Context) error { _, _, err := d.UserByEmail(ctx, "a@b.c"); return err },
-			"FindUsers":           func(ctx context.Context) error { _, err := d.FindUsers(ctx, []string{"a@b.c"}); return err },
+			"CreateUser": func(ctx context.Context) error {
+				_, err := d.CreateUser(ctx, user.User{ID: "1", Email: "a@b.c", PasswordHash: "x"})
+				return err
+			},
+			"UserByEmail": func(ctx context.Context) error { _, _, err := d.UserByEmail(ctx, "a@b.c"); return err },
+			"FindUsers":   func(ctx context.Context) error { _, err := d.FindUsers(ctx, []string{"a@b.c"}); return err },
 			"StoreUsers": func(ctx context.Context) error {
 				_, err := d.StoreUsers(ctx, []user.User{{Email: "a@b.c"}}, true)
 				return err

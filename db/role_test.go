@@ -80,9 +80,12 @@ func reads(d *DB) map[string]func(context.Context) error {
 			_, _, err := d.BeginLogin(ctx, "a@b.c", "127.0.0.1")
 			return err
 		},
-		"CreateUser": func(ctx context.Context) error { _, err := d.CreateUser(ctx, user.User{ID: "1", Email: "new@b.c", PasswordHash: "x"}); return err },
-		"Ping":       func(ctx context.Context) error { return d.Ping(ctx) },
-		"Ready":      func(ctx context.Context) error { return d.Ready(ctx) },
+		"CreateUser": func(ctx context.Context) error {
+			_, err := d.CreateUser(ctx, user.User{ID: "1", Email: "new@b.c", PasswordHash: "x"})
+			return err
+		},
+		"Ping":  func(ctx context.Context) error { return d.Ping(ctx) },
+		"Ready": func(ctx context.Context) error { return d.Ready(ctx) },
 	}
 }
 
