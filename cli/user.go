@@ -16,16 +16,18 @@ import (
 func newUser(o Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
-		Short: "Adds, lists and changes users",
+		Short: "Adds, lists, changes and deletes users",
 		Example: `  gin-auth user add --email ada@example.com --username ada --role admin
   gin-auth user list
-  gin-auth user disable ada@example.com`,
+  gin-auth user disable ada@example.com
+  gin-auth user delete ada@example.com`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return &usageError{errors.New("a command is missing")} },
 	}
 	cmd.AddCommand(newUserAdd(o), newUserList(o), newUserRole(o), newUserPassword(o),
 		newUserSwitch(o, "disable", "Ends a user's sessions and rejects their logins", true),
-		newUserSwitch(o, "enable", "Allows a disabled user to log in again", false))
+		newUserSwitch(o, "enable", "Allows a disabled user to log in again", false),
+		newUserDelete(o))
 	return cmd
 }
 

@@ -50,6 +50,12 @@ func TestUserCommands(t *testing.T) {
 		}},
 		{[]string{"user", "password", ada}, "\n", 1, "gin-auth: password must have at least 8 characters and at most 72 bytes\n", func() bool { return matches(stored(), "battery staple") }},
 		{[]string{"user", "enable", ada}, "", 0, "ada@example.com is enabled\n", func() bool { return !stored().Disabled }},
+		{[]string{"user", "delete", ada}, "", 0, "ada@example.com is deleted\n", func() bool {
+			_, found, err := store.UserByEmail(t.Context(), ada)
+			return !found && err == nil
+		}},
+		{[]string{"user", "delete", ada}, "", 1, "gin-auth: there is no user \"ada@example.com\"\n", nil},
+		{add, "correct horse", 0, "added ada@example.com, role staff, id new\n", func() bool { return !stored().Disabled }},
 		{[]string{"user", "role", "nobody@example.com", "x"}, "", 1, "gin-auth: there is no user \"nobody@example.com\"\n", nil},
 		{[]string{"user", "disable", "nobody@example.com"}, "", 1, "gin-auth: there is no user \"nobody@example.com\"\n", nil},
 		{[]string{"user", "enable", "nobody@example.com"}, "", 1, "gin-auth: there is no user \"nobody@example.com\"\n", nil},

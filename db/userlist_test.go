@@ -179,6 +179,34 @@ func openUsersAt(t *testing.T, addr string) *DB {
 	return d
 }
 
+// TestDeleteUser: only the user that was read is deleted, and deleting it again is no error.
+func TestDeleteUser(t *testing.T) {
+	t.Parallel()
+	d, server, _ := open(t)
+	read := user.User{ID: "1", Email: "ada@example.com", Role: "admin", PasswordHash: "x"}
+	other := read
+	other.Role = "user"
+	for name, test := range map[string]struct {
+		stored  *user.User
+		deleted bool
+	}{
+		"as it was read": {&read, true},
+		"changed since":  {&other, false},
+		"gone":           {nil, true}, // the reply was lost, or another command deleted it
+	} {
+		server.Del("auth:user:ada@example.com")
+		if test.stored != nil {
+			storeUser(t, d, *test.stored)
+		}
+		if deleted, err := d.DeleteUser(t.Context(), read); deleted != test.deleted || err != nil {
+			t.Errorf("%s: %v, %v", name, deleted, err)
+		}
+		if exists := server.Exists("auth:user:ada@example.com"); exists == test.deleted {
+			t.Errorf("%s: it exists: %v", name, exists)
+		}
+	}
+}
+
 func storeUser(t *testing.T, d *DB, u user.User) {
 	t.Helper()
 	if created, err := d.CreateUser(t.Context(), u); !created || err != nil {

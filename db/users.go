@@ -164,3 +164,26 @@ func (d *DB) replaceRecord(ctx context.Context, email, old, record string) (repl
 	})
 	return replaced, err
 }
+
+// deleteRecordScript deletes a record if it is still the one that was read, and returns 0 if it is not. If there is
+// none, the reply to an earlier try was lost. ARGV: the record.
+const deleteRecordScript = `
+local stored = redis.call('GET', KEYS[1])
+if not stored then return 1 end
+if stored ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+return 1`
+
+// DeleteUser deletes a user, given as UpdateUser returned it, and frees the email. It returns false if the user was
+// changed meanwhile. It does not end the user's sessions: see LogoutAll.
+func (d *DB) DeleteUser(ctx context.Context, u user.User) (deleted bool, err error) {
+	record, err := encodeUser(u)
+	if err != nil {
+		return false, err
+	}
+	err = d.call(ctx, "deleting a user", func(ctx context.Context) (err error) {
+		deleted, err = d.client.Eval(ctx, deleteRecordScript, []string{userKey(u.Email)}, record).Bool()
+		return err
+	})
+	return deleted, err
+}

@@ -45,7 +45,7 @@ func me(t *testing.T, s *harness.Service, client *http.Client) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// TestCommandsEndSessions: of a disabled user, of one with a new password, and of all.
+// TestCommandsEndSessions: those of a disabled user, of a deleted one, of one with a new password, and of all.
 func TestCommandsEndSessions(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -79,6 +79,14 @@ func TestCommandsEndSessions(t *testing.T) {
 	command(t, env, "battery staple", "user", "password", "ada@example.com").is(t, 0, "ada@example.com has a new password\n", "")
 	ended("with a new password", ada)
 	goesOn("another user", bob)
+
+	command(t, env, password, "user", "add", "--email", "eve@example.com", "--username", "eve").is(t, 0, "added ", "")
+	eve, phone := browser(t, s, "eve@example.com", password), browser(t, s, "eve@example.com", password)
+	command(t, env, "", "user", "delete", "Eve@example.com").is(t, 0, "eve@example.com is deleted\n", "")
+	ended("deleted", eve)
+	command(t, env, password, "user", "add", "--email", "eve@example.com", "--username", "eve").is(t, 0, "added ", "")
+	ended("deleted, and added again", phone)
+	goesOn("added again", browser(t, s, "eve@example.com", password))
 
 	ada = browser(t, s, "ada@example.com", "battery staple")
 	command(t, env, "", "revoke-all").is(t, 0, "every token issued until ", "")
