@@ -64,7 +64,7 @@ func passwordHash(doc document) (string, error) {
 	}
 	hash, _ := jsonString(value)
 	if !user.IsHash(hash) {
-		return "", errors.New("password is not a bcrypt hash ($2a$, $2b$ or $2y$, a cost from 4 to 31, 60 characters)")
+		return "", errors.New("password is not a bcrypt hash ($2a$, $2b$ or $2y$, a cost from 4 to 16, 60 characters)")
 	}
 	return hash, nil
 }

@@ -26,7 +26,7 @@ func (c *Config) check(p *findings) {
 		p.check(isOrigin(origin), "CORS_ORIGINS")
 	}
 	p.checkKeyword(c.Registration, "REGISTRATION", RegistrationOpen, RegistrationClosed)
-	p.check(4 <= c.BcryptCost && c.BcryptCost <= 20, "BCRYPT_COST")
+	p.check(4 <= c.BcryptCost && c.BcryptCost <= 16, "BCRYPT_COST")
 	p.checkKeyword(c.LogFormat, "LOG_FORMAT", LogText, LogJSON)
 	p.check(between(c.ShutdownDelay, 0, 10*time.Minute), "SHUTDOWN_DELAY")
 	p.check(between(c.ShutdownTimeout, time.Millisecond, 10*time.Minute), "SHUTDOWN_TIMEOUT")

@@ -29,7 +29,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "COOKIE_SECURE", about: "Chrome, Firefox and curl send Secure cookies to http://localhost; Safari doesn't, and no browser does to plain http elsewhere"},
 	{section: "Users"},
 	{name: "REGISTRATION", about: "`closed`: every registration is refused with 403"},
-	{name: "BCRYPT_COST", about: "of new hashes, 4 to 20; each step doubles the time of a login"},
+	{name: "BCRYPT_COST", about: "of new hashes, 4 to 16; each step doubles the time of a login"},
 	{name: "LOGIN_LIMIT", about: "[failed logins](#logins) per account and address together, and per address; `off`"},
 	{section: "Redis", about: "named by exactly one of `REDIS_HOST`, `REDIS_URL`, `REDIS_CLUSTER_NODES`, `REDIS_SENTINELS`; without any, an embedded one starts"},
 	{name: "REDIS_HOST"},

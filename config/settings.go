@@ -59,7 +59,7 @@ type Config struct {
 
 	Registration Keyword `env:"REGISTRATION" envDefault:"open" want:"open or closed"`
 	LoginLimit   Limit   `env:"LOGIN_LIMIT" envDefault:"10/1m" want:"failures and a duration, such as 10/1m, or off"`
-	BcryptCost   int     `env:"BCRYPT_COST" envDefault:"10" want:"a bcrypt cost from 4 to 20"`
+	BcryptCost   int     `env:"BCRYPT_COST" envDefault:"10" want:"a bcrypt cost from 4 to 16"`
 
 	MetricsAddr string  `env:"METRICS_ADDR" want:"host:port, such as 127.0.0.1:9090 or :9090"`
 	LogLevel    Level   `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error"`

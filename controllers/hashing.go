@@ -23,7 +23,7 @@ const (
 	busyRetryTime = time.Second
 )
 
-// NewPasswords returns a Passwords whose new hashes have the given bcrypt cost, 4 to 31.
+// NewPasswords returns a Passwords whose new hashes have the given bcrypt cost, 4 to 16.
 func NewPasswords(cost int) *Passwords {
 	slots := max(1, runtime.GOMAXPROCS(0)/2)
 	return &Passwords{
@@ -59,7 +59,7 @@ func (p *Passwords) enter(ctx context.Context) (leave func(), err error) {
 // Hash returns the hash of a new password, or an *InvalidError.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := user.CheckNewPassword("password", password); err != nil {
-		return "", err // without waiting
+		return "", err // without waiting for a core
 	}
 	leave, err := p.enter(ctx)
 	if err != nil {

@@ -26,6 +26,7 @@ func TestSameWork(t *testing.T) {
 	i.limitLogins(t, 1000, time.Hour)
 	hashes := map[string]string{
 		"short@example.com":   "$2b$",
+		"costly@example.com":  "$2b$31$XXQ7u9fpz3FaJUwVEMvBVe2.NG6IljAHf9Ud6tOYipBdARBp8kbVu", // would take hours
 		"not-one@example.com": "plain",
 		"broken@example.com":  fmt.Sprintf("$2b$%02d$%s", cost, strings.Repeat("!", 53)), // a salt that is no base64
 	}
@@ -57,13 +58,17 @@ func TestSameWork(t *testing.T) {
 		}
 		return fmt.Sprintf("%d %s %v, %d rounds, %q", got.status, got.body, got.header, work.Load()-before, commands)
 	}
-	want := attempt(fmt.Sprintf("cost-%d@example.com", cost), "wrong horse")
-	rounds := fmt.Sprintf(" %d rounds", 1<<cost)
-	if !strings.HasPrefix(want, "401 ") || !strings.Contains(want, rounds) {
-		t.Errorf("a wrong password: %s, want 401 after%s", want, rounds)
-	}
-	for _, email := range append(slices.Sorted(maps.Keys(hashes)), "unknown@example.com") {
-		for _, password := range []string{"wrong horse", "correct horse"} {
+	for password, forms := range map[string]int{"wrong horse": 1, "wröng horse": 2, "wro\u0308ng horse": 2, "correct horse": 1} {
+		like := password
+		if password == "correct horse" {
+			like = "wrong horse"
+		}
+		want := attempt(fmt.Sprintf("cost-%d@example.com", cost), like)
+		rounds := fmt.Sprintf(" %d rounds", forms<<cost)
+		if !strings.HasPrefix(want, "401 ") || !strings.Contains(want, rounds) {
+			t.Errorf("%s: %s, want 401 after%s", password, want, rounds)
+		}
+		for _, email := range append(slices.Sorted(maps.Keys(hashes)), "unknown@example.com") {
 			if password == "correct horse" && strings.HasPrefix(email, "cost") {
 				continue // a good login
 			}

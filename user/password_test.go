@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/text/unicode/norm"
 
 	"gin-auth/user"
 )
@@ -22,6 +23,8 @@ func TestHash(t *testing.T) {
 		strings.Repeat("x", 72): true,
 		strings.Repeat("x", 73): false,
 		strings.Repeat("é", 37): false, // 74 bytes
+		norm.NFD.String("éééé"): false, // 4 characters, however they are encoded
+		norm.NFD.String(strings.Repeat("é", 36)): true, // 72 bytes as NFC
 	} {
 		hash, err := hasher.Hash(password)
 		if (err == nil) != ok || !isInvalid(err, "password") {
@@ -104,6 +107,81 @@ func TestDummyHash(t *testing.T) {
 		err := bcrypt.CompareHashAndPassword(compared, []byte("correct horse"))
 		if got, _ := bcrypt.Cost(compared); got != cost || !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 			t.Errorf("%s: cost %d, %v", compared, got, err)
+		}
+	}
+}
+
+// TestForms: a password with accents matches however a keyboard encodes them, and the work for it does not depend on
+// whether there is a hash.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	nfc, nfd := norm.NFC.String("pässwörd é"), norm.NFD.String("pässwörd é")
+	mixed := nfc[:len(nfc)-len("é")] + norm.NFD.String("é")
+	work := 0
+	hasher := user.Hasher{Cost: bcrypt.MinCost, Compare: func(hash, password []byte) error {
+		err := bcrypt.CompareHashAndPassword(hash, password)
+		if err == nil || errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+			work++
+		}
+		return err
+	}}
+	stored, err := hasher.Hash(nfd)
+	if err != nil || bcrypt.CompareHashAndPassword([]byte(stored), []byte(nfc)) != nil {
+		t.Errorf("the hash is not that of the NFC form: %v", err)
+	}
+	renewed, err := hasher.Renew(nfd)
+	if err != nil || bcrypt.CompareHashAndPassword([]byte(renewed), []byte(nfc)) != nil {
+		t.Errorf("the renewed hash is not that of the NFC form: %v", err)
+	}
+	for _, test := range []struct {
+		hashed, typed string
+		matches       bool
+		work          int // comparisons with a wrong or missing hash
+	}{
+		{nfc, nfc, true, 2},
+		{nfc, nfd, true, 2},
+		{nfd, nfc, true, 2},
+		{nfd, nfd, true, 2},
+		{nfc, mixed, true, 3},
+		{nfd, mixed, true, 3},
+		{mixed, mixed, true, 3},
+		{mixed, nfc, false, 2},
+		{"correct horse", "correct horse", true, 1},
+		{"passwort e", nfc, false, 2},
+	} {
+		hash, err := bcrypt.GenerateFromPassword([]byte(test.hashed), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hasher.Matches(string(hash), test.typed); got != test.matches {
+			t.Errorf("%q typed for %q: %v", test.typed, test.hashed, got)
+		}
+		for _, hash := range []string{"", "plain", stored[:59], wrongHash, strings.Replace(wrongHash, "$04$", "$31$", 1)} {
+			if work = 0; hasher.Matches(hash, test.typed) || work != test.work {
+				t.Errorf("%q and %q: %d comparisons, want %d", hash, test.typed, work, test.work)
+			}
+		}
+	}
+}
+
+// wrongHash is a hash at the lowest cost of no password in these tests.
+const wrongHash = "$2b$04$y8nou.Vz51t9kaZedpVTX.D3W2EBx/ai3ifXK6AZvZawlXTtxyTwC"
+
+func TestIsHash(t *testing.T) {
+	t.Parallel()
+	for hash, want := range map[string]bool{
+		wrongHash: true,
+		strings.Replace(wrongHash, "$04$", "$16$", 1): true,
+		strings.Replace(wrongHash, "$04$", "$17$", 1): false,
+		strings.Replace(wrongHash, "$04$", "$31$", 1): false,
+		strings.Replace(wrongHash, "$04$", "$03$", 1): false,
+		strings.Replace(wrongHash, "$2b$", "$2x$", 1): false,
+		wrongHash[:59]:   false,
+		wrongHash + "\n": false,
+		"":               false,
+	} {
+		if user.IsHash(hash) != want {
+			t.Errorf("%q: %v", hash, !want)
 		}
 	}
 }
