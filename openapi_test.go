@@ -143,7 +143,7 @@ func TestInvalidDescriptions(t *testing.T) {
 	for name, edit := range map[string]struct{ from, to string }{
 		"another version":   {`"openapi": "3.1.0"`, `"openapi": "3.0.3"`},
 		"no title":          {`"title": "gin-auth",`, ``},
-		"an unknown member": {`"operationId": "login",`, `"operationId": "login", "sumary": "",`},
+		"an unknown member": {`"operationId": "login",`, `"operationId": "login", "colour": "",`},
 		"a relative path":   {`"/healthz"`, `"healthz"`},
 		"no such status":    {`"429": {`, `"4x9": {`},
 		"no cookie":         {`"name": "token",`, ``},

@@ -64,9 +64,9 @@ func (h Hasher) generate(password string) (string, error) {
 	return string(hash), nil
 }
 
-// Matches reports whether hash, which may be of any of bcrypt's versions $2a$, $2b$ and $2y$, is that of password: of its
-// bytes as they are, as the original hashed them, or of its NFC or NFD form. The hash of an unknown user is "", which
-// no password matches.
+// Matches reports whether hash, which may be of any of bcrypt's versions $2a$, $2b$ and $2y$, is that of password: of
+// its bytes as they are, as the original hashed them, or of its NFC or NFD form. The hash of an unknown user is "",
+// which no password matches.
 //
 // How many forms are compared depends on the password alone, unless one of them matches. Each takes at least the work
 // of a hash at Cost, also for a hash that is missing, broken or of a lower cost: such a hash is followed by further
