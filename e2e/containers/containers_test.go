@@ -104,6 +104,11 @@ func TestDockerfile(t *testing.T) {
 // TestEmptyRoot builds as the Dockerfile does and runs what comes out with nothing but itself, as nobody.
 func TestEmptyRoot(t *testing.T) {
 	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("an empty root takes the rights of root")
+	}
+	chroot := harness.Need(t, "chroot")
+	redis := harness.StartRedis(t) // first: building takes minutes, because no other test builds with these flags
 	build := readDockerfile(t).instruction(t, 0, "RUN CGO_ENABLED=0 go build ")
 	root := t.TempDir()
 	binary := filepath.Join(root, "gin-auth")
@@ -133,11 +138,6 @@ func TestEmptyRoot(t *testing.T) {
 	if strings.Contains(readFile(t, binary), harness.Root()) {
 		t.Error("it has the paths of the machine that built it")
 	}
-	if os.Getuid() != 0 {
-		t.Skip("an empty root takes the rights of root")
-	}
-	chroot := harness.Need(t, "chroot")
-	redis := harness.StartRedis(t)
 	port := strconv.Itoa(harness.FreePort(t))
 	env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET=a secret of more than thirty-two bytes", "SHUTDOWN_DELAY=0s", "PORT="+port)
 	run := func(args ...string) *harness.Process {
