@@ -88,22 +88,22 @@ func TestUserList(t *testing.T) {
 	created := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 	users := []user.User{
 		{ID: "2", Email: "bob@example.com", Username: "Bob <b>", Role: "admin", PasswordHash: hash, Created: created},
-		{ID: "1", Email: "ada@example.com", Username: "A\x1b[2J\u202eda", Role: "user", PasswordHash: hash, Disabled: true, Created: created},
+		{ID: "1", Email: "ada@example.com", Username: "A\x1b[2J\u202eda\u009b\u2066\U000e0041", Role: "user", PasswordHash: hash, Disabled: true, Created: created},
 	}
 	if _, err := store.StoreUsers(t.Context(), users, false); err != nil {
 		t.Fatal(err)
 	}
 	status, stdout, stderr := run(t, o, "", "user", "list")
-	want := "EMAIL            USERNAME  ROLE   ID  DISABLED  CREATED\n" +
-		"ada@example.com  A\ufffd[2J\ufffdda  user   1   yes       2020-01-02\n" +
-		"bob@example.com  Bob <b>   admin  2   no        2020-01-02\n"
+	want := "EMAIL            USERNAME     ROLE   ID  DISABLED  CREATED\n" +
+		"ada@example.com  A\ufffd[2J\ufffdda\ufffd\ufffd\ufffd  user   1   yes       2020-01-02\n" +
+		"bob@example.com  Bob <b>      admin  2   no        2020-01-02\n"
 	if status != 0 || stdout != want || stderr != "" {
 		t.Errorf("exit status %d, printed\n%s%s\nwant\n%s", status, stdout, stderr, want)
 	}
 
 	server.Set("auth:user:x\x1b@example.com", "{")
 	status, stdout, stderr = run(t, o, "", "user", "list", "--json")
-	want = `{"email":"ada@example.com","username":"A\u001b[2J` + "\u202e" + `da","role":"user","id":"1","disabled":true,"created":"2020-01-02T03:04:05Z"}
+	want = `{"email":"ada@example.com","username":"A\u001b[2J\u202eda\u009b\u2066\udb40\udc41","role":"user","id":"1","disabled":true,"created":"2020-01-02T03:04:05Z"}
 {"email":"bob@example.com","username":"Bob <b>","role":"admin","id":"2","disabled":false,"created":"2020-01-02T03:04:05Z"}
 `
 	if status != 1 || stdout != want || !strings.HasPrefix(stderr, "the record auth:user:x\ufffd@example.com is broken: ") {

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -102,11 +103,27 @@ func printJSON(out io.Writer, users []user.User, _ bool) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(out, "%s\n", line); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\n", escapeInvisible(string(line))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// escapeInvisible escapes characters in JSON that a terminal does not show, or that change the direction of what
+// follows. They can only be part of strings.
+func escapeInvisible(json string) string {
+	var escaped strings.Builder
+	for _, r := range json {
+		if !unicode.In(r, unicode.Cc, unicode.Cf) {
+			escaped.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&escaped, `\u%04x`, unit)
+		}
+	}
+	return escaped.String()
 }
 
 func printTable(out io.Writer, users []user.User, first bool) error {
