@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,13 @@ func (o Options) batches(ctx context.Context, in io.Reader) <-chan batch {
 	b := batchReader{emails: map[string]bool{}, out: make(chan batch, 1)}
 	go func() {
 		defer close(b.out)
+		in := bufio.NewReaderSize(in, formatPeek)
+		begin, _ := in.Peek(formatPeek) // an error is returned again by the next read
 		b.export = newExport(in)
+		if b.err = checkFormat(begin); b.err != nil {
+			b.send(ctx)
+			return
+		}
 		for ctx.Err() == nil {
 			r, err := b.export.next()
 			if errors.Is(err, io.EOF) {

@@ -66,6 +66,22 @@ func TestImport(t *testing.T) {
 			stderr:  "gin-auth: importing standard input: line 2, element 2: not valid JSON; nothing after it was read (what the summary counts is done)\n",
 			want:    map[string]user.User{"ada@b.c": ada},
 		},
+		"gzip": {
+			in: "\x1f\x8b\x08\x00" + adaLine, status: 1, summary: "imported 0, kept 0 existing, 0 documents read",
+			stderr: "gin-auth: importing standard input: it is compressed with gzip: decompress it first, as in gunzip -c users.json.gz | gin-auth import-users - (what the summary counts is done)\n",
+		},
+		"BSON": {
+			in: "\x16\x00\x00\x00\x02hello\x00\x06\x00\x00\x00world\x00\x00", status: 1, summary: "imported 0, kept 0 existing, 0 documents read",
+			stderr: "gin-auth: importing standard input: it is BSON, as mongodump writes it: use mongoexport, or bsondump users.bson | gin-auth import-users - (what the summary counts is done)\n",
+		},
+		"CSV": {
+			in: "\ufeff_id,email,\"password\"\r\nObjectId(1),ada@b.c,x\r\n", status: 1, summary: "imported 0, kept 0 existing, 0 documents read",
+			stderr: "gin-auth: importing standard input: it is CSV: export JSON, with mongoexport without --type=csv (what the summary counts is done)\n",
+		},
+		"mongosh": {
+			in: "[\n  {\n    _id: ObjectId('" + oid + "'),\n    email: 'ada@b.c'\n  }\n]\n", status: 1, summary: "imported 0, kept 0 existing, 0 documents read",
+			stderr: "gin-auth: importing standard input: it is output of mongosh, which is not JSON: use mongoexport, or print EJSON.stringify(db.users.find().toArray()) in mongosh (what the summary counts is done)\n",
+		},
 		"array cut off": {
 			in: "[" + adaLine + `,{"email":`, status: 1,
 			summary: "imported 1, kept 0 existing, 1 document read",
