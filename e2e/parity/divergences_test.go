@@ -299,6 +299,15 @@ var divergences = []divergence{
 		check:    hasStatus(http.StatusOK),
 	},
 	{
+		name:     "accents",
+		topic:    bodies,
+		original: "a password with accents is wrong if a keyboard encodes them in another way (NFC, NFD)",
+		ours:     "either way is right; new passwords are hashed in NFC",
+		why:      "users type the same keys",
+		aspects:  []string{status, body, cookie, issued},
+		check:    hasStatus(http.StatusOK),
+	},
+	{
 		name:     "users-in-redis",
 		topic:    bodies,
 		original: "keeps its users in a database of its own",

@@ -22,7 +22,7 @@ var loginCases = []testCase{
 	{name: "good, a hash of version 2y, an id that is a number, no name", request: logIn("y", "correct horse"), diverges: "jti"},
 	{name: "good, Unicode", request: logIn("uni", "p\u00e4ssw\u00f6rd 😀"), diverges: "jti"},
 	{name: "good, Unicode escaped", request: postJSON(login, `{"email":"seeded-uni@example.com","password":"p\u00e4ssw\u00f6rd \ud83d\ude00"}`), diverges: "jti"},
-	{name: "Unicode decomposed", request: logIn("uni", "pa\u0308sswo\u0308rd 😀")},
+	{name: "Unicode decomposed", request: logIn("uni", "pa\u0308sswo\u0308rd 😀"), diverges: "accents"},
 	{name: "good, spaces around", request: logIn("space", " space "), diverges: "jti"},
 	{name: "spaces missing", request: logIn("space", "space")},
 	{name: "good, 80 bytes", request: logIn("long", strings.Repeat("0123456789", 8)), diverges: "jti"},
