@@ -89,7 +89,7 @@ func (d *DB) Close() error {
 
 // call runs one exchange with Redis within the timeout, unless Redis is known to be unavailable. doing says in the
 // error what was being done. A redis.Nil of the exchange is not an error: call returns nil, and what the exchange
-// has set before tells whether the key existed.
+// has set before shows whether the key existed.
 func (d *DB) call(ctx context.Context, doing string, exchange func(context.Context) error) error {
 	began, err := d.breaker.enter()
 	if err == nil {

@@ -113,13 +113,14 @@ func (d *DB) ReplaceHash(ctx context.Context, email, old, hash string) (replaced
 	return replaced && err == nil, err
 }
 
-// replaceRecordScript replaces a record by another, and returns 0 if it is no longer the one that was read. If the
-// new record is stored already, the reply to an earlier try was lost. ARGV: the old record, the new record.
+// replaceRecordScript replaces a record by another, or deletes it if that is "", and returns 0 if it is no longer the
+// one that was read. If the new record is stored already, the reply to an earlier try was lost. ARGV: the old record,
+// the new record.
 const replaceRecordScript = `
-local stored = redis.call('GET', KEYS[1])
+local stored = redis.call('GET', KEYS[1]) or ''
 if stored == ARGV[2] then return 1 end
 if stored ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
 return 1`
 
 // updateTries limits how often an update starts again because another one was faster.
@@ -165,15 +166,6 @@ func (d *DB) replaceRecord(ctx context.Context, email, old, record string) (repl
 	return replaced, err
 }
 
-// deleteRecordScript deletes a record if it is still the one that was read, and returns 0 if it is not. If there is
-// none, the reply to an earlier try was lost. ARGV: the record.
-const deleteRecordScript = `
-local stored = redis.call('GET', KEYS[1])
-if not stored then return 1 end
-if stored ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
-return 1`
-
 // DeleteUser deletes a user, given as UpdateUser returned it, and frees the email. It returns false if the user was
 // changed meanwhile. It does not end the user's sessions: see LogoutAll.
 func (d *DB) DeleteUser(ctx context.Context, u user.User) (deleted bool, err error) {
@@ -181,9 +173,5 @@ func (d *DB) DeleteUser(ctx context.Context, u user.User) (deleted bool, err err
 	if err != nil {
 		return false, err
 	}
-	err = d.call(ctx, "deleting a user", func(ctx context.Context) (err error) {
-		deleted, err = d.client.Eval(ctx, deleteRecordScript, []string{userKey(u.Email)}, record).Bool()
-		return err
-	})
-	return deleted, err
+	return d.replaceRecord(ctx, u.Email, record, "")
 }

@@ -77,8 +77,9 @@ var decisions = []struct {
 func (m *Metrics) Guard(guard gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		guard(c)
+		err := LastError(c)
 		for _, decision := range decisions {
-			if errors.Is(LastError(c), decision.err) {
+			if errors.Is(err, decision.err) {
 				m.decisions.WithLabelValues(decision.outcome).Inc()
 				return
 			}
