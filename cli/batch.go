@@ -15,7 +15,7 @@ const batchSize = 1000
 
 // batch is a part of an export. No email is in it twice.
 type batch struct {
-	users   []user.User // see Options.user
+	users   []user.User // see decodeUser
 	refused []string    // the documents that cannot be taken, each with its place and the reason
 	read    int         // documents
 	bytes   int64
@@ -23,7 +23,7 @@ type batch struct {
 }
 
 // batches reads an export until its end, an error or the end of ctx.
-func (o Options) batches(ctx context.Context, in io.Reader) <-chan batch {
+func batches(ctx context.Context, in io.Reader) <-chan batch {
 	b := batchReader{emails: map[string]bool{}, out: make(chan batch, 1)}
 	go func() {
 		defer close(b.out)
@@ -43,7 +43,7 @@ func (o Options) batches(ctx context.Context, in io.Reader) <-chan batch {
 				b.err = fmt.Errorf("%s: %w", r.where(), err)
 				break
 			}
-			b.add(ctx, o, r)
+			b.add(ctx, r)
 		}
 		b.send(ctx)
 	}()
@@ -60,10 +60,10 @@ type batchReader struct {
 }
 
 // add adds a record to the batch, or to the next one if the batch is full or has the record's email.
-func (b *batchReader) add(ctx context.Context, o Options, r record) {
+func (b *batchReader) add(ctx context.Context, r record) {
 	u, err := user.User{}, r.err
 	if err == nil {
-		u, err = o.user(r.doc)
+		u, err = decodeUser(r.doc)
 	}
 	if b.read == batchSize || err == nil && b.emails[u.Email] {
 		b.send(ctx)

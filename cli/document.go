@@ -18,11 +18,11 @@ import (
 // document is a user's document in an export. Field names are case-sensitive. A field that is null counts as missing.
 type document map[string]json.RawMessage
 
-// user returns the document's user. The ID, the name, the role and the time are zero if the document does not have
-// them. An error names the field at fault but shows nothing of its value.
-func (o Options) user(doc document) (u user.User, err error) {
+// decodeUser returns the document's user. The ID, the name, the role and the time are zero if the document does not
+// have them. An error names the field at fault but shows nothing of its value.
+func decodeUser(doc document) (u user.User, err error) {
 	maps.DeleteFunc(doc, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
-	if u.Email, err = o.email(doc); err != nil {
+	if u.Email, err = email(doc); err != nil {
 		return user.User{}, err
 	}
 	if u.PasswordHash, err = passwordHash(doc); err != nil {
@@ -31,7 +31,7 @@ func (o Options) user(doc document) (u user.User, err error) {
 	if u.ID, err = id(doc); err != nil {
 		return user.User{}, err
 	}
-	if u.Username, err = o.username(doc, u.Email); err != nil {
+	if u.Username, err = username(doc, u.Email); err != nil {
 		return user.User{}, err
 	}
 	if u.Role, err = role(doc); err != nil {
@@ -41,7 +41,7 @@ func (o Options) user(doc document) (u user.User, err error) {
 	return u, nil
 }
 
-func (o Options) email(doc document) (string, error) {
+func email(doc document) (string, error) {
 	value, ok := doc["email"]
 	if !ok {
 		return "", errors.New("email is missing")
@@ -102,7 +102,7 @@ func id(doc document) (string, error) {
 }
 
 // username returns the first name that the document has, or "" if it has none and the email can replace it.
-func (o Options) username(doc document, email string) (string, error) {
+func username(doc document, email string) (string, error) {
 	for _, field := range []string{"username", "name", "fullName"} {
 		value, ok := doc[field]
 		if !ok {

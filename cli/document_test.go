@@ -71,7 +71,7 @@ func userOf(export string) (user user.User, err error) {
 			return user, err
 		}
 		if err = r.err; err == nil {
-			user, err = testOptions("").user(r.doc)
+			user, err = decodeUser(r.doc)
 		}
 	}
 }

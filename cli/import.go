@@ -69,7 +69,7 @@ func newImport(o Options) *cobra.Command {
 				in, name = file, args[0]
 			}
 			return o.withDB(cmd.Context(), func(_ *config.Config, store *db.DB) error {
-				return o.importUsers(cmd, store, in, name, flags)
+				return importUsers(cmd, store, in, name, flags)
 			})
 		},
 	}
@@ -83,10 +83,9 @@ func newImport(o Options) *cobra.Command {
 type importFlags struct{ overwrite, dryRun, quiet bool }
 
 // importUsers imports the export that in reads, and prints the summary.
-func (o Options) importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, flags importFlags) error {
+func importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, flags importFlags) error {
 	start := time.Now()
 	i := &importer{
-		Options:  o,
 		flags:    flags,
 		store:    store,
 		progress: newProgress(cmd.ErrOrStderr(), flags.quiet, sizeOf(in)),
@@ -108,7 +107,6 @@ func (o Options) importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, nam
 
 // importer imports one export.
 type importer struct {
-	Options
 	flags    importFlags
 	store    *db.DB
 	progress *progress
@@ -128,7 +126,7 @@ var errInterrupted = errors.New("interrupted")
 func (i *importer) run(ctx context.Context, in io.Reader) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	batches := i.batches(reading, in)
+	batches := batches(reading, in)
 	for ctx.Err() == nil {
 		select {
 		case b, more := <-batches:

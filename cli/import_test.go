@@ -247,7 +247,7 @@ func TestImportOverFaults(t *testing.T) {
 }
 
 func testImporter(store *db.DB, out io.Writer, pauses int) *importer {
-	i := &importer{Options: testOptions(""), store: store, progress: newProgress(out, true, -1)}
+	i := &importer{store: store, progress: newProgress(out, true, -1)}
 	for range pauses {
 		i.pauses = append(i.pauses, time.Millisecond)
 	}
@@ -265,7 +265,7 @@ func TestBatches(t *testing.T) {
 	in := line("eve@b.c") + ada + ada + line("eve@b.c") + "x\n" + ada + "\n"
 	var users []int
 	progress := int64(0)
-	for b := range testOptions("").batches(t.Context(), strings.NewReader(in)) {
+	for b := range batches(t.Context(), strings.NewReader(in)) {
 		users = append(users, len(b.users))
 		progress += b.bytes
 	}
