@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"time"
 
 	"gin-auth/user"
 )
@@ -13,18 +15,37 @@ import (
 // batchSize is how many documents are sent to Redis together. Up to two more batches are in memory.
 const batchSize = 1000
 
-// batch is a part of an export. No email is in it twice.
+// batch is a part of an export. No id, email or username is in it twice.
 type batch struct {
-	users   []user.User // see decodeUser
-	refused []string    // the documents that cannot be taken, each with its place and the reason
-	read    int         // documents
-	bytes   int64
-	err     error // why the reading ended here
+	people     []entry
+	refused    []string   // the documents that cannot be taken, each with its place and the reason
+	identities []identity // of all documents
+	bytes      int64
+	err        error // why the reading ended here
+}
+
+// identity says whom a document is about, as hashes of their email and id: 0 for one that is missing or not valid.
+type identity struct{ email, id uint64 }
+
+// hasher makes identities. It is made for one import, so nobody can choose values with the same hash.
+type hasher struct{ seed maphash.Seed }
+
+func newHasher() hasher { return hasher{maphash.MakeSeed()} }
+
+func (h hasher) email(email string) uint64 { return h.hash("email:", email) }
+
+func (h hasher) id(id string) uint64 { return h.hash("id:", id) }
+
+func (h hasher) hash(kind, value string) uint64 {
+	if value == "" {
+		return 0
+	}
+	return max(1, maphash.String(h.seed, kind+value))
 }
 
 // batches reads an export until its end, an error or the end of ctx.
-func batches(ctx context.Context, in io.Reader) <-chan batch {
-	b := batchReader{emails: map[string]bool{}, out: make(chan batch, 1)}
+func batches(ctx context.Context, in io.Reader, h hasher) <-chan batch {
+	b := batchReader{hasher: h, now: time.Now(), keys: map[string]bool{}, out: make(chan batch, 1)}
 	go func() {
 		defer close(b.out)
 		in := bufio.NewReaderSize(in, formatPeek)
@@ -52,29 +73,45 @@ func batches(ctx context.Context, in io.Reader) <-chan batch {
 
 // batchReader reads the batches of an export.
 type batchReader struct {
+	hasher
 	export *export
+	now    time.Time
 	batch
-	emails map[string]bool // of the batch
-	sent   int64           // bytes of the export in earlier batches
-	out    chan batch
+	keys map[string]bool // ids, emails and usernames of the batch
+	sent int64           // bytes of the export in earlier batches
+	out  chan batch
 }
 
-// add adds a record to the batch, or to the next one if the batch is full or has the record's email.
+// add adds a record to the batch, or to the next one if the batch is full or has the record's id, email or username.
 func (b *batchReader) add(ctx context.Context, r record) {
-	u, err := user.User{}, r.err
+	p, err := person{}, r.err
 	if err == nil {
-		u, err = decodeUser(r.doc)
+		p, err = decodePerson(r.doc, b.now)
 	}
-	if b.read == batchSize || err == nil && b.emails[u.Email] {
+	keys := []string{"id:" + p.ID, "email:" + p.Email, "username:" + user.FoldUsername(p.Username)}
+	if len(b.identities) == batchSize || err == nil && b.hasAny(keys) {
 		b.send(ctx)
 	}
-	b.read++
-	if err == nil {
-		b.users = append(b.users, u)
-		b.emails[u.Email] = true
-	} else {
+	who := identity{b.hasher.email(p.Email), b.hasher.id(p.ID)}
+	b.identities = append(b.identities, who)
+	if err != nil {
 		b.refused = append(b.refused, r.where()+": "+err.Error())
+		return
 	}
+	b.people = append(b.people, entry{person: p, who: who, where: r.where()})
+	for _, key := range keys {
+		b.keys[key] = true
+	}
+}
+
+// hasAny reports whether the batch has one of the keys. The key of a missing value ends with its colon.
+func (b *batchReader) hasAny(keys []string) bool {
+	for _, key := range keys {
+		if key[len(key)-1] != ':' && b.keys[key] {
+			return true
+		}
+	}
+	return false
 }
 
 // send sends the batch and begins another one.
@@ -85,5 +122,5 @@ func (b *batchReader) send(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	b.batch = batch{}
-	clear(b.emails)
+	clear(b.keys)
 }

@@ -4,41 +4,51 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"gin-auth/user"
 )
 
-// document is a user's document in an export. Field names are case-sensitive. A field that is null counts as missing.
+// document is a user's document in an export. Field names are case-sensitive, except those of flags. A field that is
+// null counts as missing.
 type document map[string]json.RawMessage
 
-// decodeUser returns the document's user. The ID, the name, the role and the time are zero if the document does not
-// have them. An error names the field at fault but shows nothing of its value.
-func decodeUser(doc document) (u user.User, err error) {
+// person is what a document says of a user. The id, the names, the role and the time are zero if it does not have them.
+type person struct {
+	user.User
+	nameRejected bool     // the document has a username that nobody can have here
+	notes        []string // what they may be unable to do here, each with the field at fault
+}
+
+// note adds something that the operator has to know.
+func (p *person) note(text string) { p.notes = append(p.notes, text) }
+
+// decodePerson returns the document's user at the given time. An error names the field at fault but shows nothing of
+// its value. With an error, the email and the id are those that are valid.
+func decodePerson(doc document, now time.Time) (p person, err error) {
 	maps.DeleteFunc(doc, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
-	if u.Email, err = email(doc); err != nil {
-		return user.User{}, err
+	var emailErr, idErr, roleErr, passwordErr error
+	p.Email, emailErr = email(doc)
+	p.ID, p.NumericID, idErr = id(doc)
+	p.PasswordHash, passwordErr = passwordHash(doc)
+	p.Role, roleErr = role(doc, &p)
+	for _, err := range []error{emailErr, passwordErr, idErr, roleErr} {
+		if err != nil {
+			return p, err
+		}
 	}
-	if u.PasswordHash, err = passwordHash(doc); err != nil {
-		return user.User{}, err
+	if p.PasswordHash == user.NoPassword {
+		p.note("password is missing: they cannot log in until gin-auth user password sets one")
 	}
-	if u.ID, err = id(doc); err != nil {
-		return user.User{}, err
-	}
-	if u.Username, err = username(doc, u.Email); err != nil {
-		return user.User{}, err
-	}
-	if u.Role, err = role(doc); err != nil {
-		return user.User{}, err
-	}
-	u.Created = created(doc)
-	return u, nil
+	p.Username = username(doc, &p)
+	p.FullName = fullName(doc)
+	p.Disabled = isDenied(doc, &p, now)
+	p.Created = created(doc)
+	return p, nil
 }
 
 func email(doc document) (string, error) {
@@ -50,17 +60,18 @@ func email(doc document) (string, error) {
 	if !ok {
 		return "", errors.New("email is not a string")
 	}
-	email, err := user.CleanEmail(email)
+	email, err := user.CleanExistingEmail(email)
 	if err != nil {
 		return "", errors.New("email is not a valid address")
 	}
 	return email, nil
 }
 
+// passwordHash returns the hash, or user.NoPassword if there is none, as of users who log in through others.
 func passwordHash(doc document) (string, error) {
 	value, ok := doc["password"]
-	if !ok {
-		return "", errors.New("password is missing")
+	if !ok || string(value) == `""` {
+		return user.NoPassword, nil
 	}
 	hash, _ := jsonString(value)
 	if !user.IsHash(hash) {
@@ -69,75 +80,48 @@ func passwordHash(doc document) (string, error) {
 	return hash, nil
 }
 
-// maxID is the longest id that is taken, in bytes.
-const maxID = 128
-
-var (
-	objectID = regexp.MustCompile(`^[0-9A-Fa-f]{24}$`)
-	integer  = regexp.MustCompile(`^-?[0-9]{1,20}$`)
-)
-
-// id returns _id, which is an ObjectId, a string or a whole number, as a string, or "" if it is missing.
-func id(doc document) (string, error) {
-	value, ok := doc["_id"]
-	if !ok {
-		return "", nil
+// role returns the one role that the document has, or "" if it has none.
+func role(doc document, p *person) (string, error) {
+	field := "role"
+	if _, ok := doc[field]; !ok {
+		field = "roles"
 	}
-	if id, ok := unwrap(value, "$oid"); ok {
-		if id, _ := jsonString(id); objectID.MatchString(id) {
-			return strings.ToLower(id), nil
+	role, err := oneRole(field, doc[field], p)
+	if err != nil {
+		return "", err
+	}
+	for _, flag := range []string{"isAdmin", "is_admin", "admin"} {
+		if value, ok := doc[flag]; ok && truth(value) != no && role != "admin" {
+			p.note(flag + " is not read: give them a role with gin-auth user role")
 		}
-		return "", errors.New("_id is not an ObjectId of 24 hexadecimal digits")
 	}
-	if id, ok := jsonString(value); ok {
-		if id == "" || len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl) {
-			return "", fmt.Errorf("_id must have 1 to %d bytes and no control characters", maxID)
-		}
-		return id, nil
-	}
-	if number := wholeNumber(value); number != "" {
-		return number, nil
-	}
-	return "", errors.New("_id is neither an ObjectId nor a string nor a whole number")
+	return role, nil
 }
 
-// username returns the first name that the document has, or "" if it has none and the email can replace it.
-func username(doc document, email string) (string, error) {
-	for _, field := range []string{"username", "name", "fullName"} {
-		value, ok := doc[field]
-		if !ok {
-			continue
+// oneRole returns the role in a value that is a string or an array of one string.
+func oneRole(field string, value json.RawMessage, p *person) (string, error) {
+	var several []json.RawMessage
+	if len(value) > 0 && value[0] == '[' && json.Unmarshal(value, &several) == nil {
+		if len(several) > 1 {
+			p.note(field + " has several values: they have the default role")
 		}
-		name, ok := jsonString(value)
-		if !ok {
-			return "", errors.New(field + " is not a string")
+		if len(several) != 1 {
+			return "", nil
 		}
-		if strings.TrimSpace(name) == "" {
-			continue
-		}
-		name, err := user.CleanUsername(name)
-		if err != nil {
-			return "", errors.New(field + " is too long, or has control characters")
-		}
-		return name, nil
+		value = several[0]
 	}
-	if _, err := user.CleanUsername(localPart(email)); err != nil {
-		return "", errors.New("username is missing, and the email cannot replace it")
-	}
-	return "", nil
-}
-
-func role(doc document) (string, error) {
-	value, ok := doc["role"]
-	if !ok {
+	if len(value) == 0 {
 		return "", nil
 	}
 	role, ok := jsonString(value)
 	if !ok {
-		return "", errors.New("role is not a string")
+		return "", errors.New(field + " is not a string")
 	}
 	return role, user.CheckRole(role)
 }
+
+// objectID matches MongoDB's ObjectId.
+var objectID = regexp.MustCompile(`^[0-9A-Fa-f]{24}$`)
 
 // created returns when the user was created: a date, else the time in the ObjectId, else the zero time.
 func created(doc document) time.Time {
@@ -161,14 +145,15 @@ func date(value json.RawMessage) (at time.Time, ok bool) {
 		value = inner
 	}
 	if text, ok := jsonString(value); ok {
-		for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
+		for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", time.DateOnly} {
 			if at, err := time.Parse(layout, text); err == nil {
 				return storable(at)
 			}
 		}
 		return time.Time{}, false
 	}
-	milliseconds, err := strconv.ParseInt(wholeNumber(value), 10, 64)
+	number, _ := decimal(value)
+	milliseconds, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {
 		return time.Time{}, false
 	}
@@ -192,26 +177,22 @@ func jsonString(value json.RawMessage) (text string, ok bool) {
 	return text, json.Unmarshal(value, &text) == nil
 }
 
-// wholeNumber returns the digits of a number, also in extended JSON, or "" if value is not a whole number.
-func wholeNumber(value json.RawMessage) string {
-	for _, kind := range []string{"$numberLong", "$numberInt"} {
-		if inner, ok := unwrap(value, kind); ok {
-			text, _ := jsonString(inner)
-			value = json.RawMessage(text)
-		}
-	}
-	return integer.FindString(string(value))
-}
-
 // unwrap returns the value in {"key": value}, the form in which extended JSON writes types that JSON does not have.
 func unwrap(value json.RawMessage, key string) (json.RawMessage, bool) {
-	if len(value) == 0 || value[0] != '{' {
-		return nil, false
+	members := objectOf(value)
+	inner, ok := members[key]
+	return inner, ok && len(members) == 1
+}
+
+// objectOf returns the members of an object, nil if value is not one.
+func objectOf(value json.RawMessage) (members map[string]json.RawMessage) {
+	if len(value) == 0 || value[0] != '{' || json.Unmarshal(value, &members) != nil {
+		return nil
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(value, &object); err != nil || len(object) != 1 {
-		return nil, false
-	}
-	inner, ok := object[key]
-	return inner, ok
+	return members
+}
+
+// isExtended reports whether a value is a type of extended JSON, such as {"$date": …}.
+func isExtended(value json.RawMessage) bool {
+	return strings.HasPrefix(string(bytes.TrimLeft(bytes.TrimPrefix(value, []byte("{")), space)), `"$`)
 }

@@ -30,18 +30,46 @@ func TestUserOfDocument(t *testing.T) {
 		`{"_id":{"$oid":"` + strings.ToUpper(oid) + `"},` + base + `}`: with(func(u *user.User) { u.ID, u.Created = oid, ofID }),
 		`{"_id":"` + oid + `",` + base + `}`:                           with(func(u *user.User) { u.ID = oid }),
 		`{"_id":"käthe",` + base + `}`:                                 with(func(u *user.User) { u.ID = "käthe" }),
-		`{"_id":42,` + base + `}`:                                      with(func(u *user.User) { u.ID = "42" }),
-		`{"_id":{"$numberLong":"9007199254740993"},` + base + `}`:      with(func(u *user.User) { u.ID = "9007199254740993" }),
-		`{"_id":{"$numberInt":"7"},` + base + `}`:                      with(func(u *user.User) { u.ID = "7" }),
+		`{"_id":42,` + base + `}`:                                      with(func(u *user.User) { u.ID, u.NumericID = "42", true }),
+		`{"_id":{"$numberLong":"9007199254740993"},` + base + `}`:      with(func(u *user.User) { u.ID, u.NumericID = "9007199254740993", true }),
+		`{"_id":{"$numberInt":"7"},` + base + `}`:                      with(func(u *user.User) { u.ID, u.NumericID = "7", true }),
 		`{"_id":null,"role":null,"username":null,` + base + `}`:        with(same),
 		`{"email":" A@B.C ","password":"` + hash + `"}`:                with(same),
 		`{"email":"x@y.z","EMAIL":"x@y.z",` + base + `}`:               with(same),
 		`{"password":"x","Role":"admin","Username":"x",` + base + `}`:  with(same),
 
-		`{` + base + `,"username":" Ada ","name":"x","fullName":"y"}`: with(func(u *user.User) { u.Username = "Ada" }),
-		`{` + base + `,"username":"","name":"x","fullName":"y"}`:      with(func(u *user.User) { u.Username = "x" }),
-		`{` + base + `,"username":null,"name":" ","fullName":"y z"}`:  with(func(u *user.User) { u.Username = "y z" }),
-		`{` + base + `,"fullname":"y"}`:                               with(same),
+		`{"_id":1.0,` + base + `}`:                                                              with(func(u *user.User) { u.ID, u.NumericID = "1", true }),
+		`{"_id":-0.0,` + base + `}`:                                                             with(func(u *user.User) { u.ID, u.NumericID = "0", true }),
+		`{"_id":1.5,` + base + `}`:                                                              with(func(u *user.User) { u.ID, u.NumericID = "1.5", true }),
+		`{"_id":1.732483498123E+12,` + base + `}`:                                               with(func(u *user.User) { u.ID, u.NumericID = "1732483498123", true }),
+		`{"_id":{"$numberDouble":"1.0"},` + base + `}`:                                          with(func(u *user.User) { u.ID, u.NumericID = "1", true }),
+		`{"_id":{"$numberDouble":"1.732E+3"},` + base + `}`:                                     with(func(u *user.User) { u.ID, u.NumericID = "1732", true }),
+		`{"_id":{"$uuid":"3B241101-E2BB-4255-8CAF-4136C566A962"},` + base + `}`:                 with(func(u *user.User) { u.ID = "3b241101-e2bb-4255-8caf-4136c566a962" }),
+		`{"_id":{"$binary":{"base64":"OyQRAeK7QlWMr0E2xWapYg==","subType":"04"}},` + base + `}`: with(func(u *user.User) { u.ID = "3b241101-e2bb-4255-8caf-4136c566a962" }),
+		`{"_id":{"$binary":"OyQRAeK7QlWMr0E2xWapYg==","$type":"04"},` + base + `}`:              with(func(u *user.User) { u.ID = "3b241101-e2bb-4255-8caf-4136c566a962" }),
+		`{"id":"x",` + base + `}`:                                                               with(func(u *user.User) { u.ID = "x" }),
+		`{"_id":"y","id":"x",` + base + `}`:                                                     with(func(u *user.User) { u.ID = "y" }),
+		`{"_id":null,"id":{"$oid":"` + oid + `"},` + base + `}`:                                 with(func(u *user.User) { u.ID = oid }),
+
+		`{` + base + `,"username":" Ada ","name":"x","fullName":"y"}`:                  with(func(u *user.User) { u.Username, u.FullName = "Ada", "y" }),
+		`{` + base + `,"username":"","name":"x"}`:                                      with(func(u *user.User) { u.FullName = "x" }),
+		`{` + base + `,"username":null,"name":"x","fullName":" y\t z\u202e "}`:         with(func(u *user.User) { u.FullName = "y z" }),
+		`{` + base + `,"username":12}`:                                                 with(func(u *user.User) { u.Username = "12" }),
+		`{` + base + `,"username":"A@B.c"}`:                                            with(func(u *user.User) { u.Username = "A@B.c" }),
+		`{` + base + `,"fullName":{"firstName":"Ada","lastName":"Lovelace"}}`:          with(func(u *user.User) { u.FullName = "Ada Lovelace" }),
+		`{` + base + `,"fullName":{"firstName":"Ada","middleName":"K","lastName":""}}`: with(func(u *user.User) { u.FullName = "Ada K" }),
+		`{` + base + `,"name":{"last":"Lovelace","first":"Ada"}}`:                      with(func(u *user.User) { u.FullName = "Ada Lovelace" }),
+		`{` + base + `,"firstName":"Ada","lastName":"Lovelace"}`:                       with(func(u *user.User) { u.FullName = "Ada Lovelace" }),
+		`{` + base + `,"fullName":7,"name":["x"]}`:                                     with(same),
+		`{` + base + `,"name":"` + hash + hash + hash + hash + `"}`:                    with(func(u *user.User) { u.FullName = (hash + hash + hash + hash)[:200] }),
+
+		`{` + base + `,"role":["seller"]}`:                         with(func(u *user.User) { u.Role = "seller" }),
+		`{` + base + `,"roles":["admin"]}`:                         with(func(u *user.User) { u.Role = "admin" }),
+		`{` + base + `,"role":"x","roles":["y"]}`:                  with(func(u *user.User) { u.Role = "x" }),
+		`{` + base + `,"roles":[]}`:                                with(same),
+		`{` + base + `,"isAdmin":true,"role":"admin"}`:             with(func(u *user.User) { u.Role = "admin" }),
+		`{` + base + `,"isAdmin":false}`:                           with(same),
+		`{"email":"a..b.@Ezweb.ne.jp.","password":"` + hash + `"}`: with(func(u *user.User) { u.Email = "a..b.@ezweb.ne.jp." }),
 
 		`{` + base + `,"createdAt":{"$date":"2020-01-02T03:04:05.678Z"}}`:                     with(func(u *user.User) { u.Created = at }),
 		`{` + base + `,"createdAt":{"$date":"2020-01-02T04:04:05.678+0100"}}`:                 with(func(u *user.User) { u.Created = at }),
@@ -56,22 +84,97 @@ func TestUserOfDocument(t *testing.T) {
 		`{"email":"a@b.c","password":"` + strings.Replace(hash, "$2b$10", "$2a$04", 1) + `"}`: with(func(u *user.User) { u.PasswordHash = strings.Replace(hash, "$2b$10", "$2a$04", 1) }),
 		`{"email":"a@b.c","password":"` + strings.Replace(hash, "$2b$10", "$2y$16", 1) + `"}`: with(func(u *user.User) { u.PasswordHash = strings.Replace(hash, "$2b$10", "$2y$16", 1) }),
 	} {
-		got, err := userOf(doc)
-		if err != nil || got != want {
+		got, err := personOf(doc)
+		if err != nil || got.User != want || len(got.notes) > 0 {
 			t.Errorf("%s:\ngot  %+v, %v\nwant %+v", doc, got, err, want)
 		}
 	}
 }
 
-// userOf returns the user of the last document of an export.
-func userOf(export string) (user user.User, err error) {
+// now is the time at which the tests read documents.
+var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// personOf returns the person of the last document of an export.
+func personOf(export string) (p person, err error) {
 	for e := newExport(strings.NewReader(export)); ; {
 		r, last := e.next()
 		if last != nil {
-			return user, err
+			return p, err
 		}
 		if err = r.err; err == nil {
-			user, err = decodeUser(r.doc)
+			p, err = decodePerson(r.doc, now)
+		}
+	}
+}
+
+// TestNotes checks what is reported of people who are imported.
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	const noPassword = "password is missing: they cannot log in until gin-auth user password sets one"
+	const noName = "username cannot be used here: they are imported without it, and log in with their email"
+	base := `"email":"a@b.c","password":"` + hash + `"`
+	for doc, want := range map[string]string{
+		`{"email":"a@b.c"}`:                             noPassword,
+		`{"email":"a@b.c","password":null}`:             noPassword,
+		`{"email":"a@b.c","password":""}`:               noPassword,
+		`{` + base + `,"username":{"first":"x"}}`:       noName,
+		`{` + base + `,"username":true}`:                noName,
+		`{` + base + `,"username":"a\u202eb"}`:          noName,
+		`{` + base + `,"username":"eve@b.c"}`:           noName,
+		`{` + base + `,"username":"` + hash + `12345"}`: noName,
+		`{` + base + `,"roles":["admin","user"]}`:       "roles has several values: they have the default role",
+		`{` + base + `,"isAdmin":true}`:                 "isAdmin is not read: give them a role with gin-auth user role",
+		`{` + base + `,"isAdmin":1,"role":"user"}`:      "isAdmin is not read: give them a role with gin-auth user role",
+	} {
+		got, err := personOf(doc)
+		if notes := strings.Join(got.notes, "; "); notes != want || err != nil || got.Username != "" || got.Disabled {
+			t.Errorf("%s: got %+v, %v, want %s", doc, got, err, want)
+		}
+	}
+}
+
+// TestFlags checks whom flags deny access, and which of them are not understood.
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		want answer
+		docs []string
+	}{
+		{yes, []string{
+			`"disabled":true`, `"isDisabled":true`, `"banned":true`, `"isBanned":true`, `"isBlocked":true`, `"blocked":true`,
+			`"suspended":true`, `"isDeleted":true`, `"deleted":true`, `"is_deleted":true`, `"Banned":"true"`, `"banned":1`,
+			`"banned":"yes"`, `"banned":{"$numberInt":"1"}`, `"isActive":false`, `"active":false`, `"is_active":0`,
+			`"isActive":"false"`, `"isVerified":false`, `"enabled":false`,
+			`"deletedAt":{"$date":"2020-01-02T03:04:05Z"}`, `"deleted_at":"2020-01-02T03:04:05Z"`, `"deletedAt":1577934245678`,
+			`"deletedAt":true`, `"banned":{"$date":"2020-01-02T03:04:05Z"}`,
+			`"status":"banned"`, `"status":" Inactive "`, `"status":"pending"`, `"accountStatus":"deleted"`, `"status":false`,
+			`"account":{"status":"suspended"}`, `"status":{"banned":true}`, `"status":{"isActive":false}`,
+			`"account":{"moderation":{"isBanned":true}}`, `"account":{"state":"blocked"}`, `"flags":{"is_banned":1}`,
+			`"banned":false,"deleted":true`, `"status":"online","deleted":true`,
+		}},
+		{no, []string{
+			`"disabled":false`, `"banned":"false"`, `"banned":0`, `"deleted":""`, `"deletedAt":null`, `"deletedAt":""`, `"deletedAt":false`,
+			`"isActive":true`, `"active":1`, `"isVerified":true`, `"emailVerified":true`, `"emailVerified":{"$date":"2020-01-02T03:04:05Z"}`,
+			`"status":"active"`, `"status":"Active"`, `"status":true`, `"status":null`, `"status":{"active":true}`,
+			`"bannedUntil":{"$date":"2020-01-02T03:04:05Z"}`, `"bannedUntil":null`,
+			`"address":{"state":"banned"}`, `"profile":{"state":"CA"}`, `"address":{"city":"x","deleted":false}`,
+			`"subscription":{"status":"active"}`, `"sessions":[{"active":false}]`, `"bannedWords":true`, `"banner":true`,
+			`"createdAt":{"$date":"2020-01-02T03:04:05Z"}`,
+		}},
+		{unclear, []string{
+			`"banned":"perhaps"`, `"banned":[]`, `"banned":{}`, `"ban":{"reason":"x"}`, `"isActive":""`, `"isActive":"perhaps"`,
+			`"isActive":[true]`, `"status":"online"`, `"status":1`, `"status":""`, `"status":["active"]`, `"status":{"code":1}`,
+			`"deletedAt":{"$date":"2099-01-02T03:04:05Z"}`, `"deletedAt":"never"`, `"bannedUntil":{"$date":"2099-01-02T03:04:05Z"}`,
+			`"emailVerified":false`, `"isApproved":false`, `"subscription":{"status":"canceled"}`, `"address":{"deleted":true}`,
+			`"twoFactor":{"active":false}`,
+		}},
+	} {
+		for _, fields := range test.docs {
+			got, err := personOf(`{"email":"a@b.c","password":"` + hash + `",` + fields + `}`)
+			noted := len(got.notes) == 1 && strings.HasSuffix(got.notes[0], " is not understood: they are disabled here")
+			if err != nil || got.Disabled != (test.want != no) || noted != (test.want == unclear) || len(got.notes) > 1 {
+				t.Errorf("%s: disabled %t, notes %q, %v", fields, got.Disabled, got.notes, err)
+			}
 		}
 	}
 }
@@ -100,8 +203,6 @@ func TestRefusedDocuments(t *testing.T) {
 		`{"email":"secret"}`:                               "email is not a valid address",
 		`{"email":""}`:                                     "email is not a valid address",
 
-		`{"email":"secret@b.c"}`:                         "password is missing",
-		`{"email":"secret@b.c","password":null}`:         "password is missing",
 		`{"email":"secret@b.c","password":7}`:            notBcrypt,
 		password("secret"):                               notBcrypt,
 		password(hash[:59]):                              notBcrypt,
@@ -116,25 +217,23 @@ func TestRefusedDocuments(t *testing.T) {
 
 		with(`"role":""`):                    "role must have",
 		with(`"role":"a\nb"`):                "role must have",
-		with(`"role":["secret"]`):            "role is not a string",
 		with(`"role":"` + hash + hash + `"`): "role must have",
 
-		with(`"_id":""`):                           "_id must have",
-		with(`"_id":"a\u0000b"`):                   "_id must have",
-		with(`"_id":"` + hash + hash + hash + `"`): "_id must have",
-		with(`"_id":{"$oid":"secret"}`):            "_id is not an ObjectId",
-		with(`"_id":{"$oid":7}`):                   "_id is not an ObjectId",
-		with(`"_id":1.5`):                          "_id is neither",
-		with(`"_id":1e3`):                          "_id is neither",
-		with(`"_id":{"$binary":{"base64":"c2VjcmV0","subType":"04"}}`): "_id is neither",
-		with(`"_id":["secret"]`): "_id is neither",
-
-		with(`"username":7`):                      "username is not a string",
-		with(`"fullName":{"firstName":"secret"}`): "fullName is not a string",
-		with(`"name":"` + hash + hash + `"`):      "name is too long",
-		`{"email":"` + strings.Repeat("secret", 20) + `@b.c","password":"` + hash + `"}`: "username is missing, and the email cannot replace it",
+		with(`"_id":""`):                                               "_id must have",
+		with(`"_id":"a\u0000b"`):                                       "_id must have",
+		with(`"_id":"` + hash + hash + hash + `"`):                     "_id must have",
+		with(`"_id":{"$oid":"secret"}`):                                "_id is not an ObjectId",
+		with(`"_id":{"$oid":7}`):                                       "_id is not an ObjectId",
+		with(`"_id":{"$binary":{"base64":"c2VjcmV0","subType":"03"}}`): "_id is neither",
+		with(`"_id":{"$numberDouble":"NaN"}`):                          "_id is neither",
+		with(`"_id":1e999`):                                            "_id is neither",
+		with(`"_id":true`):                                             "_id is neither",
+		with(`"id":true`):                                              "id is neither",
+		with(`"role":[["secret"]]`):                                    "role is not a string",
+		with(`"role":7`):                                               "role is not a string",
+		with(`"_id":["secret"]`):                                       "_id is neither",
 	} {
-		_, err := userOf(doc)
+		_, err := personOf(doc)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", doc, err, want)
 			continue

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,30 +20,46 @@ const importHelp = `Imports users from a mongoexport, or from any file of JSON d
 another or in an array. They log in with their existing passwords.
 
 The fields of a document are
+  _id               who it is: an ObjectId, a string, a number or a UUID; otherwise
+                    id; otherwise a new id
   email             required: users log in with it
-  password          required: a bcrypt hash ($2a$, $2b$ or $2y$)
-  _id               an ObjectId, a string or a whole number; otherwise a new id
-  username          otherwise name, fullName, or what precedes the email's @
-  role              otherwise the default role (%s)
+  password          a bcrypt hash ($2a$, $2b$ or $2y$); a user without one cannot
+                    log in before gin-auth user password has set one
+  username          a username belongs to one user, whatever the case of its letters
+  fullName          otherwise name: a string, or {firstName,lastName}
+  role              otherwise the one value of roles, or the default role (%s)
   createdAt         otherwise created, the time in the ObjectId, or now
+and flags that deny access, such as disabled, isBanned, deletedAt, isActive: false
+or a status other than active: their user is imported disabled. So is a user with
+a flag that cannot be understood.
 
-A document that cannot be taken is reported on standard error with its line, its
-place in an array and the field at fault, never with the field's value, and the
-import continues. After a document that is not JSON, it continues at the next line
-that begins with "{"; in an array, nothing after such a document is read.
+Whatever needs attention is reported on standard error with its line, its place in
+an array and the field at fault, never with the field's value, and the import
+continues. After a document that is not JSON, it continues at the next line that
+begins with "{". If an array is broken, nothing is imported.
 
-A user whose email exists already is kept unchanged, so it is safe to run an
-import again, also after it was interrupted. With --overwrite such a user is
-replaced: they keep what the document does not have, and if they are disabled,
-they stay disabled. Of two documents with one email, the first one counts; with
---overwrite, the last one.`
+A user is known by the _id. If it exists here already, the user is kept unchanged,
+so it is safe to run an import again, also after it was interrupted. With
+--overwrite the user is replaced: they keep what the document does not have, and
+if they are disabled, they stay disabled. If their email, password or role changes,
+or they become disabled, their sessions end.
+
+An email belongs to one user. Of documents with different _id and the same email,
+whatever the case of its letters, none is imported, and no existing user with
+another _id is overwritten.
+
+With --prune, users here who are not in the export are disabled and their sessions
+end. It has to be a whole export.
+
+An export is read twice. If it does not come from a file, it is copied to the
+directory for temporary files first.`
 
 const importStatuses = `
 Exit status:
-  0  every document was taken, or its user existed already
+  0  every user was taken as they are, or existed already
   1  it failed or was interrupted: what the summary counts is done, the rest not
   2  the command line is wrong
-  3  everything was read, but some documents could not be taken`
+  3  everything was read, but some users could not be taken, or not as they are`
 
 func newImport(o Options) *cobra.Command {
 	var flags importFlags
@@ -74,22 +89,33 @@ func newImport(o Options) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&flags.overwrite, "overwrite", false, "replace existing users")
-	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false,
-		"read and check everything, write nothing (a user who is in the export twice counts twice)")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "read and check everything, write nothing")
+	cmd.Flags().BoolVar(&flags.prune, "prune", false, "disable users who are not in the export, after confirmation")
+	cmd.Flags().BoolVar(&flags.yes, "yes", false, "confirm --prune without asking")
 	cmd.Flags().BoolVar(&flags.quiet, "quiet", false, "no progress bar")
 	return cmd
 }
 
-type importFlags struct{ overwrite, dryRun, quiet bool }
+type importFlags struct{ overwrite, dryRun, prune, yes, quiet bool }
 
 // importUsers imports the export that in reads, and prints the summary.
 func importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, flags importFlags) error {
 	start := time.Now()
+	size := sizeOf(in)
+	if size > 0 {
+		size *= 2 // it is read twice
+	}
 	i := &importer{
+		started:  start,
 		flags:    flags,
 		store:    store,
-		progress: newProgress(cmd.ErrOrStderr(), flags.quiet, sizeOf(in)),
+		survey:   survey{hasher: newHasher()},
+		progress: newProgress(cmd.ErrOrStderr(), flags.quiet, size),
 		pauses:   []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second},
+		confirm:  func(question string) error { return confirm(cmd, question) },
+	}
+	if flags.yes {
+		i.confirm = func(string) error { return nil }
 	}
 	err := i.run(cmd.Context(), in)
 	i.progress.clear()
@@ -99,7 +125,7 @@ func importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, fl
 	switch {
 	case err != nil:
 		return fmt.Errorf("importing %s: %w (what the summary counts is done)", name, err)
-	case i.count.refused > 0:
+	case i.count.refused+i.count.noted > 0:
 		return &statusError{statusNotTaken}
 	}
 	return nil
@@ -107,35 +133,60 @@ func importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, fl
 
 // importer imports one export.
 type importer struct {
+	started  time.Time
 	flags    importFlags
 	store    *db.DB
+	survey   survey
 	progress *progress
 	pauses   []time.Duration // before each retry after Redis has failed
+	confirm  func(question string) error
 	count    counts
-}
-
-// counts says what was done with how many documents.
-type counts struct {
-	read, refused, imported, replaced, kept, unnamed int
 }
 
 var errInterrupted = errors.New("interrupted")
 
-// run imports one batch after another while the next ones are read. When ctx ends, it returns after the current batch.
-// Everything that it has counted is done, even if it returns an error.
+// run imports the users. Everything that it has counted is done, even if it returns an error.
 func (i *importer) run(ctx context.Context, in io.Reader) error {
+	export, err := newSource(in)
+	if err != nil {
+		return err
+	}
+	defer export.close()
+	if err := i.read(ctx, export, i.survey.add); err != nil {
+		return err
+	}
+	i.survey.finish()
+	if i.flags.prune {
+		if err := i.preparePrune(ctx); err != nil {
+			return err
+		}
+	}
+	again, err := export.again()
+	if err != nil {
+		return err
+	}
+	if err := i.read(ctx, again, func(b batch) error { return i.importBatch(ctx, b) }); err != nil || !i.flags.prune {
+		return err
+	}
+	return i.prune(ctx)
+}
+
+// read passes one batch of an export after another to handle, while the next ones are read. When ctx ends, it returns
+// after the current batch.
+func (i *importer) read(ctx context.Context, in io.Reader, handle func(batch) error) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	batches := batches(reading, in)
+	batches := batches(reading, in, i.survey.hasher)
 	for ctx.Err() == nil {
 		select {
 		case b, more := <-batches:
 			if !more && ctx.Err() == nil {
 				return nil
 			}
-			if err := i.importBatch(ctx, b); err != nil {
+			if err := handle(b); err != nil {
 				return err
 			}
+			i.progress.add(b.bytes)
 		case <-ctx.Done(): // reading may block forever
 		}
 	}
@@ -147,51 +198,18 @@ func (i *importer) importBatch(ctx context.Context, b batch) error {
 	for _, refusal := range b.refused {
 		i.progress.print("%s", refusal)
 	}
-	i.count.read += b.read
+	i.count.read += len(b.identities)
 	i.count.refused += len(b.refused)
-	if err := i.save(ctx, b.users); err != nil {
+	people := slices.DeleteFunc(b.people, func(e entry) bool {
+		shared := i.survey.shared[e.who.email]
+		if shared {
+			i.refuse(e, "its email, in lower case, is also that of another document with another _id or none: "+
+				"neither is imported")
+		}
+		return shared
+	})
+	if err := i.save(ctx, people); err != nil {
 		return err
 	}
-	i.progress.add(b.bytes)
 	return b.err
-}
-
-// summary returns the line that is printed at the end.
-func (i *importer) summary() string {
-	c := i.count
-	imported, replaced, kept := "imported ", "replaced ", "kept "
-	var parts []string
-	if i.flags.dryRun {
-		imported, replaced, kept = "would import ", "replace ", "keep "
-		parts = append(parts, "nothing written")
-	}
-	parts = append(parts, imported+thousands(c.imported))
-	if i.flags.overwrite {
-		parts = append(parts, replaced+thousands(c.replaced))
-	} else {
-		parts = append(parts, kept+thousands(c.kept)+" existing")
-	}
-	if c.unnamed > 0 {
-		parts = append(parts, thousands(c.unnamed)+" of them named after their email")
-	}
-	if c.refused > 0 {
-		parts = append(parts, plural(c.refused)+" not taken")
-	}
-	return strings.Join(append(parts, plural(c.read)+" read"), ", ")
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return "1 document"
-	}
-	return thousands(n) + " documents"
-}
-
-// thousands formats a number like 1,000,000.
-func thousands(n int) string {
-	digits := strconv.Itoa(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }

@@ -3,124 +3,194 @@ package cli
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"strings"
-	"time"
+	"errors"
 
 	"gin-auth/db"
 	"gin-auth/user"
 )
 
-// entry is a user who is to be stored.
+// entry is a person with what is to be done with them.
 type entry struct {
-	user.User
-	replaces bool // a user with the same email exists
-	unnamed  bool // neither the document nor the existing user has a name
+	person
+	who   identity
+	where string // the place in the export
+
+	// What follows is set by decide.
+	found   db.Found
+	old     user.User // the user who is replaced, the zero value if there is none
+	next    user.User // the user who is stored
+	remarks []string  // notes about what is stored here
 }
 
-// save stores users as the flags say, and counts them. No two of them have the same email.
-func (i *importer) save(ctx context.Context, users []user.User) error {
-	emails := make([]string, len(users))
-	for n, u := range users {
-		emails[n] = u.Email
+func (e *entry) remark(text string) { e.remarks = append(e.remarks, text) }
+
+const (
+	nameTaken     = "username is that of another user: they have none here, and log in with their email"
+	staysDisabled = "they stay disabled here, until gin-auth user enable"
+)
+
+// endsSessions reports whether the change of an existing user ends their sessions.
+func (e *entry) endsSessions() bool {
+	return e.found.Elsewhere.ID != "" || e.old.ID != "" && (e.old.PasswordHash != e.next.PasswordHash || e.old.Role != e.next.Role ||
+		e.old.Disabled != e.next.Disabled)
+}
+
+// saveTries limits how often users are looked up again because somebody else has changed them meanwhile.
+const saveTries = 10
+
+// save stores people as the flags say, and counts them. No two of them have the same id, email or username.
+func (i *importer) save(ctx context.Context, people []entry) error {
+	for range saveTries {
+		entries, err := i.decide(ctx, people)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		if people, err = i.storeAll(ctx, entries); err != nil {
+			return err
+		}
+	}
+	return errors.New("others change the same users all the time")
+}
+
+// decide looks up what is stored of people and returns those that are to be stored. The others are counted.
+func (i *importer) decide(ctx context.Context, people []entry) (entries []entry, err error) {
+	users := make([]user.User, len(people))
+	for n, e := range people {
+		users[n] = e.User
 	}
 	var found []db.Found
 	if err := i.persist(ctx, func(ctx context.Context) (err error) {
-		found, err = i.store.FindUsers(ctx, emails)
+		found, err = i.store.FindUsers(ctx, users)
 		return err
 	}); err != nil {
-		return err
+		return nil, err
 	}
-	var entries []entry
-	for n, u := range users {
-		switch e := i.complete(u, found[n]); {
-		case e.replaces && !i.flags.overwrite:
-			i.count.kept++
-		case i.flags.dryRun:
-			i.count.add(e)
+	for n, e := range people {
+		e.found = found[n]
+		reason, kept := i.judge(&e)
+		switch {
+		case reason != "":
+			i.refuse(e, reason)
+		case kept:
+			i.keep(e)
 		default:
-			entries = append(entries, e)
+			e.complete()
+			if i.flags.dryRun || e.next == e.old && e.found.Elsewhere.ID == "" {
+				i.add(e)
+			} else {
+				entries = append(entries, e)
+			}
 		}
 	}
-	return i.storeAll(ctx, entries)
+	return entries, nil
 }
 
-// complete fills in what the user's document does not have, from the existing user if there is one.
-func (i *importer) complete(u user.User, existing db.Found) entry {
-	e := entry{User: u, replaces: existing.Exists}
-	e.unnamed = cmp.Or(e.Username, existing.User.Username) == ""
-	e.Username = cmp.Or(e.Username, existing.User.Username, localPart(e.Email))
-	e.Role = cmp.Or(e.Role, existing.User.Role, user.DefaultRole)
-	if e.Created.IsZero() {
-		e.Created = existing.User.Created
+// judge sets the user that an entry replaces. It returns the reason if the entry cannot be taken, and whether the
+// existing user is kept.
+func (i *importer) judge(e *entry) (reason string, kept bool) {
+	existing, elsewhere := e.found.AtEmail, e.found.Elsewhere
+	switch {
+	case e.found.Err != nil:
+		return "what is stored under its email, _id or username is broken", false
+	case existing.ID != "" && existing.ID == e.ID:
+		e.old = existing
+	case existing.ID != "" && e.ID == "" && !i.flags.overwrite:
+		e.old = existing
+		return "", true
+	case existing.ID != "" && e.ID == "":
+		return "it has no _id, so it may be about somebody else than the user here with its email: not overwritten", false
+	case existing.ID != "":
+		return "its email is that of a user here with another id: not overwritten", false
+	case elsewhere.ID != "" && !i.flags.overwrite:
+		return "the user with its _id has another email here: --overwrite changes it", false
+	case elsewhere.ID != "":
+		e.old = elsewhere
 	}
-	if e.Created.IsZero() {
-		e.Created = user.Now()
-	}
-	if e.ID = cmp.Or(e.ID, existing.User.ID); e.ID == "" {
-		e.ID = user.NewID(e.Created)
-	}
-	e.Disabled = existing.User.Disabled
-	return e
+	return "", e.old.ID != "" && !i.flags.overwrite
 }
 
-// localPart returns what precedes the @ of an email.
-func localPart(email string) string {
-	local, _, _ := strings.Cut(email, "@")
-	return local
+// complete sets the user to store. What the document does not have is taken from the existing user, who is the same
+// person.
+func (e *entry) complete() {
+	u, old := e.User, e.old
+	if u.Username == "" && !e.nameRejected {
+		u.Username = old.Username
+	} else if e.found.NameTaken {
+		u.Username = ""
+		e.remark(nameTaken)
+	}
+	if u.PasswordHash == user.NoPassword {
+		u.PasswordHash = cmp.Or(old.PasswordHash, user.NoPassword)
+	}
+	u.FullName = cmp.Or(u.FullName, old.FullName)
+	u.Role = cmp.Or(u.Role, old.Role, user.DefaultRole)
+	if u.Created.IsZero() {
+		u.Created = old.Created
+	}
+	if u.Created.IsZero() {
+		u.Created = user.Now()
+	}
+	if u.ID == "" {
+		u.ID = user.NewID(u.Created)
+	}
+	if old.Disabled && !u.Disabled {
+		u.Disabled = true
+		e.remark(staysDisabled)
+	}
+	e.next = u
 }
 
-// storeAll stores the entries and counts those that are stored.
-func (i *importer) storeAll(ctx context.Context, entries []entry) error {
-	return i.persist(ctx, func(ctx context.Context) error {
-		users := make([]user.User, len(entries))
+// storeAll stores the entries and counts them. It returns those whose users were changed by somebody else meanwhile.
+// Sessions are ended before the change, so that they have ended even if this stops after it, and again after it, for
+// logins in the meantime.
+func (i *importer) storeAll(ctx context.Context, entries []entry) (outdated []entry, err error) {
+	if err := i.endSessions(ctx, entries); err != nil {
+		return nil, err
+	}
+	var stored []entry
+	if err := i.persist(ctx, func(ctx context.Context) error {
+		changes := make([]db.Change, len(entries))
 		for n, e := range entries {
-			users[n] = e.User
+			changes[n] = db.Change{User: e.next, Found: e.found}
 		}
-		outcomes, err := i.store.StoreUsers(ctx, users, i.flags.overwrite)
+		outcomes, err := i.store.StoreUsers(ctx, changes)
 		var unsure []entry
 		for n, outcome := range outcomes {
+			e := entries[n]
 			switch outcome {
 			case db.Stored:
-				i.count.add(entries[n])
-			case db.Existing: // they registered a moment ago
-				i.count.kept++
+				stored = append(stored, e)
+			case db.StoredWithoutName:
+				e.next.Username = ""
+				e.remark(nameTaken)
+				stored = append(stored, e)
+			case db.Outdated:
+				outdated = append(outdated, entry{person: e.person, who: e.who, where: e.where})
 			default:
-				unsure = append(unsure, entries[n])
+				unsure = append(unsure, e)
 			}
 		}
 		entries = unsure
 		return err
-	})
+	}); err != nil {
+		return nil, err
+	}
+	if err := i.endSessions(ctx, stored); err != nil {
+		return nil, err
+	}
+	for _, e := range stored {
+		i.add(e)
+	}
+	return outdated, nil
 }
 
-// add counts an entry that is stored.
-func (c *counts) add(e entry) {
-	if e.replaces {
-		c.replaced++
-	} else {
-		c.imported++
-	}
-	if e.unnamed {
-		c.unnamed++
-	}
-}
-
-// persist retries an exchange with Redis until it succeeds, no pause is left or ctx ends. The end of ctx does not
-// interrupt the exchange itself.
-func (i *importer) persist(ctx context.Context, exchange func(context.Context) error) error {
-	whole := context.WithoutCancel(ctx)
-	for _, pause := range i.pauses {
-		err := exchange(whole)
-		if err == nil {
-			return nil
-		}
-		i.progress.print("%v; trying again in %s", err, pause)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return fmt.Errorf("%w, while Redis failed: %w", errInterrupted, err)
+// endSessions ends the sessions of the users whose change demands it.
+func (i *importer) endSessions(ctx context.Context, entries []entry) error {
+	var ids []string
+	for _, e := range entries {
+		if e.endsSessions() {
+			ids = append(ids, e.old.ID)
 		}
 	}
-	return exchange(whole)
+	return i.persist(ctx, func(ctx context.Context) error { return i.store.LogoutUsers(ctx, ids) })
 }

@@ -52,7 +52,7 @@ func newUserAdd(o Options) *cobra.Command {
 			if u.Email, err = user.CleanEmail(email); err != nil {
 				return err
 			}
-			if u.Username, err = user.CleanUsername(username); err != nil {
+			if u.Username, err = user.CleanUsername(username, email); err != nil {
 				return err
 			}
 			if err := user.CheckRole(role); err != nil {
@@ -65,7 +65,7 @@ func newUserAdd(o Options) *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&email, "email", "", "the email that the user logs in with")
-	cmd.Flags().StringVar(&username, "username", "", "the name that others see")
+	cmd.Flags().StringVar(&username, "username", "", "the name that others see, which nobody else may have")
 	cmd.Flags().StringVar(&role, "role", user.DefaultRole, "the user's role")
 	return cmd
 }
@@ -83,8 +83,13 @@ func addUser(cmd *cobra.Command, cfg *config.Config, store *db.DB, u user.User) 
 	}
 	u.Created = user.Now()
 	u.ID = user.NewID(u.Created)
-	if created, err := store.CreateUser(cmd.Context(), u); !created || err != nil {
-		return cmp.Or(err, exists)
+	switch err := store.CreateUser(cmd.Context(), u); {
+	case errors.Is(err, user.ErrEmailTaken):
+		return exists
+	case errors.Is(err, user.ErrUsernameTaken):
+		return fmt.Errorf("another user has the username %q", u.Username)
+	case err != nil:
+		return err
 	}
 	return say(cmd, "added %s, role %s, id %s\n", u.Email, u.Role, u.ID)
 }

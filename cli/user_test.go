@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
+	"gin-auth/db"
 	"gin-auth/user"
 )
 
@@ -90,9 +92,7 @@ func TestUserList(t *testing.T) {
 		{ID: "2", Email: "bob@example.com", Username: "Bob <b>", Role: "admin", PasswordHash: hash, Created: created},
 		{ID: "1", Email: "ada@example.com", Username: "A\x1b[2J\u202eda\u009b\u2066\U000e0041", Role: "user", PasswordHash: hash, Disabled: true, Created: created},
 	}
-	if _, err := store.StoreUsers(t.Context(), users, false); err != nil {
-		t.Fatal(err)
-	}
+	storeUsers(t, store, users)
 	status, stdout, stderr := run(t, o, "", "user", "list")
 	want := "EMAIL            USERNAME     ROLE   ID  DISABLED  CREATED\n" +
 		"ada@example.com  A\ufffd[2J\ufffdda\ufffd\ufffd\ufffd  user   1   yes       2020-01-02\n" +
@@ -117,11 +117,9 @@ func TestUserListLong(t *testing.T) {
 	o, store, _ := startRedis(t)
 	var users []user.User
 	for i := range 2*portion + 5 {
-		users = append(users, user.User{ID: "1", Email: fmt.Sprintf("%d@example.com", i), PasswordHash: "x"})
+		users = append(users, user.User{ID: strconv.Itoa(i), Email: fmt.Sprintf("%d@example.com", i), PasswordHash: "x"})
 	}
-	if _, err := store.StoreUsers(t.Context(), users, false); err != nil {
-		t.Fatal(err)
-	}
+	storeUsers(t, store, users)
 	_, table, _ := run(t, o, "", "user", "list")
 	if strings.Count(table, "\n") != len(users)+1 || strings.Count(table, "EMAIL") != 1 {
 		t.Errorf("the table has %d lines", strings.Count(table, "\n"))
@@ -138,5 +136,17 @@ func TestUserListLong(t *testing.T) {
 	slices.Sort(emails)
 	if n := len(slices.Compact(emails)); n != len(users) {
 		t.Errorf("%d users are listed of %d", n, len(users))
+	}
+}
+
+// storeUsers stores users whom nothing that is stored concerns.
+func storeUsers(t *testing.T, store *db.DB, users []user.User) {
+	t.Helper()
+	changes := make([]db.Change, len(users))
+	for i, u := range users {
+		changes[i].User = u
+	}
+	if _, err := store.StoreUsers(t.Context(), changes); err != nil {
+		t.Fatal(err)
 	}
 }

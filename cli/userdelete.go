@@ -15,7 +15,8 @@ func newUserDelete(o Options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "delete EMAIL",
 		Short: "Deletes a user and ends their sessions",
-		Long: `Deletes a user and ends their sessions. The email can be registered again.
+		Long: `Deletes a user and ends their sessions. The email and the username can be
+registered again.
 
 If it is interrupted, run it again: until it is done, the user is disabled.`,
 		Example: "  gin-auth user delete ada@example.com",

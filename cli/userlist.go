@@ -66,7 +66,7 @@ func listUsers(
 	}
 	var status error
 	for u, err := range users {
-		var broken *db.BrokenUserError
+		var broken *db.BrokenRecordError
 		if errors.As(err, &broken) {
 			_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printable(fmt.Sprintf("the record %s is broken: %v", broken.Key, broken.Err)))
 			status = &statusError{statusFailed}

@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,9 +55,9 @@ type identity struct {
 // Login starts a session. Neither the answer nor the work done for it shows whether the email is unknown, the
 // password is wrong or the user is disabled.
 //
-// No session outlives the disabling of its user or a change of the password: both end with a logout of all sessions
-// after the write, and a login reads the user once more after it has taken the time that the token is issued at. So
-// either the login sees the write, or the write came after that time and the logout of all revokes the token.
+// No session outlives the disabling of its user or a change of the user: such a change ends with a logout of all
+// sessions after the write, and a login reads the user once more after it has taken the time that the token is issued
+// at. So either the token has what was written, or the write came after that time and the logout of all revokes it.
 func (a *Auth) Login(c *gin.Context) error {
 	fields, err := readFields(c, "email", "password")
 	if err != nil {
@@ -68,11 +69,8 @@ func (a *Auth) Login(c *gin.Context) error {
 		a.auditFailedLogin(c, u, email, err)
 		return err
 	}
-	s, err := a.issue(ctx, u)
+	u, s, err := a.issue(ctx, u, password)
 	if err != nil {
-		return err
-	}
-	if u, err = a.recheckUser(ctx, u, password); err != nil {
 		a.auditFailedLogin(c, u, email, err)
 		return err
 	}
@@ -102,13 +100,18 @@ func (a *Auth) revoke(ctx context.Context, s *session.Session) error {
 	return a.Revoker.Revoke(ctx, s.Token, s.RevocableUntil())
 }
 
-// issue returns a new session of a user, issued later than every cut.
-func (a *Auth) issue(ctx context.Context, u user.User) (*session.Session, error) {
+// issue returns a new session of a user, issued later than every cut, and the user as stored after its time was taken:
+// see Login. It returns ErrCredentials if they may no longer log in with that password.
+func (a *Auth) issue(ctx context.Context, u user.User, password string) (user.User, *session.Session, error) {
 	at, err := a.Clock.IssueTime(ctx, u.ID)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return u, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return a.Sessions.Issue(sessionUser(u), at)
+	if u, err = a.recheckUser(ctx, u, password); err != nil {
+		return u, nil, err
+	}
+	s, err := a.Sessions.Issue(sessionUser(u), at)
+	return u, s, err
 }
 
 // setSession makes s the session of the request and of the client.
@@ -119,7 +122,11 @@ func (a *Auth) setSession(c *gin.Context, s *session.Session) {
 
 // sessionUser returns the part of a user that tokens and answers carry.
 func sessionUser(u user.User) session.User {
-	return session.User{ID: u.ID, Email: u.Email, Username: u.Username, Role: u.Role}
+	s := session.User{ID: u.ID, Email: u.Email, Username: u.Username, Role: u.Role}
+	if u.NumericID {
+		s.ID = json.Number(u.ID)
+	}
+	return s
 }
 
 // auditFailedLogin writes the audit line of a login that ended with err, if it is one of a failure. u is the user

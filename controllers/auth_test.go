@@ -25,7 +25,8 @@ func TestRequests(t *testing.T) {
 
 		notJSON     = "the body must be JSON, with Content-Type: application/json"
 		notAnObject = "the body is not a JSON object"
-		badName     = "username must have at most 64 characters and no control characters"
+		badName     = "username must have at most 64 characters and no control or invisible characters"
+		noAddress   = "username must not contain an @, unless it is your own email"
 		badPassword = "assword must have at least 8 characters and at most 72 bytes"
 		badLogin    = "Invalid email or password"
 		loggedIn    = "User logged in successfully"
@@ -50,6 +51,9 @@ func TestRequests(t *testing.T) {
 		"a number":                   {login, "", `{"email":"x","password":1}`, 400, "password must be a string"},
 		"space":                      {login, "", `{"email":" ","password":"x"}`, 400, "email is required"},
 		"a known email":              {register, "", ada, 409, "User already exists"},
+		"a known username":           {register, "", registering("ada@", "eve@"), 409, "User already exists"},
+		"an invisible username":      {register, "", registering(`"ada"`, `"a\u202eb"`), 400, badName},
+		"an address for a username":  {register, "", registering(`"ada"`, `"eve@example.com"`), 400, noAddress},
 		"a bad username":             {register, "", registering(`"ada"`, `"a\nb"`), 400, badName},
 		"a bad email":                {register, "", registering("ada@", "@"), 400, "email must be a valid email address"},
 		"a bad password":             {register, "", registering("correct horse", "1234567"), 400, "p" + badPassword},

@@ -13,8 +13,8 @@ import (
 
 // Users stores the users. An error means that it cannot be asked now.
 type Users interface {
-	// CreateUser returns false if a user with that email exists.
-	CreateUser(ctx context.Context, u user.User) (created bool, err error)
+	// CreateUser returns user.ErrEmailTaken or user.ErrUsernameTaken if another user has the email or the username.
+	CreateUser(ctx context.Context, u user.User) error
 	// UserByEmail returns false if there is none.
 	UserByEmail(ctx context.Context, email string) (u user.User, found bool, err error)
 	// ReplaceHash gives a user another password hash. It returns false if the user no longer has the old one, or

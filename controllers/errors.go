@@ -10,7 +10,7 @@ import (
 // The errors of handlers. The routes package decides what a client sees of each. Any other error is internal.
 var (
 	ErrCredentials        = errors.New("unknown email or wrong password")
-	ErrUserExists         = errors.New("a user with this email exists")
+	ErrUserExists         = errors.New("the user exists already")
 	ErrRegistrationClosed = errors.New("registration is closed")
 	// ErrUnavailable means that the users cannot be asked for now.
 	ErrUnavailable = errors.New("users cannot be reached")

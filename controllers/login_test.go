@@ -40,7 +40,7 @@ func TestSameWork(t *testing.T) {
 	}
 	for email, hash := range hashes {
 		user := user.User{ID: email, Email: email, PasswordHash: hash, Disabled: strings.HasPrefix(email, "disabled")}
-		if _, err := i.store.CreateUser(t.Context(), user); err != nil {
+		if err := i.store.CreateUser(t.Context(), user); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -45,7 +45,13 @@ var actions = map[string]func(f *fixture, i *instance) answer{
 		return f.endSessions(i)
 	},
 	newUser: func(f *fixture, i *instance) answer {
-		f.redis.Del("auth:user:ada@example.com")
+		u, _, err := i.store.UserByEmail(context.Background(), "ada@example.com")
+		if err == nil {
+			_, err = i.store.DeleteUser(context.Background(), u)
+		}
+		if err != nil {
+			return answer{body: err.Error()}
+		}
 		if got := f.endSessions(i); got.status != http.StatusOK {
 			return got
 		}

@@ -72,10 +72,6 @@ func (a *Auth) replacePassword(
 		return nil, err
 	}
 	u.PasswordHash = hash
-	next, err := a.issue(ctx, u)
-	if err != nil {
-		return nil, err
-	}
-	_, err = a.recheckUser(ctx, u, password)
+	_, next, err := a.issue(ctx, u, password)
 	return next, err
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -23,12 +24,11 @@ func (a *Auth) Register(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	created, err := a.Users.CreateUser(c.Request.Context(), u)
-	if err != nil {
+	switch err := a.Users.CreateUser(c.Request.Context(), u); {
+	case errors.Is(err, user.ErrEmailTaken) || errors.Is(err, user.ErrUsernameTaken):
+		return fmt.Errorf("%w: %w", ErrUserExists, err)
+	case err != nil:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	if !created {
-		return ErrUserExists
 	}
 	a.audit(c, eventCreated, userAttr(u.ID))
 	return JSON(c, http.StatusCreated, identity{"User registered successfully", sessionUser(u)})
@@ -36,7 +36,7 @@ func (a *Auth) Register(c *gin.Context) error {
 
 // newUser returns the user that a registration asks for.
 func (a *Auth) newUser(ctx context.Context, fields map[string]string) (u user.User, err error) {
-	if u.Username, err = user.CleanUsername(fields["username"]); err != nil {
+	if u.Username, err = user.CleanUsername(fields["username"], fields["email"]); err != nil {
 		return user.User{}, err
 	}
 	if u.Email, err = user.CleanEmail(fields["email"]); err != nil {

@@ -3,6 +3,7 @@ package db
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -169,8 +170,8 @@ func TestUsers(t *testing.T) {
 		ID: "1", Email: "Ada@example.com", Username: "ada", Role: "user",
 		PasswordHash: "$2b$10$x", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
-	if created, err := d.CreateUser(t.Context(), ada); !created || err != nil {
-		t.Fatalf("creating: %v, %v", created, err)
+	if err := d.CreateUser(t.Context(), ada); err != nil {
+		t.Fatalf("creating: %v", err)
 	}
 	const record = `{"id":"1","email":"Ada@example.com","username":"ada","role":"user","passwordHash":"$2b$10$x","created":"2026-01-02T03:04:05Z"}`
 	if got, err := redis.Get("auth:user:ada@example.com"); got != record || err != nil {
@@ -181,11 +182,8 @@ func TestUsers(t *testing.T) {
 	}
 	eve := ada
 	eve.ID, eve.Email = "2", "ADA@EXAMPLE.COM"
-	if created, err := d.CreateUser(t.Context(), eve); created || err != nil {
-		t.Errorf("creating again: %v, %v", created, err)
-	}
-	if created, err := d.CreateUser(t.Context(), ada); !created || err != nil {
-		t.Errorf("the same record again, as after a reply that was lost: %v, %v", created, err)
+	if err := d.CreateUser(t.Context(), eve); !errors.Is(err, user.ErrEmailTaken) {
+		t.Errorf("creating again: %v", err)
 	}
 	if u, found, err := d.UserByEmail(t.Context(), "aDa@example.com"); u != ada || !found || err != nil {
 		t.Errorf("found %+v, %v, %v", u, found, err)
@@ -215,13 +213,12 @@ func TestTwoRegistrationsOneWins(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			created, err := d.CreateUser(t.Context(), user.User{ID: string(rune('a' + i)), Email: "a@b.c", PasswordHash: "x"})
+			err := d.CreateUser(t.Context(), user.User{ID: string(rune('a' + i)), Email: "a@b.c", PasswordHash: "x"})
 			mu.Lock()
 			defer mu.Unlock()
-			if created {
+			if err == nil {
 				won++
-			}
-			if err != nil {
+			} else if !errors.Is(err, user.ErrEmailTaken) {
 				failed++
 			}
 		})
@@ -318,13 +315,12 @@ func TestWrongPasswordIsNoAnswer(t *testing.T) {
 			"RevokeAll":           func(ctx context.Context) error { _, err := d.RevokeAll(ctx); return err },
 			"IssueTime":           func(ctx context.Context) error { _, err := d.IssueTime(ctx, "user"); return err },
 			"CreateUser": func(ctx context.Context) error {
-				_, err := d.CreateUser(ctx, user.User{ID: "1", Email: "a@b.c", PasswordHash: "x"})
-				return err
+				return d.CreateUser(ctx, user.User{ID: "1", Email: "a@b.c", PasswordHash: "x"})
 			},
 			"UserByEmail": func(ctx context.Context) error { _, _, err := d.UserByEmail(ctx, "a@b.c"); return err },
-			"FindUsers":   func(ctx context.Context) error { _, err := d.FindUsers(ctx, []string{"a@b.c"}); return err },
+			"FindUsers":   func(ctx context.Context) error { _, err := d.FindUsers(ctx, []user.User{{Email: "a@b.c"}}); return err },
 			"StoreUsers": func(ctx context.Context) error {
-				_, err := d.StoreUsers(ctx, []user.User{{Email: "a@b.c"}}, true)
+				_, err := d.StoreUsers(ctx, []Change{{User: user.User{Email: "a@b.c"}}})
 				return err
 			},
 			"UpdateUser": func(ctx context.Context) error {

@@ -9,6 +9,12 @@ func blacklistKey(token string) string { return "blacklist:" + token }
 
 func userKey(email string) string { return "auth:user:" + strings.ToLower(email) }
 
+// usernameKey is the claim on a username, given as user.FoldUsername returns it.
+func usernameKey(folded string) string { return "auth:username:" + folded }
+
+// userIDKey holds the email of the user with that id.
+func userIDKey(id string) string { return "auth:user-id:" + id }
+
 func logoutAllKey(userID string) string { return "auth:logout-all:" + userID }
 
 const epochKey = "auth:epoch"

@@ -96,15 +96,40 @@ return cut`
 // caller revokes it separately. A cut that followed it could be ahead of Redis's clock, and so would the tokens issued
 // next, which the cut after a lost blacklist would then not reach.
 func (d *DB) LogoutAll(ctx context.Context, userID string) error {
+	return d.LogoutUsers(ctx, []string{userID})
+}
+
+// LogoutUsers is LogoutAll for many users, in one exchange unless this is a cluster.
+func (d *DB) LogoutUsers(ctx context.Context, userIDs []string) error {
 	ctx = context.WithoutCancel(ctx) // a client that disconnects does not stop it
-	keys := []string{logoutAllKey(userID)}
 	if !d.cluster() {
-		keys = append(keys, epochKey)
+		return d.raiseCuts(ctx, userIDs)
+	}
+	for _, id := range userIDs { // each has a node of its own
+		if err := d.raiseCuts(ctx, []string{id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// raiseCuts raises the cuts of users that are stored on one node.
+func (d *DB) raiseCuts(ctx context.Context, userIDs []string) error {
+	if len(userIDs) == 0 {
+		return nil
 	}
 	err := d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
-		return d.store(ctx, keys[0], func(pipeline redis.Pipeliner) { pipeline.Eval(ctx, raiseCutScript, keys) })
+		return d.store(ctx, logoutAllKey(userIDs[0]), func(pipeline redis.Pipeliner) {
+			for _, id := range userIDs {
+				keys := []string{logoutAllKey(id)}
+				if !d.cluster() {
+					keys = append(keys, epochKey)
+				}
+				pipeline.Eval(ctx, raiseCutScript, keys)
+			}
+		})
 	})
-	d.metrics.countRevocations("user", err, 1)
+	d.metrics.countRevocations("user", err, float64(len(userIDs)))
 	return err
 }
 

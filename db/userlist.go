@@ -14,7 +14,7 @@ import (
 const listPage = 500
 
 // Users returns every user, in no order and a page at a time, however many there are. A broken record is a
-// *BrokenUserError, and the rest follows; any other error is the last element. As with every SCAN, a user who is
+// *BrokenRecordError, and the rest follows; any other error is the last element. As with every SCAN, a user who is
 // added or removed meanwhile may be missing or not, and while Redis resizes its table a user may occur twice. It
 // needs the right to SCAN, which serving does not.
 func (d *DB) Users(ctx context.Context) iter.Seq2[user.User, error] {

@@ -30,7 +30,7 @@ func TestListUsers(t *testing.T) {
 		want = append(want, email)
 		users = append(users, user.User{ID: "1", Email: email, PasswordHash: "x"})
 	}
-	if _, err := d.StoreUsers(t.Context(), users, false); err != nil {
+	if _, err := d.StoreUsers(t.Context(), newUsers(users...)); err != nil {
 		t.Fatal(err)
 	}
 	server.Set("blacklist:auth:user:x", "true")
@@ -39,7 +39,7 @@ func TestListUsers(t *testing.T) {
 
 	var got, broken []string
 	for u, err := range d.Users(t.Context()) {
-		var b *BrokenUserError
+		var b *BrokenRecordError
 		switch {
 		case errors.As(err, &b):
 			broken = append(broken, b.Key)
@@ -111,7 +111,7 @@ func TestUpdateUser(t *testing.T) {
 		t.Errorf("for nobody got %t, %v", found, err)
 	}
 	server.Set("auth:user:broken@example.com", "[]")
-	var broken *BrokenUserError
+	var broken *BrokenRecordError
 	if _, _, err := d.UpdateUser(t.Context(), "broken@example.com", func(*user.User) error { return nil }); !errors.As(err, &broken) {
 		t.Errorf("for a broken record got %v", err)
 	}
@@ -209,9 +209,17 @@ func TestDeleteUser(t *testing.T) {
 
 func storeUser(t *testing.T, d *DB, u user.User) {
 	t.Helper()
-	if created, err := d.CreateUser(t.Context(), u); !created || err != nil {
-		t.Fatalf("storing %+v: %t, %v", u, created, err)
+	if err := d.CreateUser(t.Context(), u); err != nil {
+		t.Fatalf("storing %+v: %v", u, err)
 	}
+}
+
+// newUsers are changes that store users whom nothing that is stored concerns.
+func newUsers(users ...user.User) (changes []Change) {
+	for _, u := range users {
+		changes = append(changes, Change{User: u})
+	}
+	return changes
 }
 
 // loseAnswer returns the address of a way to the Redis at addr. It breaks each connection once Redis has

@@ -63,7 +63,7 @@ func New(o Options) (*Sessions, error) {
 
 // User is whom a session is issued to.
 type User struct {
-	ID       string `json:"id"`
+	ID       any    `json:"id"` // a string, or a json.Number for a user whose id is a number in the Node service
 	Email    string `json:"email"`
 	Username string `json:"username"`
 	Role     string `json:"role"`

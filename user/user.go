@@ -9,16 +9,21 @@ import (
 	"time"
 )
 
-// User is a user as it is stored: one JSON value under the lower-case email.
+// User is a user as they are stored: one JSON value under the lower-case email.
 type User struct {
 	ID           string    `json:"id"`
-	Email        string    `json:"email"` // lower case
-	Username     string    `json:"username"`
+	NumericID    bool      `json:"numericId,omitempty"` // the id is a number in the Node service, and so in tokens
+	Email        string    `json:"email"`               // lower case
+	Username     string    `json:"username"`            // belongs to this user alone; "" for none
+	FullName     string    `json:"fullName,omitempty"`
 	Role         string    `json:"role"`
-	PasswordHash string    `json:"passwordHash"`       // bcrypt
+	PasswordHash string    `json:"passwordHash"`       // bcrypt, or NoPassword
 	Disabled     bool      `json:"disabled,omitempty"` // may not log in
 	Created      time.Time `json:"created"`
 }
+
+// NoPassword is the hash of a user who has no password yet. No password matches it.
+const NoPassword = "!"
 
 // DefaultRole is the role of a user who registers.
 const DefaultRole = "user"

@@ -29,8 +29,62 @@ func TestCleanEmail(t *testing.T) {
 		"ada\n@example.com":                "",
 		"ada@example.com\x00":              "",
 		strings.Repeat("a", 243) + "@example.com": "",
+		strings.Repeat("a", 64) + "@example.com":  strings.Repeat("a", 64) + "@example.com",
+		strings.Repeat("a", 65) + "@example.com":  "",
+		"a@" + strings.Repeat("e", 63) + ".com":   "a@" + strings.Repeat("e", 63) + ".com",
+		"a@" + strings.Repeat("e", 64) + ".com":   "",
+		"ada@bücher.example":                      "ada@bücher.example",
+		"ada@xn--bcher-kva.example":               "ada@xn--bcher-kva.example",
+		"a@-e.com":                                "",
+		"a@e-.com":                                "",
+		"a@e-e.com":                               "a@e-e.com",
+		"a@e_e.com":                               "",
+		"a@e..com":                                "",
+		"a@e.com.":                                "",
+		"a..b@e.com":                              "",
+		"a.@e.com":                                "",
+		".a@e.com":                                "",
+		"a@[192.0.2.1]":                           "",
+		"a@192.0.2.1":                             "",
+		"a@e.1com":                                "a@e.1com",
+		"a\u200bb@e.com":                          "",
+		"a\u00a0b@e.com":                          "",
+		"a@e\u200b.com":                           "",
 	} {
 		got, err := user.CleanEmail(email)
+		if got != want || (err == nil) != (want != "") || !isInvalid(err, "email") {
+			t.Errorf("%q: %q, %v; want %q", email, got, err, want)
+		}
+	}
+}
+
+// TestCleanExistingEmail checks that addresses are accepted that mail servers accept, although no standard allows them.
+func TestCleanExistingEmail(t *testing.T) {
+	t.Parallel()
+	for email, want := range map[string]string{
+		" Ada@Example.COM\t":                "ada@example.com",
+		"a..b@docomo.ne.jp":                 "a..b@docomo.ne.jp",
+		"a.@ezweb.ne.jp":                    "a.@ezweb.ne.jp",
+		".a@ezweb.ne.jp":                    ".a@ezweb.ne.jp",
+		"a@example.com.":                    "a@example.com.",
+		"a@-e.com":                          "a@-e.com",
+		"a@e_e.com":                         "a@e_e.com",
+		"\u212aelvin@e.com":                 "kelvin@e.com",
+		"":                                  "",
+		"ada":                               "",
+		"ada@":                              "",
+		"@example.com":                      "",
+		"a@b@c.com":                         "",
+		"a b@e.com":                         "",
+		"a@e.com, b@e.com":                  "",
+		"Ada <ada@e.com>":                   "",
+		"a\u200bb@e.com":                    "",
+		"a\u202eb@e.com":                    "",
+		"a@e.com\x00":                       "",
+		"a\u00a0b@e.com":                    "",
+		strings.Repeat("a", 250) + "@e.com": "",
+	} {
+		got, err := user.CleanExistingEmail(email)
 		if got != want || (err == nil) != (want != "") || !isInvalid(err, "email") {
 			t.Errorf("%q: %q, %v; want %q", email, got, err, want)
 		}
@@ -43,6 +97,13 @@ func TestCleanUsername(t *testing.T) {
 		"ada":                   "ada",
 		"  Ada Lovelace ":       "Ada Lovelace",
 		"<b>é</b>":              "<b>é</b>",
+		"Zoë 🎉":                 "Zoë 🎉",
+		"\u1112\u1161\u11ab":    "\u1112\u1161\u11ab", // decomposed Hangul
+		"ada@example.com":       "ada@example.com",
+		"ADA＠example.com":       "ADA＠example.com",
+		"eve@example.com":       "",
+		"eve＠example.com":       "",
+		"@":                     "",
 		strings.Repeat("é", 64): strings.Repeat("é", 64),
 		strings.Repeat("é", 65): "",
 		"":                      "",
@@ -50,11 +111,51 @@ func TestCleanUsername(t *testing.T) {
 		"a\nb":                  "",
 		"a\x00b":                "",
 		"a\u0085b":              "",
+		"a\u00adb":              "", // soft hyphen
+		"a\u200bb":              "", // zero width space
+		"a\u200db":              "", // zero width joiner
+		"a\u200eb":              "", // left-to-right mark
+		"a\u202eb":              "", // right-to-left override
+		"a\u2066b":              "", // left-to-right isolate
+		"a\u2028b":              "", // line separator
+		"a\u2800b":              "", // braille pattern blank
+		"a\u3164b":              "", // Hangul filler
+		"a\ufe0fb":              "", // variation selector
+		"a\ufeffb":              "", // byte order mark
+		"a\ufff9b":              "", // interlinear annotation
+		"a\ufffdb":              "",
+		"a\U000e0041b":          "", // tag
+		"a\U0010ffffb":          "", // not a character
+		"\u0378":                "", // not assigned
 	} {
-		got, err := user.CleanUsername(username)
+		got, err := user.CleanUsername(username, " Ada@Example.com")
 		if got != want || (err == nil) != (want != "") || !isInvalid(err, "username") {
 			t.Errorf("%q: %q, %v; want %q", username, got, err, want)
 		}
+	}
+}
+
+// TestFoldUsername checks which names are one name.
+func TestFoldUsername(t *testing.T) {
+	t.Parallel()
+	for _, same := range [][]string{
+		{"ada", "Ada", "ＡＤＡ", " ada ", "a\u200bda", "\u202eada", "ad\u00ada"},
+		{"ada lovelace", "Ada  Lovelace", "ada\u00a0lovelace", "ADA\u3000LOVELACE"},
+		{"kelvin", "\u212aelvin"},
+		{"zoë", "Zoe\u0308"},
+		{"\ud55c", "\u1112\u1161\u11ab"},
+		{"❤", "❤\ufe0f"},
+		{"", " ", "\u200b", "\u0378"},
+	} {
+		for _, name := range same {
+			got := user.FoldUsername(name)
+			if got != same[0] || user.FoldUsername(got) != got {
+				t.Errorf("%q is folded to %q, want %q", name, got, same[0])
+			}
+		}
+	}
+	if user.FoldUsername("ada") == user.FoldUsername("\u0430da") { // a Cyrillic letter, see docs/security.md
+		t.Error("letters of two scripts are one")
 	}
 }
 

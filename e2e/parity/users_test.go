@@ -86,7 +86,7 @@ func seedUsers(t *testing.T, addr, password string) {
 			ID: u.id, Email: email(u.name), Username: u.username, Role: "user",
 			PasswordHash: bcryptHash(t, u.password, u.version), Created: time.Now(),
 		}
-		if _, err := store.CreateUser(t.Context(), user); err != nil {
+		if err := store.CreateUser(t.Context(), user); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -133,8 +133,8 @@ func TestImport(t *testing.T) {
 	}
 	js, golang := nodeHash(t), goHash(t)
 	lines := `{"_id":{"$oid":"65a1b2c3d4e5f60718293a4b"},"username":"Ada","email":"Ada@Example.com","password":"` + js + `","role":"admin","createdAt":{"$date":"2024-01-12T21:44:35.120Z"},"__v":0}
-{"_id":"bob-1","name":"Bob","email":"bob@example.com","password":"` + golang + `"}
-{"_id":7,"fullName":"Eve Ω","email":"eve@example.com","password":"` + strings.Replace(js, "$2b$", "$2y$", 1) + `","role":"staff"}
+{"_id":"bob-1","username":"Bob","email":"bob@example.com","password":"` + golang + `"}
+{"_id":"7","username":"Eve Ω","email":"eve@example.com","password":"` + strings.Replace(js, "$2b$", "$2y$", 1) + `","role":"staff"}
 {"_id":{"$oid":"65a1b2c3d4e5f60718293a4c"},"username":"Other","email":"there@example.com","password":"` + js + `"}
 `
 	export := filepath.Join(t.TempDir(), "users.json")
@@ -142,11 +142,12 @@ func TestImport(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	command(t, redis.Env(), "", "import-users", "--dry-run", export).is(t, 0, "nothing written, would import 3, keep 1 existing, 4 documents read in ", "")
+	const other = "line 4: its email is that of a user here with another id: not overwritten\n"
+	command(t, redis.Env(), "", "import-users", "--dry-run", export).is(t, 3, "nothing written, would import 3, keep 0 existing, 1 document not taken, 4 documents read in ", other)
 	if status, _ := login(t, s, "ada@example.com", password); status != 401 {
 		t.Errorf("after a dry run a login answers %d", status)
 	}
-	command(t, redis.Env(), "", "import-users", export).is(t, 0, "imported 3, kept 1 existing, 4 documents read in ", "")
+	command(t, redis.Env(), "", "import-users", export).is(t, 3, "imported 3, kept 0 existing, 1 document not taken, 4 documents read in ", other)
 	for _, want := range []user{
 		{"65a1b2c3d4e5f60718293a4b", "ada@example.com", "Ada", "admin"},
 		{"bob-1", "bob@example.com", "Bob", "user"},
@@ -163,10 +164,10 @@ func TestImport(t *testing.T) {
 		t.Errorf("who was there logs in with %d as %+v", status, got)
 	}
 
-	command(t, redis.Env(), lines, "import-users", "-").is(t, 0, "imported 0, kept 4 existing, 4 documents read in ", "")
-	command(t, redis.Env(), lines, "import-users", "--overwrite", "-").is(t, 0, "imported 0, replaced 4, 4 documents read in ", "")
-	if status, got := login(t, s, "there@example.com", password); status != 200 || got.Username != "Other" {
-		t.Errorf("who was overwritten logs in with %d as %+v", status, got)
+	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 0, kept 3 existing, 1 document not taken, 4 documents read in ", other)
+	command(t, redis.Env(), lines, "import-users", "--overwrite", "-").is(t, 3, "imported 0, replaced 3, 1 document not taken, 4 documents read in ", other)
+	if status, got := login(t, s, "there@example.com", "battery staple"); status != 200 || got.Username != "There" {
+		t.Errorf("who was there logs in with %d as %+v", status, got)
 	}
 }
 
@@ -174,15 +175,15 @@ func TestImportOfBrokenLines(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
 	hash := goHash(t)
-	good := func(email string) string { return `{"email":"` + email + `","name":"x","password":"` + hash + `"}` }
+	good := func(email string) string { return `{"email":"` + email + `","password":"` + hash + `"}` }
 	lines := "\ufeff" + good("a@example.com") + "\r\n\r\n{\"email\":\"b@exam\r\n" + strings.Replace(good("c@example.com"), "$", "", 1) + "\r\n" + good("d@example.com")
-	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 2, kept 0 existing, 2 documents not taken, 4 documents read in ",
+	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 2, kept 0 existing, 2 of them without a username, 2 documents not taken, 4 documents read in ",
 		"line 3: not valid JSON (at byte 17 of it)\nline 4: password is not a bcrypt hash")
 	command(t, redis.Env(), "["+good("e@example.com")+",\n"+good("nobody")+",\n"+good("f@example.com")+"]", "import-users", "-").is(t, 3,
-		"imported 2, kept 0 existing, 1 document not taken, 3 documents read in ", "line 2, element 2: email is not a valid address\n")
+		"imported 2, kept 0 existing, 2 of them without a username, 1 document not taken, 3 documents read in ", "line 2, element 2: email is not a valid address\n")
 	command(t, redis.Env(), "["+good("g@example.com")+",\n"+good("h@example.com")[:30], "import-users", "-").is(t, 1,
-		"imported 1, kept 0 existing, 1 document read in ", "gin-auth: importing standard input: line 2, element 2: the file ends in the middle of the array")
-	if got := command(t, redis.Env(), "", "user", "list", "--json"); strings.Count(got.stdout, "\n") != 5 {
+		"imported 0, kept 0 existing, 0 documents read in ", "gin-auth: importing standard input: line 2, element 2: the file ends in the middle of the array")
+	if got := command(t, redis.Env(), "", "user", "list", "--json"); strings.Count(got.stdout, "\n") != 4 {
 		t.Errorf("the users are\n%s", got.stdout)
 	}
 }
@@ -239,39 +240,33 @@ func TestRedisAway(t *testing.T) {
 	command(t, nil, "", "user", "list").is(t, 1, "", "gin-auth: no Redis is named (REDIS_HOST")
 }
 
-// TestImportInterrupted stops at a signal, with what it has done stored and counted.
+// TestImportInterrupted stops at a signal before the export has ended, and has stored nobody.
 func TestImportInterrupted(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
-	in, export := io.Pipe()
-	defer export.Close()
 	cmd := prepare(t, redis.Env(), nil, "import-users", "-")
-	stdin, err := cmd.StdinPipe() // unlike Stdin, it doesn't keep Wait waiting
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _, _ = io.Copy(stdin, in) }()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	hash := goHash(t)
-	for i := range 1001 { // a batch, and one more that says that it is complete
-		fmt.Fprintf(export, "{\"email\":\"%d@example.com\",\"name\":\"x\",\"password\":\"%s\"}\n", i, hash)
+	// More than a pipe holds, so that some of it has been read.
+	if _, err := io.WriteString(stdin, manyUsers(t, 3000)); err != nil {
+		t.Fatal(err)
 	}
-	harness.Eventually(t, "a batch is stored", func() error {
-		if out := cli(t, redis, "dbsize"); out != "1000\n" {
-			return fmt.Errorf("there are %s", out)
-		}
-		return nil
-	})
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}.is(t, 1, "imported 1,000, kept 0 existing, 1,000 documents read in ",
+	result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}.is(t, 1, "imported 0, kept 0 existing, 0 documents read in ",
 		"gin-auth: importing standard input: interrupted (what the summary counts is done)\n")
+	if out := cli(t, redis, "dbsize"); out != "0\n" {
+		t.Errorf("stored are %s", out)
+	}
 }
 
 // cli asks a Redis and returns its answer.

@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// maxID is the longest id that is taken, in bytes.
+const maxID = 128
+
+// id returns the id of a document as the string that counts in a token, and whether it is a number there: _id, or
+// id where there is no _id, or "" if there is neither.
+func id(doc document) (id string, numeric bool, err error) {
+	field := "_id"
+	value, ok := doc[field]
+	if !ok {
+		field = "id"
+		if value, ok = doc[field]; !ok {
+			return "", false, nil
+		}
+	}
+	if inner, ok := unwrap(value, "$oid"); ok {
+		if id, _ := jsonString(inner); objectID.MatchString(id) {
+			return strings.ToLower(id), false, nil
+		}
+		return "", false, errors.New(field + " is not an ObjectId of 24 hexadecimal digits")
+	}
+	if id, ok := jsonString(value); ok {
+		if id == "" || len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl) {
+			return "", false, fmt.Errorf("%s must have 1 to %d bytes and no control characters", field, maxID)
+		}
+		return id, false, nil
+	}
+	if id, ok := uuid(value); ok {
+		return id, false, nil
+	}
+	if id, ok := decimal(value); ok && len(id) <= maxID {
+		return id, true, nil
+	}
+	return "", false, errors.New(field + " is neither an ObjectId nor a string, a number or a UUID")
+}
+
+// uuidPattern matches a UUID with or without hyphens.
+var uuidPattern = regexp.MustCompile(`^([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})$`)
+
+// uuid returns a UUID of extended JSON, in lower case and with hyphens, as MongoDB's Node driver writes it: {"$uuid"},
+// or {"$binary"} of subtype 4. In subtype 3, drivers differ in the order of the bytes.
+func uuid(value json.RawMessage) (string, bool) {
+	inner, _ := unwrap(value, "$uuid")
+	text, _ := jsonString(inner)
+	if text == "" {
+		text = hex.EncodeToString(binary(value))
+	}
+	parts := uuidPattern.FindStringSubmatch(strings.ToLower(text))
+	if parts == nil {
+		return "", false
+	}
+	return strings.Join(parts[1:], "-"), true
+}
+
+// binary returns the bytes of {"$binary": {"base64": …, "subType": "04"}}, or of {"$binary": …, "$type": "04"} as older
+// versions of mongoexport write it; nil if value is neither.
+func binary(value json.RawMessage) []byte {
+	members := objectOf(value)
+	content, subtype := members["$binary"], members["$type"]
+	if inner := objectOf(content); inner != nil {
+		content, subtype = inner["base64"], inner["subType"]
+	}
+	if kind, _ := jsonString(subtype); kind != "04" && kind != "4" {
+		return nil
+	}
+	encoded, _ := jsonString(content)
+	decoded, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil
+	}
+	return decoded
+}
+
+// numberPattern matches a JSON number.
+var numberPattern = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// decimal returns a number, also in extended JSON, as the decimal digits that session.UserID would return for it in a
+// token: 1.0 is 1, and 1.732483498123E+12 is 1732483498123. Whole numbers keep all their digits.
+func decimal(value json.RawMessage) (string, bool) {
+	text := string(value)
+	for _, kind := range []string{"$numberInt", "$numberLong", "$numberDouble"} {
+		if inner, ok := unwrap(value, kind); ok {
+			if text, ok = jsonString(inner); !ok {
+				text = string(inner)
+			}
+		}
+	}
+	if !numberPattern.MatchString(text) {
+		return "", false
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil || math.IsInf(number, 0):
+		return "", false
+	case number == 0:
+		return "0", true
+	case strings.ContainsAny(text, ".eE"):
+		return strconv.FormatFloat(number, 'f', -1, 64), true
+	default:
+		return text, true
+	}
+}

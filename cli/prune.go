@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gin-auth/db"
+	"gin-auth/user"
+)
+
+// preparePrune counts the users who would be disabled, and returns an error unless that is confirmed.
+func (i *importer) preparePrune(ctx context.Context) error {
+	switch {
+	case i.survey.unidentified > 0:
+		return fmt.Errorf("--prune needs to know who is in the export, and %s cannot be read: nothing was written",
+			plural(i.survey.unidentified))
+	case len(i.survey.present) == 0:
+		return errors.New("--prune would disable every user, because nobody is in the export: nothing was written")
+	}
+	n := 0
+	for u, err := range i.missing(ctx) {
+		if err != nil {
+			return err
+		}
+		n++
+		if i.flags.dryRun {
+			i.progress.print("%s is not in the export", printable(u.Email))
+		}
+	}
+	if i.flags.dryRun || n == 0 {
+		i.count.pruned = n
+		return nil
+	}
+	return i.confirm(fmt.Sprintf("Disable %s who are not in the export?", users(n)))
+}
+
+// prune disables the users who are not in the export.
+func (i *importer) prune(ctx context.Context) error {
+	if i.flags.dryRun {
+		return nil
+	}
+	for u, err := range i.missing(ctx) {
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return errInterrupted
+		}
+		if err := i.persist(ctx, func(ctx context.Context) error { return i.disable(ctx, u) }); err != nil {
+			return err
+		}
+		i.count.pruned++
+		i.progress.print("%s is disabled, because they are not in the export", printable(u.Email))
+	}
+	return nil
+}
+
+// disable disables a user unless another one has the email by now, and ends their sessions.
+func (i *importer) disable(ctx context.Context, u user.User) error {
+	if _, _, err := i.store.UpdateUser(ctx, u.Email, func(stored *user.User) error {
+		if stored.ID == u.ID {
+			stored.Disabled = true
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return i.store.LogoutAll(ctx, u.ID)
+}
+
+// missing returns the users who may log in and are not in the export. Those who have registered since the import began
+// are left out. A broken record is nobody's.
+func (i *importer) missing(ctx context.Context) iter.Seq2[user.User, error] {
+	return func(yield func(user.User, error) bool) {
+		for u, err := range i.store.Users(ctx) {
+			if broken := (*db.BrokenRecordError)(nil); errors.As(err, &broken) {
+				continue
+			}
+			if err == nil && (u.Disabled || i.survey.has(u) || u.Created.After(i.started)) {
+				continue
+			}
+			if !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+// confirm asks a question on the terminal and returns nil for a yes.
+func confirm(cmd *cobra.Command, question string) error {
+	terminal, ok := terminalOf(cmd.InOrStdin())
+	if !ok {
+		return fmt.Errorf("%s Confirm with --yes; nothing was written", question)
+	}
+	_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question)
+	answered := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(terminal).ReadString('\n') // without a line, the answer is no
+		answered <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case answer := <-answered:
+		if answer == "y" || answer == "yes" {
+			return nil
+		}
+		return errors.New("not confirmed: nothing was written")
+	case <-cmd.Context().Done(): // the read goes on until the process ends
+		return errInterrupted
+	}
+}
+
+func users(n int) string {
+	if n == 1 {
+		return "1 user"
+	}
+	return thousands(n) + " users"
+}

@@ -1,0 +1,61 @@
+package user
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/secure/precis"
+	"golang.org/x/text/unicode/norm"
+)
+
+const maxUsername = 64 // characters
+
+// CleanUsername returns the name of a new user without surrounding space, or an *InvalidError. email is the user's
+// own, in any form: a name with an @ could be taken for the address of somebody else.
+func CleanUsername(username, email string) (string, error) {
+	username = strings.TrimSpace(username)
+	if username == "" {
+		return "", &InvalidError{"username is required"}
+	}
+	if utf8.RuneCountInString(username) > maxUsername || strings.ContainsFunc(username, isInvisible) {
+		return "", &InvalidError{
+			fmt.Sprintf("username must have at most %d characters and no control or invisible characters", maxUsername),
+		}
+	}
+	switch folded := FoldUsername(username); {
+	case folded == "":
+		return "", &InvalidError{"username has characters that are not allowed"}
+	case strings.Contains(folded, "@") && folded != FoldUsername(NormalizeEmail(email)):
+		return "", &InvalidError{"username must not contain an @, unless it is your own email"}
+	}
+	return username, nil
+}
+
+// FoldUsername returns the form in which usernames are compared: that of the PRECIS profile Nickname (RFC 8266), which
+// ignores letter case, the width of letters and how many spaces there are. Characters that cannot be seen are left
+// out first. It returns "" for a name that nobody can have.
+func FoldUsername(username string) string {
+	username = strings.Map(func(r rune) rune {
+		if isInvisible(r) {
+			return -1
+		}
+		return r
+	}, username)
+	// NFC first, because PRECIS rejects the single letters that a decomposed Hangul syllable consists of.
+	folded, err := precis.Nickname.CompareKey(norm.NFC.String(username))
+	if err != nil {
+		return ""
+	}
+	return folded
+}
+
+// isInvisible reports whether a character is a control, changes the direction of what follows it, or is shown as
+// nothing.
+func isInvisible(r rune) bool {
+	const brailleBlank, objectReplacement = '\u2800', '\ufffc'
+	return r == brailleBlank || r == objectReplacement || r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf,
+		unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector,
+		unicode.Noncharacter_Code_Point)
+}
