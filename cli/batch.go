@@ -17,11 +17,18 @@ const batchSize = 1000
 
 // batch is a part of an export. No id, email or username is in it twice.
 type batch struct {
-	people     []entry
+	people     []candidate
 	refused    []string   // the documents that cannot be taken, each with its place and the reason
 	identities []identity // of all documents
 	bytes      int64
 	err        error // why the reading ended here
+}
+
+// candidate is a person with their place in the export.
+type candidate struct {
+	person
+	who   identity
+	where string
 }
 
 // identity says whom a document is about, as hashes of their email and id: 0 for one that is missing or not valid.
@@ -92,13 +99,13 @@ func (b *batchReader) add(ctx context.Context, r record) {
 	if len(b.identities) == batchSize || err == nil && b.hasAny(keys) {
 		b.send(ctx)
 	}
-	who := identity{b.hasher.email(p.Email), b.hasher.id(p.ID)}
+	who := identity{b.email(p.Email), b.id(p.ID)}
 	b.identities = append(b.identities, who)
 	if err != nil {
 		b.refused = append(b.refused, r.where()+": "+err.Error())
 		return
 	}
-	b.people = append(b.people, entry{person: p, who: who, where: r.where()})
+	b.people = append(b.people, candidate{p, who, r.where()})
 	for _, key := range keys {
 		b.keys[key] = true
 	}

@@ -179,6 +179,9 @@ func jsonString(value json.RawMessage) (text string, ok bool) {
 
 // unwrap returns the value in {"key": value}, the form in which extended JSON writes types that JSON does not have.
 func unwrap(value json.RawMessage, key string) (json.RawMessage, bool) {
+	if !bytes.Contains(value, []byte(key)) {
+		return nil, false // almost always, without decoding it
+	}
 	members := objectOf(value)
 	inner, ok := members[key]
 	return inner, ok && len(members) == 1

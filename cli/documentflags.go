@@ -84,10 +84,13 @@ func (r *flagReader) read(object map[string]json.RawMessage, path string, ofAcco
 			folded = "status"
 		}
 		isFlag := flags[folded] != nil
-		inner := objectOf(value)
+		var inner map[string]json.RawMessage
+		if !isExtended(value) {
+			inner = objectOf(value)
+		}
 		switch {
 		case string(value) == "null":
-		case inner != nil && !isExtended(value) && (!isFlag || accountObjects[folded]):
+		case inner != nil && (!isFlag || accountObjects[folded]):
 			if depth < maxFlagDepth {
 				r.read(inner, path+name+".", ofAccount && accountObjects[folded], depth+1)
 			}

@@ -43,8 +43,8 @@ var nameParts = [][]string{
 	{"lastName", "lastname", "last_name", "last", "familyName", "family", "surname"},
 }
 
-// fullName returns the document's full name: a string or an object of several parts under one of the usual names, or the
-// parts at the top level. What cannot be understood is left out.
+// fullName returns the document's full name: a string or an object of several parts under one of the usual names, or
+// the parts at the top level. What cannot be understood is left out.
 func fullName(doc document) string {
 	for _, field := range []string{"fullName", "fullname", "full_name", "name"} {
 		if name := joinName(doc[field]); name != "" {

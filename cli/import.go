@@ -89,7 +89,8 @@ func newImport(o Options) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&flags.overwrite, "overwrite", false, "replace existing users")
-	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "read and check everything, write nothing")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false,
+		"read and check everything, write nothing (a user who is in the export twice counts twice)")
 	cmd.Flags().BoolVar(&flags.prune, "prune", false, "disable users who are not in the export, after confirmation")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "confirm --prune without asking")
 	cmd.Flags().BoolVar(&flags.quiet, "quiet", false, "no progress bar")
@@ -110,6 +111,7 @@ func importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, fl
 		flags:    flags,
 		store:    store,
 		survey:   survey{hasher: newHasher()},
+		names:    map[uint64]uint64{},
 		progress: newProgress(cmd.ErrOrStderr(), flags.quiet, size),
 		pauses:   []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second},
 		confirm:  func(question string) error { return confirm(cmd, question) },
@@ -140,6 +142,7 @@ type importer struct {
 	progress *progress
 	pauses   []time.Duration // before each retry after Redis has failed
 	confirm  func(question string) error
+	names    map[uint64]uint64 // of a dry run: usernames of earlier documents and the ids of their users, as hashes
 	count    counts
 }
 
@@ -200,10 +203,10 @@ func (i *importer) importBatch(ctx context.Context, b batch) error {
 	}
 	i.count.read += len(b.identities)
 	i.count.refused += len(b.refused)
-	people := slices.DeleteFunc(b.people, func(e entry) bool {
-		shared := i.survey.shared[e.who.email]
+	people := slices.DeleteFunc(b.people, func(p candidate) bool {
+		shared := i.survey.shared[p.who.email]
 		if shared {
-			i.refuse(e, "its email, in lower case, is also that of another document with another _id or none: "+
+			i.refuse(p, "its email, in lower case, is also that of another document with another _id or none: "+
 				"neither is imported")
 		}
 		return shared

@@ -165,6 +165,11 @@ func TestImport(t *testing.T) {
 			stderr:  "line 2: username is that of another user: they have none here, and log in with their email\n",
 			want:    map[string]user.User{"ada@b.c": ada, "x@b.c": {ID: "2", Email: "x@b.c", Role: "user", PasswordHash: hash, Created: then}},
 		},
+		"a name that two have, dry": {
+			in: adaLine + line("x@b.c", `"_id":"2"`, `"username":" ａda"`, dated) + adaLine, flags: []string{"--dry-run"}, status: 3,
+			summary: "nothing written, would import 3, keep 0 existing, 1 of them without a username, 1 reported above, 3 documents read",
+			stderr:  "line 2: username is that of another user: they have none here, and log in with their email\n",
+		},
 		"flags": {
 			in: line("x@b.c", `"_id":"2"`, `"isActive":false`, dated) + line("y@b.c", `"_id":"3"`, `"status":"?"`, dated), status: 3,
 			summary: "imported 2, kept 0 existing, 2 of them disabled, 2 of them without a username, 1 reported above, 2 documents read",

@@ -11,11 +11,7 @@ import (
 
 // entry is a person with what is to be done with them.
 type entry struct {
-	person
-	who   identity
-	where string // the place in the export
-
-	// What follows is set by decide.
+	candidate
 	found   db.Found
 	old     user.User // the user who is replaced, the zero value if there is none
 	next    user.User // the user who is stored
@@ -31,15 +27,16 @@ const (
 
 // endsSessions reports whether the change of an existing user ends their sessions.
 func (e *entry) endsSessions() bool {
-	return e.found.Elsewhere.ID != "" || e.old.ID != "" && (e.old.PasswordHash != e.next.PasswordHash || e.old.Role != e.next.Role ||
-		e.old.Disabled != e.next.Disabled)
+	old, next := e.old, e.next
+	return e.found.Elsewhere.ID != "" || old.ID != "" &&
+		(old.PasswordHash != next.PasswordHash || old.Role != next.Role || old.Disabled != next.Disabled)
 }
 
 // saveTries limits how often users are looked up again because somebody else has changed them meanwhile.
 const saveTries = 10
 
 // save stores people as the flags say, and counts them. No two of them have the same id, email or username.
-func (i *importer) save(ctx context.Context, people []entry) error {
+func (i *importer) save(ctx context.Context, people []candidate) error {
 	for range saveTries {
 		entries, err := i.decide(ctx, people)
 		if err != nil || len(entries) == 0 {
@@ -53,10 +50,10 @@ func (i *importer) save(ctx context.Context, people []entry) error {
 }
 
 // decide looks up what is stored of people and returns those that are to be stored. The others are counted.
-func (i *importer) decide(ctx context.Context, people []entry) (entries []entry, err error) {
+func (i *importer) decide(ctx context.Context, people []candidate) (entries []*entry, err error) {
 	users := make([]user.User, len(people))
-	for n, e := range people {
-		users[n] = e.User
+	for n, p := range people {
+		users[n] = p.User
 	}
 	var found []db.Found
 	if err := i.persist(ctx, func(ctx context.Context) (err error) {
@@ -65,16 +62,19 @@ func (i *importer) decide(ctx context.Context, people []entry) (entries []entry,
 	}); err != nil {
 		return nil, err
 	}
-	for n, e := range people {
-		e.found = found[n]
-		reason, kept := i.judge(&e)
+	for n, p := range people {
+		e := &entry{candidate: p, found: found[n]}
+		reason, kept := i.judge(e)
 		switch {
 		case reason != "":
-			i.refuse(e, reason)
+			i.refuse(p, reason)
 		case kept:
 			i.keep(e)
 		default:
 			e.complete()
+			if i.flags.dryRun {
+				i.claimName(e)
+			}
 			if i.flags.dryRun || e.next == e.old && e.found.Elsewhere.ID == "" {
 				i.add(e)
 			} else {
@@ -83,6 +83,20 @@ func (i *importer) decide(ctx context.Context, people []entry) (entries []entry,
 		}
 	}
 	return entries, nil
+}
+
+// claimName does what storing would do in a dry run: the username of an earlier document is taken.
+func (i *importer) claimName(e *entry) {
+	name := i.survey.hash("username:", user.FoldUsername(e.next.Username))
+	if name == 0 {
+		return
+	}
+	if owner, taken := i.names[name]; taken && owner != e.who.id {
+		e.next.Username = ""
+		e.remark(nameTaken)
+	} else {
+		i.names[name] = e.who.id
+	}
 }
 
 // judge sets the user that an entry replaces. It returns the reason if the entry cannot be taken, and whether the
@@ -143,18 +157,18 @@ func (e *entry) complete() {
 // storeAll stores the entries and counts them. It returns those whose users were changed by somebody else meanwhile.
 // Sessions are ended before the change, so that they have ended even if this stops after it, and again after it, for
 // logins in the meantime.
-func (i *importer) storeAll(ctx context.Context, entries []entry) (outdated []entry, err error) {
+func (i *importer) storeAll(ctx context.Context, entries []*entry) (outdated []candidate, err error) {
 	if err := i.endSessions(ctx, entries); err != nil {
 		return nil, err
 	}
-	var stored []entry
+	var stored []*entry
 	if err := i.persist(ctx, func(ctx context.Context) error {
 		changes := make([]db.Change, len(entries))
 		for n, e := range entries {
 			changes[n] = db.Change{User: e.next, Found: e.found}
 		}
 		outcomes, err := i.store.StoreUsers(ctx, changes)
-		var unsure []entry
+		var unsure []*entry
 		for n, outcome := range outcomes {
 			e := entries[n]
 			switch outcome {
@@ -165,7 +179,7 @@ func (i *importer) storeAll(ctx context.Context, entries []entry) (outdated []en
 				e.remark(nameTaken)
 				stored = append(stored, e)
 			case db.Outdated:
-				outdated = append(outdated, entry{person: e.person, who: e.who, where: e.where})
+				outdated = append(outdated, e.candidate)
 			default:
 				unsure = append(unsure, e)
 			}
@@ -185,7 +199,7 @@ func (i *importer) storeAll(ctx context.Context, entries []entry) (outdated []en
 }
 
 // endSessions ends the sessions of the users whose change demands it.
-func (i *importer) endSessions(ctx context.Context, entries []entry) error {
+func (i *importer) endSessions(ctx context.Context, entries []*entry) error {
 	var ids []string
 	for _, e := range entries {
 		if e.endsSessions() {

@@ -18,13 +18,13 @@ type counts struct {
 }
 
 // refuse counts a document that cannot be taken, and reports it.
-func (i *importer) refuse(e entry, reason string) {
-	i.progress.print("%s: %s", e.where, reason)
+func (i *importer) refuse(p candidate, reason string) {
+	i.progress.print("%s: %s", p.where, reason)
 	i.count.refused++
 }
 
 // keep counts a document whose user exists and is not replaced.
-func (i *importer) keep(e entry) {
+func (i *importer) keep(e *entry) {
 	i.count.kept++
 	if e.Disabled && !e.old.Disabled {
 		i.report(e, []string{"the export denies them access, but they may log in here: --overwrite disables them"})
@@ -32,7 +32,7 @@ func (i *importer) keep(e entry) {
 }
 
 // add counts a user who is stored, and reports what needs attention.
-func (i *importer) add(e entry) {
+func (i *importer) add(e *entry) {
 	c := &i.count
 	if e.old.ID == "" {
 		c.imported++
@@ -56,7 +56,7 @@ func (i *importer) add(e entry) {
 }
 
 // report prints the notes on a document, if there are any.
-func (i *importer) report(e entry, notes []string) {
+func (i *importer) report(e *entry, notes []string) {
 	if len(notes) > 0 {
 		i.progress.print("%s: %s", e.where, strings.Join(notes, "; "))
 		i.count.noted++

@@ -80,6 +80,8 @@ func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 		{blacklistKey(nobody), "blacklist:*"},
 		{logoutAllKey(nobody), "auth:logout-all:*"},
 		{userKey(nobody), "auth:user:*"},
+		{usernameKey(nobody), "auth:username:*"},
+		{userIDKey(nobody), "auth:user-id:*"},
 		{loginLimitKey("pair", nobody), "auth:login-limit:*"},
 	}
 	if !d.cluster() {

@@ -145,9 +145,9 @@ func (d *DB) ReplaceHash(ctx context.Context, email, old, hash string) (replaced
 	return replaced && err == nil, err
 }
 
-// replaceRecordScript replaces a record by another and returns 1, or returns 0 if it is no longer the one that was read.
-// "" stands for no record: the script also creates and deletes. If the new record is stored already, the reply to an
-// earlier try was lost. ARGV: the old record, the new record.
+// replaceRecordScript replaces a record by another and returns 1, or returns 0 if it is no longer the one that was
+// read. "" stands for no record: the script also creates and deletes. If the new record is stored already, the reply
+// to an earlier try was lost. ARGV: the old record, the new record.
 const replaceRecordScript = `
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored == ARGV[2] then return 1 end

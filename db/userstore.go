@@ -163,8 +163,9 @@ func (d *DB) compareExisting(ctx context.Context, changes []Change, records []st
 	return err
 }
 
-// removeOld removes what a stored change replaces: the user's record at their old email, and their claim on an old name.
-// The record goes before the key of the id leads to the new email, so that it is found again if this stops halfway.
+// removeOld removes what a stored change replaces: the user's record at their old email, and their claim on an old
+// name. The record goes before the key of the id leads to the new email, so that it is found again if this stops
+// halfway.
 func (d *DB) removeOld(ctx context.Context, c Change) (Outcome, error) {
 	old := cmp.Or(c.Found.Elsewhere.Username, c.Found.AtEmail.Username)
 	if c.Found.Elsewhere.ID != "" {

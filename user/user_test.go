@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/text/secure/precis"
+
 	"gin-auth/user"
 )
 
@@ -152,6 +154,12 @@ func TestFoldUsername(t *testing.T) {
 			if got != same[0] || user.FoldUsername(got) != got {
 				t.Errorf("%q is folded to %q, want %q", name, got, same[0])
 			}
+		}
+	}
+	for r := ' '; r <= '~'; r++ { // as PRECIS would fold them
+		name := " a" + string(r) + "  B "
+		if want, err := precis.Nickname.CompareKey(name); user.FoldUsername(name) != want || err != nil {
+			t.Errorf("%q is folded to %q, want %q, %v", name, user.FoldUsername(name), want, err)
 		}
 	}
 	if user.FoldUsername("ada") == user.FoldUsername("\u0430da") { // a Cyrillic letter, see docs/security.md

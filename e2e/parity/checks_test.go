@@ -217,7 +217,7 @@ func identified(t *testing.T, o outcome) {
 func storesUser(t *testing.T, o outcome) {
 	t.Helper()
 	for key, e := range o.ours.changed() {
-		if !strings.HasPrefix(key, "auth:user:") || e.kind != "string" || e.expires >= 0 {
+		if !strings.HasPrefix(key, "auth:user") || e.kind != "string" || e.expires >= 0 {
 			t.Errorf("we write %q, %s %q, want a user who stays", key, e.kind, e.value)
 		}
 	}

@@ -2,7 +2,6 @@ package parity
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +20,7 @@ type state map[string]entry
 // keep reports whether a key outlives a case: the service's epoch and clock, which no request of a case changes, and
 // the users that existed before.
 func keep(key string) bool {
-	return key == "auth:epoch" || key == "auth:clock" || strings.HasPrefix(key, "auth:user:"+seeded)
+	return key == "auth:epoch" || key == "auth:clock" || isSeededKey(key)
 }
 
 // look returns every key with its type, its value and when it expires, in one step.

@@ -30,6 +30,16 @@ var users = []struct{ id, name, username, password, version string }{
 	{"64b7f0c2a1d3e4f5a6b7c8df", "space", "Space", " space ", "$2b$"},
 }
 
+// isSeededKey reports whether a key belongs to one of the users.
+func isSeededKey(key string) bool {
+	for _, u := range users {
+		if key == "auth:user:"+email(u.name) || key == "auth:user-id:"+u.id || key == "auth:username:"+user.FoldUsername(u.username) {
+			return true
+		}
+	}
+	return false
+}
+
 func isSeeded(id string) bool {
 	for _, u := range users {
 		if u.id == id {
