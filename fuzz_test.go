@@ -25,7 +25,7 @@ func FuzzRegister(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		for _, key := range s.redis.Keys() {
-			if strings.HasPrefix(key, "auth:user:") {
+			if strings.HasPrefix(key, "auth:user") {
 				s.redis.Del(key)
 			}
 		}

@@ -41,9 +41,6 @@ func decodePerson(doc document, now time.Time) (p person, err error) {
 			return p, err
 		}
 	}
-	if p.PasswordHash == user.NoPassword {
-		p.note("password is missing: they cannot log in until gin-auth user password sets one")
-	}
 	p.Username = username(doc, &p)
 	p.FullName = fullName(doc)
 	p.Disabled = isDenied(doc, &p, now)

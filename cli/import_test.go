@@ -143,6 +143,12 @@ func TestImport(t *testing.T) {
 			summary: "imported 0, replaced 1, 1 of them disabled, 1 of them with their sessions ended, 1 document read",
 			old:     user.User{ID: "old", Email: "old@b.c", Username: "New", Role: "user", PasswordHash: hash, Disabled: true, Created: then.AddDate(1, 0, 0)},
 		},
+		"no password in the document": {
+			in: `{"_id":"old","email":"old@b.c","role":"user"}`, flags: []string{"--overwrite"}, status: 3,
+			summary: "imported 0, replaced 1, 1 of them disabled, 1 of them with their sessions ended, 1 reported above, 1 document read",
+			stderr:  "line 1: they stay disabled here, until gin-auth user enable\n",
+			old:     user.User{ID: "old", Email: "old@b.c", Username: "Old", Role: "user", PasswordHash: "old", Disabled: true, Created: then},
+		},
 		"another email": {
 			in: line("new@b.c", `"_id":"old"`), status: 3, summary: "imported 0, kept 0 existing, 1 document not taken, 1 document read",
 			stderr: "line 1: the user with its _id has another email here: --overwrite changes it\n",

@@ -22,6 +22,7 @@ func (e *entry) remark(text string) { e.remarks = append(e.remarks, text) }
 
 const (
 	nameTaken     = "username is that of another user: they have none here, and log in with their email"
+	noPassword    = "password is missing: they cannot log in until gin-auth user password sets one"
 	staysDisabled = "they stay disabled here, until gin-auth user enable"
 )
 
@@ -133,8 +134,11 @@ func (e *entry) complete() {
 		u.Username = ""
 		e.remark(nameTaken)
 	}
+	if u.PasswordHash == user.NoPassword && old.PasswordHash != "" {
+		u.PasswordHash = old.PasswordHash
+	}
 	if u.PasswordHash == user.NoPassword {
-		u.PasswordHash = cmp.Or(old.PasswordHash, user.NoPassword)
+		e.remark(noPassword)
 	}
 	u.FullName = cmp.Or(u.FullName, old.FullName)
 	u.Role = cmp.Or(u.Role, old.Role, user.DefaultRole)

@@ -44,6 +44,8 @@ func TestUserCommands(t *testing.T) {
 			return u.Username == "Ada" && u.Role == "staff" && matches(u, "correct horse") && time.Since(u.Created) < time.Minute
 		}},
 		{add, "", 1, "gin-auth: the user ada@example.com exists already\n", func() bool { return matches(stored(), "correct horse") }},
+		{[]string{"user", "add", "--email", "eve@example.com", "--username", "ADA"}, "correct horse", 1, "gin-auth: another user has the username \"ADA\"\n", nil},
+		{[]string{"user", "add", "--email", "eve@example.com", "--username", "a\u202e"}, "", 1, "gin-auth: username must have at most 64 characters and no control or invisible characters\n", nil},
 		{[]string{"user", "role", "Ada@example.com", "admin"}, "", 0, "ada@example.com has the role admin\n", func() bool { return stored().Role == "admin" }},
 		{[]string{"user", "disable", ada}, "", 0, "ada@example.com is disabled\n", func() bool { return stored().Disabled }},
 		{[]string{"user", "disable", ada}, "", 0, "ada@example.com is disabled\n", func() bool { return stored().Disabled }},

@@ -16,7 +16,7 @@ import (
 
 // The bars of an import of a million users.
 const (
-	millionTime   = 50 * time.Second
+	millionTime   = 60 * time.Second
 	millionMemory = 100_000 // KiB
 )
 
