@@ -127,6 +127,30 @@ func TestLateOwner(t *testing.T) {
 	}
 }
 
+// TestOwnerStoredMeanwhile: a user who is stored after their claim was found to be abandoned, and before it is replaced,
+// gets it back.
+func TestOwnerStoredMeanwhile(t *testing.T) {
+	t.Parallel()
+	direct, server := openUsers(t)
+	d := openUsersAt(t, server.Addr())
+	ada := user.User{ID: "1", Email: "ada@example.com", Username: "Ada", PasswordHash: "x"}
+	eve := user.User{ID: "2", Email: "eve@example.com", Username: "ada", PasswordHash: "x"}
+	server.Set("auth:username:ada", newClaim(ada, time.Now().Add(-2*claimPending)).record)
+	var once sync.Once
+	d.client.AddHook(hook{func(ctx context.Context, commands []redis.Cmder) {
+		if strings.HasPrefix(fmt.Sprint(commands), "[eval") {
+			once.Do(func() { storeUser(t, direct, ada) })
+		}
+	}})
+	if err := d.CreateUser(t.Context(), eve); !errors.Is(err, user.ErrUsernameTaken) {
+		t.Errorf("got %v", err)
+	}
+	if c, _, err := direct.readClaim(t.Context(), "ada"); c.ID != ada.ID || err != nil {
+		t.Errorf("the name is that of %+v, %v", c, err)
+	}
+	checkKeys(t, direct, server)
+}
+
 // hook calls before with everything that is sent to Redis.
 type hook struct {
 	before func(context.Context, []redis.Cmder)
