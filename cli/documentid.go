@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
+
+	"gin-auth/session"
 )
 
 // maxID is the longest id that is taken, in bytes.
@@ -88,8 +88,7 @@ func binary(value json.RawMessage) []byte {
 // numberPattern matches a JSON number.
 var numberPattern = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
-// decimal returns a number, also in extended JSON, as the decimal digits that session.UserID would return for it in a
-// token: 1.0 is 1, and 1.732483498123E+12 is 1732483498123. Whole numbers keep all their digits.
+// decimal returns the decimal string of a number, also in extended JSON.
 func decimal(value json.RawMessage) (string, bool) {
 	text := string(value)
 	for _, kind := range []string{"$numberInt", "$numberLong", "$numberDouble"} {
@@ -102,15 +101,6 @@ func decimal(value json.RawMessage) (string, bool) {
 	if !numberPattern.MatchString(text) {
 		return "", false
 	}
-	number, err := strconv.ParseFloat(text, 64)
-	switch {
-	case err != nil || math.IsInf(number, 0):
-		return "", false
-	case number == 0:
-		return "0", true
-	case strings.ContainsAny(text, ".eE"):
-		return strconv.FormatFloat(number, 'f', -1, 64), true
-	default:
-		return text, true
-	}
+	digits := session.Decimal(text)
+	return digits, digits != ""
 }

@@ -118,9 +118,6 @@ func importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, fl
 		pauses:   []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second},
 		confirm:  func(question string) error { return confirm(cmd, question) },
 	}
-	if flags.yes {
-		i.confirm = func(string) error { return nil }
-	}
 	err := i.run(cmd.Context(), in)
 	i.progress.clear()
 	if sayErr := say(cmd, "%s in %s\n", i.summary(), time.Since(start).Round(10*time.Millisecond)); err == nil {

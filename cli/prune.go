@@ -19,7 +19,7 @@ func (i *importer) preparePrune(ctx context.Context) error {
 	switch {
 	case i.survey.unidentified > 0:
 		return fmt.Errorf("--prune needs to know who is in the export, and %s cannot be read: nothing was written",
-			plural(i.survey.unidentified))
+			plural(i.survey.unidentified, "document"))
 	case len(i.survey.present) == 0:
 		return errors.New("--prune would disable every user, because nobody is in the export: nothing was written")
 	}
@@ -33,11 +33,13 @@ func (i *importer) preparePrune(ctx context.Context) error {
 			i.progress.print("%s is not in the export", printable(u.Email))
 		}
 	}
-	if i.flags.dryRun || n == 0 {
+	if i.flags.dryRun {
 		i.count.pruned = n
+	}
+	if i.flags.dryRun || i.flags.yes || n == 0 {
 		return nil
 	}
-	return i.confirm(fmt.Sprintf("Disable %s who are not in the export?", users(n)))
+	return i.confirm(fmt.Sprintf("Disable %s who are not in the export?", plural(n, "user")))
 }
 
 // prune disables the users who are not in the export.
@@ -113,11 +115,4 @@ func confirm(cmd *cobra.Command, question string) error {
 	case <-cmd.Context().Done(): // the read goes on until the process ends
 		return errInterrupted
 	}
-}
-
-func users(n int) string {
-	if n == 1 {
-		return "1 user"
-	}
-	return thousands(n) + " users"
 }

@@ -97,16 +97,17 @@ func (i *importer) summary() string {
 		}
 	}
 	if c.refused > 0 {
-		parts = append(parts, plural(c.refused)+" not taken")
+		parts = append(parts, plural(c.refused, "document")+" not taken")
 	}
-	return strings.Join(append(parts, plural(c.read)+" read"), ", ")
+	return strings.Join(append(parts, plural(c.read, "document")+" read"), ", ")
 }
 
-func plural(n int) string {
+// plural returns a number with a noun, which takes an s unless the number is 1.
+func plural(n int, noun string) string {
 	if n == 1 {
-		return "1 document"
+		return "1 " + noun
 	}
-	return thousands(n) + " documents"
+	return thousands(n) + " " + noun + "s"
 }
 
 // thousands formats a number like 1,000,000.

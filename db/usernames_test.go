@@ -107,7 +107,7 @@ func TestLateOwner(t *testing.T) {
 		ada := user.User{ID: "1", Email: "ada@example.com", Username: "Ada", PasswordHash: "x"}
 		eve := user.User{ID: "2", Email: "eve@example.com", Username: "ada", PasswordHash: "x"}
 		var once sync.Once
-		slow.client.AddHook(hook{func(ctx context.Context, commands []redis.Cmder) {
+		slow.client.AddHook(hook{func(ctx context.Context, commands []redis.Cmder) error {
 			isSet := strings.Contains(fmt.Sprint(commands), userKey(ada.Email)+" {")
 			isRead := len(server.Keys()) == 3 && strings.Contains(fmt.Sprint(commands), "get auth:username:ada")
 			if moment == "after the claim" && isSet || moment != "after the claim" && isRead {
@@ -116,6 +116,7 @@ func TestLateOwner(t *testing.T) {
 					_ = d.CreateUser(ctx, eve)
 				})
 			}
+			return nil
 		}})
 		first := slow.CreateUser(t.Context(), ada)
 		_, hasAda, _ := d.UserByEmail(t.Context(), ada.Email)
@@ -137,10 +138,11 @@ func TestOwnerStoredMeanwhile(t *testing.T) {
 	eve := user.User{ID: "2", Email: "eve@example.com", Username: "ada", PasswordHash: "x"}
 	server.Set("auth:username:ada", newClaim(ada, time.Now().Add(-2*claimPending)).record)
 	var once sync.Once
-	d.client.AddHook(hook{func(ctx context.Context, commands []redis.Cmder) {
+	d.client.AddHook(hook{func(_ context.Context, commands []redis.Cmder) error {
 		if strings.HasPrefix(fmt.Sprint(commands), "[eval") {
 			once.Do(func() { storeUser(t, direct, ada) })
 		}
+		return nil
 	}})
 	if err := d.CreateUser(t.Context(), eve); !errors.Is(err, user.ErrUsernameTaken) {
 		t.Errorf("got %v", err)
@@ -151,23 +153,31 @@ func TestOwnerStoredMeanwhile(t *testing.T) {
 	checkKeys(t, direct, server)
 }
 
-// hook calls before with everything that is sent to Redis.
+// hook calls before with everything that is to be sent to Redis, and does not send it if that returns an error.
 type hook struct {
-	before func(context.Context, []redis.Cmder)
+	before func(context.Context, []redis.Cmder) error
 }
 
 func (h hook) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, command redis.Cmder) error {
-		h.before(ctx, []redis.Cmder{command})
+		if err := h.before(ctx, []redis.Cmder{command}); err != nil {
+			command.SetErr(err)
+			return err
+		}
 		return next(ctx, command)
 	}
 }
 
 func (h hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, commands []redis.Cmder) error {
-		h.before(ctx, commands)
+		if err := h.before(ctx, commands); err != nil {
+			for _, command := range commands {
+				command.SetErr(err)
+			}
+			return err
+		}
 		return next(ctx, commands)
 	}
 }
@@ -210,7 +220,12 @@ func TestRegistrationRace(t *testing.T) {
 	d := openUsersAt(t, server.Addr())
 	crashing := openUsersAt(t, server.Addr())
 	var left atomic.Int64 // commands until the crash
-	crashing.client.AddHook(crash{&left})
+	crashing.client.AddHook(hook{func(context.Context, []redis.Cmder) error {
+		if left.Add(-1) < 0 {
+			return errCrashed
+		}
+		return nil
+	}})
 	for round := range rounds {
 		server.FlushAll()
 		now = now.Add(time.Hour)
@@ -263,31 +278,4 @@ func names(n int) (names []string) {
 		names = append(names, fmt.Sprint("user", i))
 	}
 	return names
-}
-
-// crash rejects every command after a number of them.
-type crash struct{ left *atomic.Int64 }
-
-func (c crash) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (c crash) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, command redis.Cmder) error {
-		if c.left.Add(-1) < 0 {
-			command.SetErr(errCrashed)
-			return errCrashed
-		}
-		return next(ctx, command)
-	}
-}
-
-func (c crash) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, commands []redis.Cmder) error {
-		if c.left.Add(-1) < 0 {
-			for _, command := range commands {
-				command.SetErr(errCrashed)
-			}
-			return errCrashed
-		}
-		return next(ctx, commands)
-	}
 }

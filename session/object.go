@@ -112,10 +112,25 @@ func (o *object) get(name string) (string, bool) {
 // text returns the value called name if it is a string, or the decimal string of a number; otherwise "".
 func (o *object) text(name string) string {
 	raw, _ := o.get(name)
+	if n, ok := number(raw); ok {
+		return decimal(raw, n)
+	}
+	return unquote(raw)
+}
+
+// Decimal returns the decimal string of a JSON number, which is the id of a user whose id is that number: 1.0 is 1, and
+// a whole number keeps all its digits. It returns "" for anything else, and for a number beyond a double.
+func Decimal(raw string) string {
 	n, ok := number(raw)
+	if !ok {
+		return ""
+	}
+	return decimal(raw, n)
+}
+
+// decimal is Decimal of a number that has been read.
+func decimal(raw string, n float64) string {
 	switch {
-	case !ok:
-		return unquote(raw)
 	case math.IsInf(n, 0):
 		return ""
 	case n == 0:

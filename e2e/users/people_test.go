@@ -174,7 +174,7 @@ func TestSecondImport(t *testing.T) {
 	for name, want := range map[string]int{
 		"same": 200, "old": 401, "new": 200, "promoted": 200, "banned": 401, "deleted": 401, "password": 200, "joined": 200,
 	} {
-		if status, got := loginOf(t, s, name+"@example.com"); status != want || name == "promoted" && got.Role != "admin" || name == "new" && got.Username != "moves" {
+		if status, got := login(t, s, name+"@example.com", password); status != want || name == "promoted" && got.Role != "admin" || name == "new" && got.Username != "moves" {
 			t.Errorf("login of %s: %d, %+v", name, status, got)
 		}
 	}
@@ -192,19 +192,6 @@ func TestSecondImport(t *testing.T) {
 	if status, body := post(t, s, "/api/auth/register", map[string]string{"email": "deleted@example.com", "username": "Gone", "password": password}); status != 201 {
 		t.Errorf("the address and the name of a deleted user: %d %s", status, body)
 	}
-}
-
-// loginOf is login with the id in any form.
-func loginOf(t *testing.T, s *harness.Service, email string) (status int, u struct{ Username, Role string }) {
-	t.Helper()
-	status, body := post(t, s, "/api/auth/login", map[string]string{"email": email, "password": password})
-	var answer struct {
-		User struct{ Username, Role string }
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		t.Fatal(err)
-	}
-	return status, answer.User
 }
 
 // TestRegistrationsKilled kills the service in the middle of 64 registrations for one name and one address. After the

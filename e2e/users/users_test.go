@@ -66,7 +66,7 @@ func begins(text, with string) bool {
 
 // user is what a login answers.
 type user struct {
-	ID       string `json:"id"`
+	ID       any    `json:"id"` // a string or a number
 	Email    string `json:"email"`
 	Username string `json:"username"`
 	Role     string `json:"role"`
