@@ -39,6 +39,8 @@ type hasher struct{ seed maphash.Seed }
 
 func newHasher() hasher { return hasher{maphash.MakeSeed()} }
 
+func (h hasher) identify(p person) identity { return identity{h.email(p.Email), h.id(p.ID)} }
+
 func (h hasher) email(email string) uint64 { return h.hash("email:", email) }
 
 func (h hasher) id(id string) uint64 { return h.hash("id:", id) }
@@ -50,9 +52,11 @@ func (h hasher) hash(kind, value string) uint64 {
 	return max(1, maphash.String(h.seed, kind+value))
 }
 
-// batches reads an export until its end, an error or the end of ctx.
-func batches(ctx context.Context, in io.Reader, h hasher) <-chan batch {
-	b := batchReader{hasher: h, now: time.Now(), keys: map[string]bool{}, out: make(chan batch, 1)}
+// batches reads an export until its end, an error or the end of ctx. With identitiesOnly, batches have no people.
+func batches(ctx context.Context, in io.Reader, h hasher, identitiesOnly bool) <-chan batch {
+	b := batchReader{
+		hasher: h, identitiesOnly: identitiesOnly, now: time.Now(), keys: map[string]bool{}, out: make(chan batch, 1),
+	}
 	go func() {
 		defer close(b.out)
 		in := bufio.NewReaderSize(in, formatPeek)
@@ -81,8 +85,9 @@ func batches(ctx context.Context, in io.Reader, h hasher) <-chan batch {
 // batchReader reads the batches of an export.
 type batchReader struct {
 	hasher
-	export *export
-	now    time.Time
+	identitiesOnly bool
+	export         *export
+	now            time.Time
 	batch
 	keys map[string]bool // ids, emails and usernames of the batch
 	sent int64           // bytes of the export in earlier batches
@@ -91,6 +96,10 @@ type batchReader struct {
 
 // add adds a record to the batch, or to the next one if the batch is full or has the record's id, email or username.
 func (b *batchReader) add(ctx context.Context, r record) {
+	if b.identitiesOnly {
+		b.addIdentity(ctx, r)
+		return
+	}
 	p, err := person{}, r.err
 	if err == nil {
 		p, err = decodePerson(r.doc, b.now)
@@ -99,7 +108,7 @@ func (b *batchReader) add(ctx context.Context, r record) {
 	if len(b.identities) == batchSize || err == nil && b.hasAny(keys) {
 		b.send(ctx)
 	}
-	who := identity{b.email(p.Email), b.id(p.ID)}
+	who := b.identify(p)
 	b.identities = append(b.identities, who)
 	if err != nil {
 		b.refused = append(b.refused, r.where()+": "+err.Error())
@@ -109,6 +118,18 @@ func (b *batchReader) add(ctx context.Context, r record) {
 	for _, key := range keys {
 		b.keys[key] = true
 	}
+}
+
+// addIdentity adds a record's identity to the batch, or to the next one if the batch is full.
+func (b *batchReader) addIdentity(ctx context.Context, r record) {
+	if len(b.identities) == batchSize {
+		b.send(ctx)
+	}
+	var p person
+	if r.err == nil {
+		p, _, _ = decodeIdentity(r.doc)
+	}
+	b.identities = append(b.identities, b.identify(p))
 }
 
 // hasAny reports whether the batch has one of the keys. The key of a missing value ends with its colon.

@@ -27,13 +27,19 @@ type person struct {
 // note adds something that the operator has to know.
 func (p *person) note(text string) { p.notes = append(p.notes, text) }
 
-// decodePerson returns the document's user at the given time. An error names the field at fault but shows nothing of
-// its value. With an error, the email and the id are those that are valid.
-func decodePerson(doc document, now time.Time) (p person, err error) {
+// decodeIdentity returns a person who has only the document's email and id, those that are valid.
+func decodeIdentity(doc document) (p person, emailErr, idErr error) {
 	maps.DeleteFunc(doc, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
-	var emailErr, idErr, roleErr, passwordErr error
 	p.Email, emailErr = email(doc)
 	p.ID, p.NumericID, idErr = id(doc)
+	return p, emailErr, idErr
+}
+
+// decodePerson returns the document's user at the given time. An error names the field at fault but shows nothing of
+// its value. With an error, the email and the id are those that are valid.
+func decodePerson(doc document, now time.Time) (person, error) {
+	p, emailErr, idErr := decodeIdentity(doc)
+	var roleErr, passwordErr error
 	p.PasswordHash, passwordErr = passwordHash(doc)
 	p.Role, roleErr = role(doc, &p)
 	for _, err := range []error{emailErr, passwordErr, idErr, roleErr} {

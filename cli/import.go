@@ -154,7 +154,7 @@ func (i *importer) run(ctx context.Context, in io.Reader) error {
 		return err
 	}
 	defer export.close()
-	if err := i.read(ctx, export, i.survey.add); err != nil {
+	if err := i.read(ctx, export, true, i.survey.add); err != nil {
 		return err
 	}
 	i.survey.finish()
@@ -167,7 +167,8 @@ func (i *importer) run(ctx context.Context, in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := i.read(ctx, again, func(b batch) error { return i.importBatch(ctx, b) }); err != nil || !i.flags.prune {
+	err = i.read(ctx, again, false, func(b batch) error { return i.importBatch(ctx, b) })
+	if err != nil || !i.flags.prune {
 		return err
 	}
 	return i.prune(ctx)
@@ -175,10 +176,12 @@ func (i *importer) run(ctx context.Context, in io.Reader) error {
 
 // read passes one batch of an export after another to handle, while the next ones are read. When ctx ends, it returns
 // after the current batch.
-func (i *importer) read(ctx context.Context, in io.Reader, handle func(batch) error) error {
+func (i *importer) read(
+	ctx context.Context, in io.Reader, identitiesOnly bool, handle func(batch) error,
+) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	batches := batches(reading, in, i.survey.hasher)
+	batches := batches(reading, in, i.survey.hasher, identitiesOnly)
 	for ctx.Err() == nil {
 		select {
 		case b, more := <-batches:

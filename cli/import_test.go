@@ -410,7 +410,7 @@ func TestBatches(t *testing.T) {
 		line("1@b.c", `"_id":1`) + line("2@b.c", `"_id":1`) + line("3@b.c", `"username":"x"`) + line("4@b.c", `"username":" X"`)
 	var people []int
 	progress := int64(0)
-	for b := range batches(t.Context(), strings.NewReader(in), newHasher()) {
+	for b := range batches(t.Context(), strings.NewReader(in), newHasher(), false) {
 		people = append(people, len(b.people))
 		progress += b.bytes
 	}

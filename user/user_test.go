@@ -14,7 +14,7 @@ import (
 
 func TestCleanEmail(t *testing.T) {
 	t.Parallel()
-	for email, want := range map[string]string{
+	checkCleaned(t, "email", user.CleanEmail, map[string]string{
 		"ada@example.com":                  "ada@example.com",
 		" Ada@Example.COM\t":               "ada@example.com",
 		"a.b+c@mail.example.de":            "a.b+c@mail.example.de",
@@ -52,18 +52,13 @@ func TestCleanEmail(t *testing.T) {
 		"a\u200bb@e.com":                          "",
 		"a\u00a0b@e.com":                          "",
 		"a@e\u200b.com":                           "",
-	} {
-		got, err := user.CleanEmail(email)
-		if got != want || (err == nil) != (want != "") || !isInvalid(err, "email") {
-			t.Errorf("%q: %q, %v; want %q", email, got, err, want)
-		}
-	}
+	})
 }
 
 // TestCleanExistingEmail checks that addresses are accepted that mail servers accept, although no standard allows them.
 func TestCleanExistingEmail(t *testing.T) {
 	t.Parallel()
-	for email, want := range map[string]string{
+	checkCleaned(t, "email", user.CleanExistingEmail, map[string]string{
 		" Ada@Example.COM\t":                "ada@example.com",
 		"a..b@docomo.ne.jp":                 "a..b@docomo.ne.jp",
 		"a.@ezweb.ne.jp":                    "a.@ezweb.ne.jp",
@@ -85,17 +80,12 @@ func TestCleanExistingEmail(t *testing.T) {
 		"a@e.com\x00":                       "",
 		"a\u00a0b@e.com":                    "",
 		strings.Repeat("a", 250) + "@e.com": "",
-	} {
-		got, err := user.CleanExistingEmail(email)
-		if got != want || (err == nil) != (want != "") || !isInvalid(err, "email") {
-			t.Errorf("%q: %q, %v; want %q", email, got, err, want)
-		}
-	}
+	})
 }
 
 func TestCleanUsername(t *testing.T) {
 	t.Parallel()
-	for username, want := range map[string]string{
+	checkCleaned(t, "username", func(name string) (string, error) { return user.CleanUsername(name, " Ada@Example.com") }, map[string]string{
 		"ada":                   "ada",
 		"  Ada Lovelace ":       "Ada Lovelace",
 		"<b>é</b>":              "<b>é</b>",
@@ -129,12 +119,7 @@ func TestCleanUsername(t *testing.T) {
 		"a\U000e0041b":          "", // tag
 		"a\U0010ffffb":          "", // not a character
 		"\u0378":                "", // not assigned
-	} {
-		got, err := user.CleanUsername(username, " Ada@Example.com")
-		if got != want || (err == nil) != (want != "") || !isInvalid(err, "username") {
-			t.Errorf("%q: %q, %v; want %q", username, got, err, want)
-		}
-	}
+	})
 }
 
 // TestFoldUsername checks which names are one name.
@@ -164,6 +149,17 @@ func TestFoldUsername(t *testing.T) {
 	}
 	if user.FoldUsername("ada") == user.FoldUsername("\u0430da") { // a Cyrillic letter, see docs/security.md
 		t.Error("letters of two scripts are one")
+	}
+}
+
+// checkCleaned checks what clean makes of values, "" for an error that names the field.
+func checkCleaned(t *testing.T, field string, clean func(string) (string, error), values map[string]string) {
+	t.Helper()
+	for value, want := range values {
+		got, err := clean(value)
+		if got != want || (err == nil) != (want != "") || !isInvalid(err, field) {
+			t.Errorf("%q: %q, %v; want %q", value, got, err, want)
+		}
 	}
 }
 
