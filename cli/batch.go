@@ -31,15 +31,18 @@ type candidate struct {
 	where string
 }
 
-// identity says whom a document is about, as hashes of their email and id: 0 for one that is missing or not valid.
-type identity struct{ email, id uint64 }
+// identity says whom a document is about, as hashes of their id, email and folded username: 0 for one that is missing or
+// not valid.
+type identity struct{ id, email, name uint64 }
 
 // hasher makes identities. It is made for one import, so nobody can choose values with the same hash.
 type hasher struct{ seed maphash.Seed }
 
 func newHasher() hasher { return hasher{maphash.MakeSeed()} }
 
-func (h hasher) identify(p person) identity { return identity{h.email(p.Email), h.id(p.ID)} }
+func (h hasher) identify(p person) identity {
+	return identity{h.id(p.ID), h.email(p.Email), h.hash("username:", user.FoldUsername(p.Username))}
+}
 
 func (h hasher) email(email string) uint64 { return h.hash("email:", email) }
 

@@ -27,16 +27,17 @@ type person struct {
 // note adds something that the operator has to know.
 func (p *person) note(text string) { p.notes = append(p.notes, text) }
 
-// decodeIdentity returns a person who has only the document's email and id, those that are valid.
+// decodeIdentity returns a person who has only the document's email, id and username, those that are valid.
 func decodeIdentity(doc document) (p person, emailErr, idErr error) {
 	maps.DeleteFunc(doc, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
 	p.Email, emailErr = email(doc)
 	p.ID, p.NumericID, idErr = id(doc)
+	p.Username = username(doc, &p)
 	return p, emailErr, idErr
 }
 
 // decodePerson returns the document's user at the given time. An error names the field at fault but shows nothing of
-// its value. With an error, the email and the id are those that are valid.
+// its value. With an error, the email, the id and the username are those that are valid.
 func decodePerson(doc document, now time.Time) (person, error) {
 	p, emailErr, idErr := decodeIdentity(doc)
 	var roleErr, passwordErr error
@@ -47,7 +48,6 @@ func decodePerson(doc document, now time.Time) (person, error) {
 			return p, err
 		}
 	}
-	p.Username = username(doc, &p)
 	p.FullName = fullName(doc)
 	p.Disabled = isDenied(doc, &p, now)
 	p.Created = created(doc)

@@ -57,7 +57,7 @@ func uuid(value json.RawMessage) (string, bool) {
 	inner, _ := unwrap(value, "$uuid")
 	text, _ := jsonString(inner)
 	if text == "" {
-		text = hex.EncodeToString(binary(value))
+		text = hex.EncodeToString(binaryBytes(value))
 	}
 	parts := uuidPattern.FindStringSubmatch(strings.ToLower(text))
 	if parts == nil {
@@ -66,9 +66,9 @@ func uuid(value json.RawMessage) (string, bool) {
 	return strings.Join(parts[1:], "-"), true
 }
 
-// binary returns the bytes of {"$binary": {"base64": …, "subType": "04"}}, or of {"$binary": …, "$type": "04"} as older
+// binaryBytes returns the bytes of {"$binary": {"base64": …, "subType": "04"}}, or of {"$binary": …, "$type": "04"} as older
 // versions of mongoexport write it; nil if value is neither.
-func binary(value json.RawMessage) []byte {
+func binaryBytes(value json.RawMessage) []byte {
 	members := objectOf(value)
 	content, subtype := members["$binary"], members["$type"]
 	if inner := objectOf(content); inner != nil {

@@ -390,7 +390,7 @@ func TestImportOverFaults(t *testing.T) {
 }
 
 func testImporter(store *db.DB, out io.Writer, pauses int) *importer {
-	i := &importer{started: time.Now(), store: store, survey: survey{hasher: newHasher()}, progress: newProgress(out, true, -1)}
+	i := &importer{started: time.Now(), store: store, progress: newProgress(out, true, -1)}
 	for range pauses {
 		i.pauses = append(i.pauses, time.Millisecond)
 	}

@@ -20,7 +20,7 @@ func (i *importer) preparePrune(ctx context.Context) error {
 	case i.survey.unidentified > 0:
 		return fmt.Errorf("--prune needs to know who is in the export, and %s cannot be read: nothing was written",
 			plural(i.survey.unidentified, "document"))
-	case len(i.survey.present) == 0:
+	case i.survey.documents == 0:
 		return errors.New("--prune would disable every user, because nobody is in the export: nothing was written")
 	}
 	n := 0
@@ -76,21 +76,43 @@ func (i *importer) disable(ctx context.Context, u user.User) error {
 	return i.store.LogoutAll(ctx, u.ID)
 }
 
+// missingTogether is how many users are compared with the export together.
+const missingTogether = 20_000
+
 // missing returns the users who may log in and are not in the export. Those who have registered since the import began
 // are left out. A broken record is nobody's.
 func (i *importer) missing(ctx context.Context) iter.Seq2[user.User, error] {
 	return func(yield func(user.User, error) bool) {
+		some := make([]user.User, 0, missingTogether)
+		compare := func() bool {
+			missing, err := i.survey.missing(some)
+			some = some[:0]
+			if err != nil {
+				return yield(user.User{}, err)
+			}
+			for _, u := range missing {
+				if !yield(u, nil) {
+					return false
+				}
+			}
+			return true
+		}
 		for u, err := range i.store.Users(ctx) {
 			if broken := (*db.BrokenRecordError)(nil); errors.As(err, &broken) {
 				continue
 			}
-			if err == nil && (u.Disabled || i.survey.has(u) || u.Created.After(i.started)) {
-				continue
+			if err != nil {
+				yield(user.User{}, err)
+				return
 			}
-			if !yield(u, err) {
+			if !u.Disabled && !u.Created.After(i.started) {
+				some = append(some, u)
+			}
+			if len(some) == missingTogether && !compare() {
 				return
 			}
 		}
+		compare()
 	}
 }
 

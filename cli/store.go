@@ -88,11 +88,11 @@ func (i *importer) decide(ctx context.Context, people []candidate) (entries []*e
 
 // claimName does what storing would do in a dry run: the username of an earlier document is taken.
 func (i *importer) claimName(e *entry) {
-	name := i.survey.hash("username:", user.FoldUsername(e.next.Username))
-	if name == 0 {
+	name := e.who.name
+	if e.next.Username == "" || !i.survey.sharedNames[name] {
 		return
 	}
-	if owner, taken := i.names[name]; taken && owner != e.who.id {
+	if owner, taken := i.names[name]; taken && (owner != e.who.id || owner == 0) {
 		e.next.Username = ""
 		e.remark(nameTaken)
 	} else {

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bufio"
 	"cmp"
+	"encoding/binary"
 	"io"
 	"os"
 	"slices"
@@ -10,53 +12,129 @@ import (
 )
 
 // An export is read twice. The first time nothing is written: the survey finds the emails that several people have, who
-// may be far apart in the export, and collects who is in it. It takes 24 bytes for each document.
+// may be far apart in the export, and records who is in it, in a temporary file. The memory it needs does not depend on
+// the size of the export, except for what several people have.
 
 // survey says who is in an export.
 type survey struct {
 	hasher
-	batches      [][]identity    // as they were read, so that nothing is copied while they grow
-	shared       map[uint64]bool // emails that several people have
-	present      []uint64        // sorted: the ids of those who have one, the emails of the others
+	file         *os.File // the identities of all documents
+	documents    int
 	unidentified int             // documents that may be about anybody
+	sharedEmails map[uint64]bool // those of several people
+	sharedNames  map[uint64]bool // usernames of several people
+}
+
+const (
+	identityBytes = 24      // the size of an identity in the file
+	surveyPart    = 1 << 18 // how many identities are in memory together, on average at most
+)
+
+func newSurvey() (*survey, error) {
+	file, err := tempFile()
+	return &survey{hasher: newHasher(), file: file}, err
 }
 
 // add adds the documents of a batch.
 func (s *survey) add(b batch) error {
-	s.batches = append(s.batches, b.identities)
+	var buf []byte
+	for _, who := range b.identities {
+		if cmp.Or(who.id, who.email) == 0 {
+			s.unidentified++
+		}
+		for _, hash := range []uint64{who.id, who.email, who.name} {
+			buf = binary.LittleEndian.AppendUint64(buf, hash)
+		}
+	}
+	s.documents += len(b.identities)
+	if _, err := s.file.Write(buf); err != nil {
+		return err
+	}
 	return b.err
 }
 
-// finish evaluates what add has collected.
-func (s *survey) finish() {
-	s.shared = map[uint64]bool{}
-	identities := slices.Concat(s.batches...)
-	s.batches = nil
-	slices.SortFunc(identities, func(a, b identity) int {
-		return cmp.Or(cmp.Compare(a.email, b.email), cmp.Compare(a.id, b.id))
-	})
-	s.present = make([]uint64, 0, len(identities))
-	var before identity
-	for _, who := range identities {
-		// Two documents without an id may be about two people.
-		if who.email != 0 && who.email == before.email && (who.id != before.id || who.id == 0) {
-			s.shared[who.email] = true
-		}
-		before = who
-		if key := cmp.Or(who.id, who.email); key != 0 {
-			s.present = append(s.present, key)
-		} else {
-			s.unidentified++
-		}
+// findShared finds the emails and usernames that several people have.
+func (s *survey) findShared() (err error) {
+	if s.sharedEmails, err = s.shared(func(who identity) uint64 { return who.email }); err != nil {
+		return err
 	}
-	slices.Sort(s.present)
+	s.sharedNames, err = s.shared(func(who identity) uint64 { return who.name })
+	return err
 }
 
-// has reports whether a user is in the export.
-func (s *survey) has(u user.User) bool {
-	_, byID := slices.BinarySearch(s.present, s.id(u.ID))
-	_, byEmail := slices.BinarySearch(s.present, s.email(u.Email))
-	return byID || byEmail
+// shared returns the hashes that several people have, one part of all hashes after another.
+func (s *survey) shared(hashOf func(identity) uint64) (map[uint64]bool, error) {
+	shared := map[uint64]bool{}
+	parts := uint64(s.documents/surveyPart + 1) //nolint:gosec // a count is not negative
+	for part := range parts {
+		var some []identity
+		if err := s.each(func(who identity) {
+			if hash := hashOf(who); hash != 0 && hash%parts == part {
+				some = append(some, who)
+			}
+		}); err != nil {
+			return nil, err
+		}
+		slices.SortFunc(some, func(a, b identity) int {
+			return cmp.Or(cmp.Compare(hashOf(a), hashOf(b)), cmp.Compare(a.id, b.id))
+		})
+		for n := 1; n < len(some); n++ {
+			// Two documents without an id may be about two people.
+			if hash := hashOf(some[n]); hash == hashOf(some[n-1]) && (some[n].id != some[n-1].id || some[n].id == 0) {
+				shared[hash] = true
+			}
+		}
+	}
+	return shared, nil
+}
+
+// missing returns those of users who are not in the export: no document has their id, and none without an id has their
+// email. It reads all identities, so it is called with many users.
+func (s *survey) missing(users []user.User) ([]user.User, error) {
+	present := make(map[uint64]bool, 2*len(users))
+	for _, u := range users {
+		present[s.id(u.ID)], present[s.email(u.Email)] = false, false
+	}
+	err := s.each(func(who identity) {
+		key := cmp.Or(who.id, who.email)
+		if _, wanted := present[key]; wanted {
+			present[key] = true
+		}
+	})
+	return slices.DeleteFunc(users, func(u user.User) bool { return present[s.id(u.ID)] || present[s.email(u.Email)] }), err
+}
+
+// each passes all identities to handle.
+func (s *survey) each(handle func(identity)) error {
+	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	in := bufio.NewReaderSize(s.file, 64<<10)
+	var buf [identityBytes]byte
+	for range s.documents {
+		if _, err := io.ReadFull(in, buf[:]); err != nil {
+			return err
+		}
+		handle(identity{
+			id:    binary.LittleEndian.Uint64(buf[:]),
+			email: binary.LittleEndian.Uint64(buf[8:]),
+			name:  binary.LittleEndian.Uint64(buf[16:]),
+		})
+	}
+	return nil
+}
+
+func (s *survey) close() { _ = s.file.Close() } // it is deleted
+
+// tempFile returns a file that only its owner can read, and that lasts until it is closed, also if the process is
+// killed.
+func tempFile() (*os.File, error) {
+	file, err := os.CreateTemp("", "gin-auth-import-*")
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(file.Name())
+	return file, nil
 }
 
 // source is an export that can be read twice.
@@ -73,12 +151,8 @@ func newSource(in io.Reader) (*source, error) {
 		start, err := file.Seek(0, io.SeekCurrent)
 		return &source{Reader: file, file: file, start: start}, err
 	}
-	file, err := os.CreateTemp("", "gin-auth-import-*") // only its owner can read it
-	if err != nil {
-		return nil, err
-	}
-	_ = os.Remove(file.Name()) // it lasts until it is closed, also if the process is killed
-	return &source{Reader: io.TeeReader(in, file), file: file, spooled: true}, nil
+	file, err := tempFile()
+	return &source{Reader: io.TeeReader(in, file), file: file, spooled: true}, err
 }
 
 // again returns a reader for the second time.
