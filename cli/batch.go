@@ -31,8 +31,8 @@ type candidate struct {
 	where string
 }
 
-// identity says whom a document is about, as hashes of their id, email and folded username: 0 for one that is missing or
-// not valid.
+// identity says whom a document is about, as hashes of their id, email and folded username: 0 for one that is missing
+// or not valid.
 type identity struct{ id, email, name uint64 }
 
 // hasher makes identities. It is made for one import, so nobody can choose values with the same hash.

@@ -66,8 +66,8 @@ func uuid(value json.RawMessage) (string, bool) {
 	return strings.Join(parts[1:], "-"), true
 }
 
-// binaryBytes returns the bytes of {"$binary": {"base64": …, "subType": "04"}}, or of {"$binary": …, "$type": "04"} as older
-// versions of mongoexport write it; nil if value is neither.
+// binaryBytes returns the bytes of {"$binary": {"base64": …, "subType": "04"}}, or of
+// {"$binary": …, "$type": "04"} as older versions of mongoexport write it; nil if value is neither.
 func binaryBytes(value json.RawMessage) []byte {
 	members := objectOf(value)
 	content, subtype := members["$binary"], members["$type"]

@@ -80,39 +80,48 @@ func (i *importer) disable(ctx context.Context, u user.User) error {
 const missingTogether = 20_000
 
 // missing returns the users who may log in and are not in the export. Those who have registered since the import began
-// are left out. A broken record is nobody's.
+// are left out.
 func (i *importer) missing(ctx context.Context) iter.Seq2[user.User, error] {
 	return func(yield func(user.User, error) bool) {
-		some := make([]user.User, 0, missingTogether)
-		compare := func() bool {
-			missing, err := i.survey.missing(some)
-			some = some[:0]
-			if err != nil {
-				return yield(user.User{}, err)
-			}
+		for users, err := range i.enabled(ctx) {
+			missing, surveyErr := i.survey.missing(users)
 			for _, u := range missing {
 				if !yield(u, nil) {
-					return false
+					return
 				}
 			}
-			return true
+			if err := errors.Join(err, surveyErr); err != nil {
+				yield(user.User{}, err)
+				return
+			}
 		}
+	}
+}
+
+// enabled returns the users who may log in and were created before the import began, missingTogether at a time. A
+// broken record is nobody's. The slice is used again.
+func (i *importer) enabled(ctx context.Context) iter.Seq2[[]user.User, error] {
+	return func(yield func([]user.User, error) bool) {
+		some := make([]user.User, 0, missingTogether)
 		for u, err := range i.store.Users(ctx) {
 			if broken := (*db.BrokenRecordError)(nil); errors.As(err, &broken) {
 				continue
 			}
 			if err != nil {
-				yield(user.User{}, err)
+				yield(nil, err)
 				return
 			}
 			if !u.Disabled && !u.Created.After(i.started) {
 				some = append(some, u)
 			}
-			if len(some) == missingTogether && !compare() {
-				return
+			if len(some) == missingTogether {
+				if !yield(some, nil) {
+					return
+				}
+				some = some[:0]
 			}
 		}
-		compare()
+		yield(some, nil)
 	}
 }
 

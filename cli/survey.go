@@ -101,7 +101,9 @@ func (s *survey) missing(users []user.User) ([]user.User, error) {
 			present[key] = true
 		}
 	})
-	return slices.DeleteFunc(users, func(u user.User) bool { return present[s.id(u.ID)] || present[s.email(u.Email)] }), err
+	return slices.DeleteFunc(users, func(u user.User) bool {
+		return present[s.id(u.ID)] || present[s.email(u.Email)]
+	}), err
 }
 
 // each passes all identities to handle.
