@@ -162,6 +162,7 @@ func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
 		TLS:              cfg.Redis.TLS,
 		Timeout:          cfg.RedisTimeout,
 		WaitReplicas:     cfg.RedisWaitReplicas,
+		BlacklistKey:     cfg.BlacklistKey,
 		ExpectEpoch:      cfg.RevocationEpoch == config.EpochExpect,
 		LoginLimit:       db.LoginLimit(cfg.LoginLimit),
 		Watch:            watch,

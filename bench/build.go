@@ -45,7 +45,7 @@ var options = &redis.Options{Addr: os.Getenv("REDIS_HOST") + ":" + os.Getenv("RE
 %s
 
 func (d *DB) Revoked(ctx context.Context, token, _ string, _ func() int64) (bool, time.Time, error) {
-	err := client.Get(ctx, blacklistKey(token)).Err()
+	err := client.Get(ctx, d.blacklist.key(token)).Err()
 	if errors.Is(err, redis.Nil) {
 		return false, time.Now(), nil
 	}

@@ -92,6 +92,10 @@ func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db
 	if err != nil {
 		risks = append(risks, err.Error())
 	}
+	if before, err := store.BlacklistKey(ctx); err == nil && before != "" && before != cfg.BlacklistKey {
+		against = append(against, fmt.Sprintf("BLACKLIST_KEY was %s before: starting with another one revokes every token "+
+			"issued until then", before))
+	}
 	for _, node := range nodes {
 		if wanted := db.WantedTimeout(node.RoundTrip); wanted > cfg.RedisTimeout {
 			against = append(against, fmt.Sprintf("a round trip to %s takes %s: set REDIS_TIMEOUT=%s",

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 var (
 	routePrefixPattern = regexp.MustCompile(`^/?$|^(/[A-Za-z0-9._~-]+)+/?$`)
 	cookieNamePattern  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+	rolePattern        = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 	domainPattern      = regexp.MustCompile(`^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$`)
 )
 
@@ -22,10 +24,13 @@ func (c *Config) check(p *findings) {
 	p.check(between(c.RedisTimeout, 10*time.Millisecond, time.Minute), "REDIS_TIMEOUT")
 	p.check(c.RedisWaitReplicas >= 0, "REDIS_WAIT_REPLICAS")
 	p.checkKeyword(c.RevocationEpoch, "REVOCATION_EPOCH", EpochAdopt, EpochExpect)
+	p.check(isKeyTemplate(c.BlacklistKey), "BLACKLIST_KEY")
 	for _, origin := range c.CORSOrigins {
 		p.check(isOrigin(origin), "CORS_ORIGINS")
 	}
 	p.checkKeyword(c.Registration, "REGISTRATION", RegistrationOpen, RegistrationClosed)
+	c.checkRoles(p)
+	p.check(1 <= c.PasswordMin && c.PasswordMin <= 72, "PASSWORD_MIN")
 	p.check(4 <= c.BcryptCost && c.BcryptCost <= 16, "BCRYPT_COST")
 	p.checkKeyword(c.LogFormat, "LOG_FORMAT", LogText, LogJSON)
 	p.check(between(c.ShutdownDelay, 0, 10*time.Minute), "SHUTDOWN_DELAY")
@@ -60,6 +65,23 @@ func (c *Config) checkCookie(p *findings) {
 	}
 }
 
+// tokenPlace is where BLACKLIST_KEY has the token.
+const tokenPlace = "{token}"
+
+// isKeyTemplate reports whether s can be BLACKLIST_KEY. Keys that begin with auth: are the service's own.
+func isKeyTemplate(s string) bool {
+	return strings.Count(s, tokenPlace) == 1 && !strings.HasPrefix(s, "auth:") &&
+		!strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// checkRoles checks REGISTRATION_ROLES.
+func (c *Config) checkRoles(p *findings) {
+	p.check(len(c.RegistrationRoles) > 0, "REGISTRATION_ROLES")
+	for _, role := range c.RegistrationRoles {
+		p.check(rolePattern.MatchString(role), "REGISTRATION_ROLES")
+	}
+}
+
 // isRoutePrefix reports whether s can be the beginning of every route.
 func isRoutePrefix(s string) bool {
 	return routePrefixPattern.MatchString(s) && !slices.Contains(strings.Split(s, "/"), "..")
@@ -83,6 +105,11 @@ func between(d, low, high time.Duration) bool { return low <= d && d <= high }
 func (c *Config) warn() {
 	if isWeak(c.JWTSecret) {
 		c.Warnings = append(c.Warnings, "JWT_SECRET is shorter than 32 bytes: it can be guessed from any token")
+	}
+	for _, role := range c.RegistrationRoles {
+		if strings.Contains(strings.ToLower(role), "admin") {
+			c.Warnings = append(c.Warnings, "REGISTRATION_ROLES contains "+role+": anyone can register with that role")
+		}
 	}
 	c.warnOfSpace()
 }

@@ -47,6 +47,11 @@ type Config struct {
 	RedisWaitReplicas int     `env:"REDIS_WAIT_REPLICAS" envDefault:"0" want:"a number of replicas, 0 or more"`
 	RevocationEpoch   Keyword `env:"REVOCATION_EPOCH" envDefault:"adopt" want:"adopt or expect"`
 
+	// BlacklistKey is the Redis key of a revoked token, with {token} in the token's place.
+	BlacklistKey string `env:"BLACKLIST_KEY" envDefault:"blacklist:{token}" want:"a key with one {token}, not below auth:"`
+
+	AcceptBearer bool `env:"ACCEPT_BEARER" envDefault:"false" want:"true or false"`
+
 	CookieName string `env:"COOKIE_NAME" envDefault:"token" want:"a cookie name of letters, digits and !#$%&'*+-.^_|~"`
 
 	CookieDomain   string  `env:"COOKIE_DOMAIN" want:"a domain such as example.com"`
@@ -58,8 +63,11 @@ type Config struct {
 	TrustedProxies Prefixes `env:"TRUSTED_PROXIES" want:"IP addresses or networks (10.0.0.0/8), separated by commas"`
 
 	Registration Keyword `env:"REGISTRATION" envDefault:"open" want:"open or closed"`
-	LoginLimit   Limit   `env:"LOGIN_LIMIT" envDefault:"10/1m" want:"failures and a duration, such as 10/1m, or off"`
-	BcryptCost   int     `env:"BCRYPT_COST" envDefault:"10" want:"a bcrypt cost from 4 to 16"`
+	// RegistrationRoles are the roles that users may choose when they register. The first is the default role.
+	RegistrationRoles List  `env:"REGISTRATION_ROLES" envDefault:"user" want:"roles of letters, digits, _.:-, with commas"`
+	PasswordMin       int   `env:"PASSWORD_MIN" envDefault:"8" want:"a number of characters from 1 to 72"`
+	LoginLimit        Limit `env:"LOGIN_LIMIT" envDefault:"10/1m" want:"failures and a duration, such as 10/1m, or off"`
+	BcryptCost        int   `env:"BCRYPT_COST" envDefault:"10" want:"a bcrypt cost from 4 to 16"`
 
 	MetricsAddr string  `env:"METRICS_ADDR" want:"host:port, such as 127.0.0.1:9090 or :9090"`
 	LogLevel    Level   `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error"`
@@ -86,6 +94,9 @@ const (
 	LogText            Keyword = "text"
 	LogJSON            Keyword = "json"
 )
+
+// DefaultRole returns the role of users for whom none is given.
+func (c *Config) DefaultRole() string { return c.RegistrationRoles[0] }
 
 // Production reports whether the rules for production apply.
 func (c *Config) Production() bool { return c.NodeEnv == "production" }

@@ -75,9 +75,9 @@ const measurements = 5
 // write but write nothing. auth:epoch and auth:clock, which may exist, are only read and passed to a script, which
 // needs the right to write as well.
 func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
-	nobody := "gin-auth-check-" + rand.Text()
+	nobody := "eyJ-gin-auth-check-" + rand.Text() // as a token begins: the right to such keys may be all there is
 	kinds := []struct{ key, name string }{
-		{blacklistKey(nobody), "blacklist:*"},
+		{d.blacklist.key(nobody), d.blacklist.pattern()},
 		{logoutAllKey(nobody), "auth:logout-all:*"},
 		{userKey(nobody), "auth:user:*"},
 		{usernameKey(nobody), "auth:username:*"},
@@ -98,7 +98,7 @@ func (d *DB) checkKeys(ctx context.Context) (lacks []string, err error) {
 		try(redis.NewCmd(ctx, "EVAL", "return 1", 1, kind.key), "EVAL")
 		switch kind.name {
 		case epochKey, clockKey:
-		case "blacklist:*":
+		case d.blacklist.pattern():
 			try(redis.NewStatusCmd(ctx, "SET", kind.key, "", "XX", "EXAT", 1<<33), "SET with EXAT (Redis 6.2)")
 		default:
 			try(redis.NewStatusCmd(ctx, "SET", kind.key, "", "XX"), "SET")

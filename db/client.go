@@ -34,6 +34,7 @@ type DB struct {
 	background sync.WaitGroup
 	asked      chan struct{} // closed when the watch has asked for the first time
 
+	blacklist    keyTemplate
 	waitReplicas int
 	loginLimit   LoginLimit
 }
@@ -48,7 +49,8 @@ func Open(o Options) (*DB, error) {
 		loginLimit:   o.LoginLimit,
 		state:        state{log: o.Log},
 		clock:        clock{log: o.Log},
-		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch},
+		blacklist:    keyTemplate(o.BlacklistKey),
+		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch, template: keyTemplate(o.BlacklistKey)},
 		metrics:      newMetrics(),
 		asked:        make(chan struct{}),
 	}

@@ -15,18 +15,19 @@ import (
 )
 
 // The epoch distinguishes a lost blacklist from an empty one: a key that exists for as long as the blacklist does. Its
-// value is "<random id>:<cut>". Tokens issued at or before the cut, in seconds of Redis's clock, are rejected.
-// docs/revocation.md gives the reasons.
+// value is "<random id>:<cut>:<template>". Tokens issued at or before the cut, in seconds of Redis's clock, are
+// rejected. The template is that of the blacklist's keys: an instance that looks under other keys finds no logout, so
+// starting with another template counts as a lost blacklist. docs/revocation.md gives the reasons.
 
 // replaceEpochScript replaces the epoch if it is still the one that the caller saw, and returns the one that is stored
 // then. So a late reply or a second instance that saw the same loss does no harm. It rejects all tokens issued until
 // now and those of the next second, because a token may be issued that far ahead (maxAhead). ARGV: the epoch that was
-// seen ("" for none), the id of the new one, and its least cut.
+// seen ("" for none), and of the new one the id, the least cut and the template.
 const replaceEpochScript = `
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored ~= ARGV[1] then return stored end
 local cut = math.max(tonumber(redis.call('TIME')[1]) + 1, tonumber(ARGV[3]))
-stored = ARGV[2] .. ':' .. string.format('%.0f', cut)
+stored = ARGV[2] .. ':' .. string.format('%.0f', cut) .. ':' .. ARGV[4]
 redis.call('SET', KEYS[1], stored)
 return stored`
 
@@ -35,16 +36,19 @@ type epoch struct {
 	log *slog.Logger
 	// expect says that a blacklist has existed, so that a missing one is a lost one.
 	expect bool
+	// template is that of the blacklist's keys here.
+	template keyTemplate
 	// storeFirst stores a first epoch unless there is one, and returns the one that is stored then.
 	storeFirst func(ctx context.Context) (string, error)
 	// replace runs replaceEpochScript.
-	replace func(ctx context.Context, seen string, least int64) (string, error)
+	replace func(ctx context.Context, seen string, next storedEpoch) (string, error)
 
 	mu     sync.Mutex
 	seen   string // "" before the first
 	cut    int64
 	failed error     // why the first could not be stored, nil if it could
 	tried  time.Time // when that was tried
+	warned bool      // of another template
 }
 
 // maxEpochTries limits how often one answer starts again because the epoch has changed meanwhile.
@@ -56,8 +60,11 @@ const maxEpochTries = 5
 func (e *epoch) judge(ctx context.Context, answered string) (int64, error) {
 	for range maxEpochTries {
 		cut, least, verdict := e.adopt(answered)
-		if verdict == epochKnown {
+		switch verdict {
+		case epochKnown:
 			return cut, nil
+		case epochForeign:
+			return 0, errForeignEpoch
 		}
 		var stored string
 		var err error
@@ -68,7 +75,7 @@ func (e *epoch) judge(ctx context.Context, answered string) (int64, error) {
 			if stored, err = e.storeFirst(ctx); e.setFailed(err) {
 				return 0, nil // no known epoch was lost; the next call tries again
 			}
-		} else if stored, err = e.replace(ctx, answered, least); err != nil {
+		} else if stored, err = e.replace(ctx, answered, storedEpoch{least, e.template}); err != nil {
 			return 0, fmt.Errorf("raising the epoch after a lost blacklist: %w", err)
 		}
 		answered = stored
@@ -116,21 +123,35 @@ const (
 	epochKnown epochVerdict = iota // nothing was lost, or another instance has noticed it
 	epochFirst                     // there is none, and as far as is known there never was one
 	epochLost
+	epochForeign // an instance has started since with another template
 )
+
+var errForeignEpoch = errors.New("an instance with another BLACKLIST_KEY has started, and cannot find the logouts of " +
+	"this one: set the same BLACKLIST_KEY everywhere, and restart those that had another")
 
 // adopt decides what an answered epoch means, by the table in docs/revocation.md. It becomes the epoch of this
 // instance if it is newer. For epochLost, least is the least cut of the epoch that has to be stored.
 func (e *epoch) adopt(answered string) (cut, least int64, verdict epochVerdict) {
-	answeredCut, err := parseEpoch(answered)
+	stored, err := parseEpoch(answered)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	isNewer := err == nil && (e.seen == "" || stored.cut > e.cut)
 	switch {
 	case answered != "" && answered == e.seen:
 		return e.cut, 0, epochKnown
-	case err == nil && (e.seen == "" || answeredCut > e.cut):
-		e.logNew(answeredCut)
-		e.seen, e.cut = answered, answeredCut
+	case isNewer && stored.template.String() == e.template.String():
+		e.logNew(stored.cut)
+		e.seen, e.cut = answered, stored.cut
 		return e.cut, 0, epochKnown
+	case isNewer && e.seen != "":
+		return 0, 0, epochForeign
+	case isNewer && e.warned:
+		return 0, stored.cut + 1, epochLost
+	case isNewer:
+		e.warned = true
+		e.log.Error("BLACKLIST_KEY has changed, so logouts until now cannot be found here: every token issued until now "+
+			"is revoked", "before", stored.template.String(), "now", e.template.String())
+		return 0, stored.cut + 1, epochLost
 	case e.seen == "" && answered == "" && !e.expect:
 		return 0, 0, epochFirst
 	default:
@@ -149,15 +170,21 @@ func (e *epoch) logNew(cut int64) {
 
 var errNoEpoch = errors.New("not an epoch")
 
-func parseEpoch(value string) (cut int64, err error) {
-	id, digits, ok := strings.Cut(value, ":")
-	if !ok || id == "" {
-		return 0, errNoEpoch
+// storedEpoch is an epoch as it is stored, without its id.
+type storedEpoch struct {
+	cut      int64
+	template keyTemplate
+}
+
+// parseEpoch parses a stored epoch. Without a template, it has the original's.
+func parseEpoch(value string) (storedEpoch, error) {
+	id, rest, _ := strings.Cut(value, ":")
+	digits, template, _ := strings.Cut(rest, ":")
+	cut, err := strconv.ParseInt(digits, 10, 64)
+	if id == "" || err != nil || cut < 0 {
+		return storedEpoch{}, errNoEpoch
 	}
-	if cut, err = strconv.ParseInt(digits, 10, 64); err != nil || cut < 0 {
-		return 0, errNoEpoch
-	}
-	return cut, nil
+	return storedEpoch{cut, keyTemplate(template)}, nil
 }
 
 // storeFirstEpoch needs no script, so that it works where scripts are denied. It and replaceEpoch have a timeout of
@@ -167,7 +194,7 @@ func (d *DB) storeFirstEpoch(ctx context.Context) (string, error) {
 	defer cancel()
 	var stored *redis.StringCmd
 	err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
-		p.SetArgs(ctx, epochKey, rand.Text()+":0", redis.SetArgs{Mode: "NX"})
+		p.SetArgs(ctx, epochKey, rand.Text()+":0:"+d.blacklist.String(), redis.SetArgs{Mode: "NX"})
 		stored = p.Get(ctx, epochKey)
 	})
 	if err != nil {
@@ -176,13 +203,30 @@ func (d *DB) storeFirstEpoch(ctx context.Context) (string, error) {
 	return stored.Val(), nil
 }
 
-func (d *DB) replaceEpoch(ctx context.Context, seen string, least int64) (string, error) {
+func (d *DB) replaceEpoch(ctx context.Context, seen string, next storedEpoch) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
 	defer cancel()
-	return d.client.Eval(ctx, replaceEpochScript, []string{epochKey}, seen, rand.Text(), least).Text()
+	return d.client.Eval(ctx, replaceEpochScript, []string{epochKey},
+		seen, rand.Text(), next.cut, next.template.String()).Text()
 }
 
-// RevokeAll revokes every token issued until now, at every instance, and returns the cut.
+// BlacklistKey returns the template of keys that the blacklist was last used with, "" if there is none.
+func (d *DB) BlacklistKey(ctx context.Context) (template string, err error) {
+	err = d.call(ctx, "reading the epoch", func(ctx context.Context) error {
+		value, err := d.client.Get(ctx, epochKey).Result()
+		if err != nil {
+			return err
+		}
+		if stored, err := parseEpoch(value); err == nil {
+			template = stored.template.String()
+		}
+		return nil
+	})
+	return template, err
+}
+
+// RevokeAll revokes every token issued until now, at every instance, and returns the cut. The template of the blacklist
+// stays that of the instances.
 func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 	if d.cluster() {
 		return 0, errors.New("revoking all tokens: a Redis Cluster has no epoch: change JWT_SECRET instead")
@@ -193,12 +237,16 @@ func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 			if err != nil && !errors.Is(err, redis.Nil) {
 				return err
 			}
-			before, _ := parseEpoch(seen)
-			stored, err := d.replaceEpoch(ctx, seen, before+1)
+			before, err := parseEpoch(seen)
+			if err != nil {
+				before.template = d.blacklist
+			}
+			replaced, err := d.replaceEpoch(ctx, seen, storedEpoch{before.cut + 1, before.template})
 			if err != nil {
 				return err
 			}
-			if cut, err = parseEpoch(stored); err == nil && cut > before {
+			if after, err := parseEpoch(replaced); err == nil && after.cut > before.cut {
+				cut = after.cut
 				return nil
 			}
 		}

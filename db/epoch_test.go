@@ -18,6 +18,7 @@ func TestAdopt(t *testing.T) {
 	for _, test := range []struct {
 		seen, answered string
 		expect         bool
+		template       keyTemplate
 		verdict        epochVerdict
 		cut, least     int64 // of the known epoch, or of a new one
 		now            string
@@ -36,8 +37,16 @@ func TestAdopt(t *testing.T) {
 		{seen: "", answered: "a:-1", verdict: epochLost, least: 1, now: ""},
 		{seen: "", answered: ":5", verdict: epochLost, least: 1, now: ""},
 		{seen: "", answered: "a:5x", verdict: epochLost, least: 1, now: ""},
+		{seen: "", answered: "a:7:blacklist:{token}", verdict: epochKnown, cut: 7, now: "a:7:blacklist:{token}"},
+		{seen: "", answered: "a:7:bl_{token}", verdict: epochLost, least: 8, now: ""},
+		{seen: "", answered: "a:0:bl_{token}", verdict: epochLost, least: 1, now: ""},
+		{seen: "", template: "bl_{token}", answered: "a:7:bl_{token}", verdict: epochKnown, cut: 7, now: "a:7:bl_{token}"},
+		{seen: "", template: "bl_{token}", answered: "a:7:bl_{token}:", verdict: epochLost, least: 8, now: ""},
+		{seen: "", template: "bl_{token}", answered: "a:7", verdict: epochLost, least: 8, now: ""},
+		{seen: "a:7", answered: "b:8:bl_{token}", verdict: epochForeign, now: "a:7"},
+		{seen: "a:7", answered: "b:7:bl_{token}", verdict: epochLost, least: 8, now: "a:7"},
 	} {
-		e := &epoch{log: slog.New(slog.DiscardHandler), expect: test.expect}
+		e := &epoch{log: slog.New(slog.DiscardHandler), expect: test.expect, template: test.template}
 		if test.seen != "" {
 			e.adopt(test.seen)
 		}
@@ -53,7 +62,7 @@ func TestEpochInRedis(t *testing.T) {
 	d, redis, log := open(t)
 	eventually(t, "the first epoch is there", func() bool { return redis.Exists("auth:epoch") })
 	value, err := redis.Get("auth:epoch")
-	if err != nil || !strings.HasSuffix(value, ":0") {
+	if err != nil || !strings.HasSuffix(value, ":0:blacklist:{token}") {
 		t.Errorf("the first epoch is %q, %v", value, err)
 	}
 	if _, cut, err := d.findCut(t.Context(), "token", "user"); cut != 0 || err != nil {

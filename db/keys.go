@@ -1,11 +1,39 @@
 package db
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
-// All keys. The Node original shares the first. Every other key begins with "auth:", so that no other application in
+// All keys. The Node services share the first. Every other key begins with "auth:", so that no other application in
 // the same Redis uses it: user:*, for example, is a usual name for a cache of users.
 
-func blacklistKey(token string) string { return "blacklist:" + token }
+// originalKey is the key of a revoked token in the original.
+const originalKey = "blacklist:" + tokenPlace
+
+// tokenPlace is where a template of keys has the token.
+const tokenPlace = "{token}"
+
+// keyTemplate says how the keys of revoked tokens are made. "" is the original's.
+type keyTemplate string
+
+func (k keyTemplate) String() string { return cmp.Or(string(k), originalKey) }
+
+// key returns the key of a token.
+func (k keyTemplate) key(token string) string {
+	before, after, _ := strings.Cut(k.String(), tokenPlace)
+	return before + token + after
+}
+
+// pattern returns the pattern that the keys match, in the syntax of Redis's ACLs. A token begins with "e".
+func (k keyTemplate) pattern() string {
+	before, after, _ := strings.Cut(k.String(), tokenPlace)
+	escape := strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`).Replace
+	if before == "" {
+		before = "e"
+	}
+	return escape(before) + "*" + escape(after)
+}
 
 func userKey(email string) string { return "auth:user:" + strings.ToLower(email) }
 

@@ -29,6 +29,8 @@ type Options struct {
 	WaitReplicas int
 	// LoginLimit is how many failed logins are allowed.
 	LoginLimit LoginLimit
+	// BlacklistKey is the key of a revoked token with {token} in its place; "" for the original's, blacklist:{token}.
+	BlacklistKey string
 	// ExpectEpoch says that there has been a blacklist before, so that a missing one is a lost one.
 	ExpectEpoch bool
 	// Watch makes the DB ask Redis every second whether it answers and whether the blacklist still exists.

@@ -36,7 +36,7 @@ func (d *DB) find(ctx context.Context, token, userID string) (revoked bool, cut 
 	if err := d.loadClock(ctx); err != nil {
 		return false, 0, time.Time{}, err
 	}
-	entry, userCut := blacklistKey(token), ""
+	entry, userCut := d.blacklist.key(token), ""
 	if userID != "" {
 		userCut = logoutAllKey(userID)
 	}
@@ -58,8 +58,9 @@ func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
 		args.ExpireAt = time.Unix(max(1, until.Unix()), 0) // 0 is not a time to SET
 	}
 	err := d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
-		return d.store(ctx, blacklistKey(token), func(pipeline redis.Pipeliner) {
-			pipeline.SetArgs(ctx, blacklistKey(token), "true", args)
+		key := d.blacklist.key(token)
+		return d.store(ctx, key, func(pipeline redis.Pipeliner) {
+			pipeline.SetArgs(ctx, key, "true", args)
 		})
 	})
 	d.metrics.countRevocations("token", err, 1)
@@ -83,7 +84,7 @@ func parseUserCut(reply *redis.StringCmd) (int64, error) {
 const raiseCutScript = `
 local now = tonumber(redis.call('TIME')[1])
 local before = tonumber(redis.call('GET', KEYS[1]) or -1)
-local epoch = KEYS[2] and tonumber(string.match(redis.call('GET', KEYS[2]) or '', ':(%d+)$') or -1) or -1
+local epoch = KEYS[2] and tonumber(string.match(redis.call('GET', KEYS[2]) or '', '^[^:]*:(%d+)') or -1) or -1
 local cut = math.max(before, now)
 if math.max(before, epoch) >= now then cut = math.max(before, now + 1) end
 redis.call('SET', KEYS[1], string.format('%.0f', cut))
