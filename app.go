@@ -17,6 +17,7 @@ import (
 	"gin-auth/middleware"
 	"gin-auth/routes"
 	"gin-auth/session"
+	"gin-auth/user"
 )
 
 // app is the service without its listener.
@@ -75,6 +76,7 @@ func newSessions(cfg *config.Config, cookie session.Cookie) (*session.Sessions, 
 		Secrets:  []string{secret, string(cfg.JWTSecretPrevious)},
 		Lifetime: time.Duration(cfg.JWTExpiresIn),
 		Cookie:   cookie,
+		Bearer:   cfg.AcceptBearer,
 	})
 }
 
@@ -84,9 +86,10 @@ func newAuth(cfg *config.Config, sessions *session.Sessions, store *db.DB, log *
 		Revoker:            store,
 		Clock:              store,
 		Users:              store,
-		Passwords:          controllers.NewPasswords(cfg.BcryptCost),
+		Passwords:          controllers.NewPasswords(user.Hasher{Cost: cfg.BcryptCost, MinLength: cfg.PasswordMin}),
 		Limiter:            store,
 		Log:                log,
+		RegistrationRoles:  cfg.RegistrationRoles,
 		RegistrationClosed: cfg.Registration == config.RegistrationClosed,
 	}
 }

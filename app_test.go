@@ -182,7 +182,7 @@ const (
 	revoked    = `{"message":"Session expired. Please login again."}`
 	noRedis    = `{"message":"Authentication service unavailable"}`
 	internal   = `{"message":"Internal server error"}`
-	badLogin   = `{"message":"Invalid email or password"}`
+	badLogin   = `{"message":"Invalid credentials"}`
 	clearedFor = "token=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict"
 )
 
@@ -197,8 +197,9 @@ func TestFlow(t *testing.T) {
 	registered := s.send(t, browser, "POST", "/api/auth/register", ada)
 	user := userIn(t, registered.body)
 	registered.want(t, "register", 201, `{"message":"User registered successfully","user":`+user+`}`)
-	if registered.header.Get("Set-Cookie") != "" {
-		t.Error("registering set a cookie")
+	first := tokenIn(t, browser, s)
+	if me := s.send(t, browser, "GET", "/api/auth/me", ""); me.status != 200 {
+		t.Errorf("after the registration, me is %d %s", me.status, me.body)
 	}
 	s.send(t, browser, "POST", "/api/auth/register", strings.Replace(ada, "ada@", "ADA@", 1)).
 		want(t, "register again", 409, `{"message":"User already exists"}`)
@@ -206,6 +207,9 @@ func TestFlow(t *testing.T) {
 	s.send(t, browser, "POST", "/api/auth/login", adaLogin).
 		want(t, "login", 200, `{"message":"User logged in successfully","user":`+user+`}`)
 	token := tokenIn(t, browser, s)
+	if token == first {
+		t.Error("the login gives the token of the registration")
+	}
 
 	me := s.send(t, browser, "GET", "/api/auth/me", "")
 	if me.status != 200 || !strings.HasPrefix(me.body, `{"user":`+strings.TrimSuffix(user, "}")+`,"jti":"`) {
@@ -278,15 +282,15 @@ func TestBadRequests(t *testing.T) {
 		{login, "\ufeff" + adaLogin, "application/json", 200, ""},
 		{login, `{"email":" ADA@example.com ","password":"correct horse"}`, "application/json", 200, ""},
 		{login, `{"password":"wrong","email":"ada@example.com","password":"correct horse"}`, "application/json", 200, ""},
-		{login, `{"email":"ada@example.com","password":"correct hors"}`, "application/json", 401, "Invalid email or password"},
-		{login, `{"email":"bob@example.com","password":"correct horse"}`, "application/json", 401, "Invalid email or password"},
-		{login, `{"email":"not an email","password":"correct horse"}`, "application/json", 401, "Invalid email or password"},
+		{login, `{"email":"ada@example.com","password":"correct hors"}`, "application/json", 401, "Invalid credentials"},
+		{login, `{"email":"bob@example.com","password":"correct horse"}`, "application/json", 401, "Invalid credentials"},
+		{login, `{"email":"not an email","password":"correct horse"}`, "application/json", 401, "Invalid credentials"},
 		{login, `{"email":"ada@example.com"}`, "application/json", 400, "password is required"},
-		{login, `{"email":"","password":"x"}`, "application/json", 400, "email is required"},
-		{login, `{"EMAIL":"ada@example.com","password":"correct horse"}`, "application/json", 400, "email is required"},
+		{login, `{"email":"","password":"x"}`, "application/json", 400, "email or username is required"},
+		{login, `{"EMAIL":"ada@example.com","password":"correct horse"}`, "application/json", 400, "email or username is required"},
 		{login, `{"email":{"$gt":""},"password":"x"}`, "application/json", 400, "email must be a string"},
 		{login, `{"email":"ada@example.com","password":["x"]}`, "application/json", 400, "password must be a string"},
-		{login, `{"email":null,"password":null}`, "application/json", 400, "email is required"},
+		{login, `{"email":null,"password":null}`, "application/json", 400, "email or username is required"},
 		{login, `{"n":1e999,` + adaLogin[1:], "application/json", 200, ""},
 		{login, `{`, "application/json", 400, "the body is not a JSON object"},
 		{login, `[]`, "application/json", 400, "the body is not a JSON object"},
@@ -507,6 +511,78 @@ func TestSettings(t *testing.T) {
 		cookie := s.send(t, s.tls.Client(), "POST", "/login", adaLogin).header.Get("Set-Cookie")
 		if !strings.HasPrefix(cookie, "__Host-token=ey") || !strings.Contains(cookie, "; Max-Age=90; ") || !strings.HasSuffix(cookie, "; HttpOnly; Secure; SameSite=Lax") {
 			t.Errorf("Set-Cookie is %q", cookie)
+		}
+	})
+	t.Run("another key of the blacklist", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t, "BLACKLIST_KEY=bl_{token}")
+		browser := s.browser(t)
+		token := s.login(t, browser)
+		s.send(t, browser, "POST", "/api/auth/logout", "").want(t, "logout", 200, loggedOut)
+		if value, err := s.redis.Get("bl_" + token); value != "true" || err != nil || s.redis.Exists("blacklist:"+token) {
+			t.Errorf("the entry is %q, %v, among %q", value, err, s.redis.Keys())
+		}
+		s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token).want(t, "me", 401, revoked)
+	})
+	t.Run("bearer tokens", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t, "ACCEPT_BEARER=true")
+		token, other := s.login(t, s.browser(t)), s.login(t, s.browser(t))
+		me := func(header ...string) int {
+			return s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", header...).status
+		}
+		for _, scheme := range []string{"Bearer ", "bearer ", "BEARER  "} {
+			if status := me("Authorization", scheme+token); status != 200 {
+				t.Errorf("%q: %d", scheme, status)
+			}
+		}
+		for _, value := range []string{"", "Bearer", "Bearer ", token, "Basic " + token, "Bearer" + token, "Bearer " + token + "=",
+			"Bearer " + token + " x", `Bearer "` + token + `"`, "Bearer " + strings.ReplaceAll(token, ".", "%2e")} {
+			if status := me("Authorization", value); status != 401 {
+				t.Errorf("%q: %d", value, status)
+			}
+		}
+		if me("Authorization", "Bearer "+token, "Cookie", "token=") != 200 || me("Authorization", "Bearer "+token, "Cookie", "token=x") != 401 {
+			t.Error("the cookie does not come first")
+		}
+		s.send(t, s.tls.Client(), "POST", "/api/auth/logout", "", "Authorization", "Bearer "+other, "Cookie", "token="+token).
+			want(t, "logout of the cookie", 200, loggedOut)
+		if me("Authorization", "Bearer "+other) != 200 {
+			t.Error("the bearer token is revoked instead of the cookie's")
+		}
+		s.send(t, s.tls.Client(), "POST", "/api/auth/logout", "", "Authorization", "Bearer "+other).want(t, "logout", 200, loggedOut)
+		got := s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Authorization", "Bearer "+other)
+		got.want(t, "me", 401, revoked)
+		if got.header.Get("Set-Cookie") != clearedFor {
+			t.Errorf("a revoked bearer token is answered with Set-Cookie %q", got.header.Get("Set-Cookie"))
+		}
+	})
+	t.Run("no bearer tokens", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t)
+		s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Authorization", "Bearer "+s.login(t, s.browser(t))).
+			want(t, "me", 401, noSession)
+	})
+	t.Run("roles and passwords", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t, "REGISTRATION_ROLES=buyer,seller", "PASSWORD_MIN=6")
+		register := func(name, more string) answer {
+			return s.send(t, s.tls.Client(), "POST", "/api/auth/register",
+				`{"username":"`+name+`","email":"`+name+`@example.com","password":"secret"`+more+`}`)
+		}
+		for more, want := range map[string]string{``: "buyer", `,"role":null`: "buyer", `,"role":"seller"`: "seller"} {
+			if got := register("u"+strconv.Itoa(len(more)), more); got.status != 201 || !strings.Contains(got.body, `"role":"`+want+`"}}`) {
+				t.Errorf("%s: %d %s", more, got.status, got.body)
+			}
+		}
+		for more, want := range map[string]string{
+			`,"role":"admin"`:     "role must be one of: buyer, seller",
+			`,"role":""`:          "role must be one of: buyer, seller",
+			`,"role":"Seller"`:    "role must be one of: buyer, seller",
+			`,"role":["buyer"]`:   "role must be a string",
+			`,"password":"12345"`: "password must have at least 6 characters and at most 72 bytes",
+		} {
+			register("new", more).want(t, more, 400, `{"message":"`+want+`"}`)
 		}
 	})
 	t.Run("registration closed", func(t *testing.T) {

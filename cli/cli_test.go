@@ -111,7 +111,7 @@ func testOptions(addr string) Options {
 	return Options{
 		Serve: func(context.Context) error { return nil },
 		LoadConfig: func() (*config.Config, error) {
-			return &config.Config{Redis: config.Redis{Addrs: []string{addr}}, BcryptCost: bcrypt.MinCost}, nil
+			return &config.Config{Redis: config.Redis{Addrs: []string{addr}}, BcryptCost: bcrypt.MinCost, PasswordMin: 8, RegistrationRoles: config.List{"user"}}, nil
 		},
 		OpenDB: func(cfg *config.Config) (*db.DB, error) {
 			return db.Open(db.Options{Addrs: cfg.Redis.Addrs, Timeout: cfg.RedisTimeout, Log: slog.New(slog.DiscardHandler)})

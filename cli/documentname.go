@@ -33,9 +33,6 @@ func username(doc document, p *person) string {
 	return ""
 }
 
-// maxFullName is the most characters of a full name that are kept.
-const maxFullName = 200
-
 // nameParts are the names of the parts of a full name, in their order.
 var nameParts = [][]string{
 	{"firstName", "firstname", "first_name", "first", "givenName", "given"},
@@ -45,37 +42,41 @@ var nameParts = [][]string{
 
 // fullName returns the document's full name: a string or an object of several parts under one of the usual names, or
 // the parts at the top level. What cannot be understood is left out.
-func fullName(doc document) string {
+func fullName(doc document) user.FullName {
 	for _, field := range []string{"fullName", "fullname", "full_name", "name"} {
-		if name := joinName(doc[field]); name != "" {
+		if name := parseName(doc[field]); name != (user.FullName{}) {
 			return name
 		}
 	}
-	return joinParts(doc)
+	return nameOfParts(doc)
 }
 
-func joinName(value json.RawMessage) string {
+func parseName(value json.RawMessage) user.FullName {
 	if name, ok := jsonString(value); ok {
-		return cleanName(name)
+		return user.FullName{Whole: cleanName(name)}
 	}
-	return joinParts(objectOf(value))
+	return nameOfParts(objectOf(value))
 }
 
-// joinParts joins the parts of a full name with spaces.
-func joinParts(members map[string]json.RawMessage) string {
-	var parts []string
-	for _, fields := range nameParts {
+// nameOfParts returns the full name that consists of members. With a middle name, the parts are joined.
+func nameOfParts(members map[string]json.RawMessage) user.FullName {
+	var parts [3]string
+	for n, fields := range nameParts {
 		for _, field := range fields {
 			if part, _ := jsonString(members[field]); part != "" {
-				parts = append(parts, part)
+				parts[n] = cleanName(part)
 				break
 			}
 		}
 	}
-	return cleanName(strings.Join(parts, " "))
+	whole := cleanName(strings.Join(parts[:], " "))
+	if parts[1] != "" || utf8.RuneCountInString(parts[0]+" "+parts[2]) > user.MaxFullName {
+		return user.FullName{Whole: whole}
+	}
+	return user.FullName{First: parts[0], Last: parts[2]}
 }
 
-// cleanName leaves out control characters and superfluous space, and what exceeds maxFullName.
+// cleanName leaves out control characters and superfluous space, and what exceeds user.MaxFullName.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -87,8 +88,8 @@ func cleanName(name string) string {
 		return r
 	}, name)
 	name = strings.Join(strings.Fields(name), " ")
-	if utf8.RuneCountInString(name) > maxFullName {
-		name = string([]rune(name)[:maxFullName])
+	if utf8.RuneCountInString(name) > user.MaxFullName {
+		name = string([]rune(name)[:user.MaxFullName])
 	}
 	return name
 }

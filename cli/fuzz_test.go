@@ -33,7 +33,7 @@ func FuzzImport(f *testing.F) {
 			if got.Email == "" || got.PasswordHash != user.NoPassword && !user.IsHash(got.PasswordHash) {
 				t.Errorf("%q is taken as %+v", r.doc, got)
 			}
-			for _, text := range []string{got.ID, got.Email, got.Username, got.FullName, got.Role} {
+			for _, text := range []string{got.ID, got.Email, got.Username, got.FullName.String(), got.Role} {
 				if !utf8.ValidString(text) {
 					t.Errorf("%q is stored of %q", text, r.doc)
 				}

@@ -13,7 +13,6 @@ import (
 
 	"gin-auth/config"
 	"gin-auth/db"
-	"gin-auth/user"
 )
 
 const importHelp = `Imports users from a mongoexport, or from any file of JSON documents, one after
@@ -27,7 +26,7 @@ The fields of a document are
                     log in before gin-auth user password has set one
   username          a username belongs to one user, whatever the case of its letters
   fullName          otherwise name: a string, or {firstName,lastName}
-  role              otherwise the one value of roles, or the default role (%s)
+  role              otherwise the one value of roles, or the first of REGISTRATION_ROLES
   createdAt         otherwise created, the time in the ObjectId, or now
 and flags that deny access, such as disabled, isBanned, deletedAt, isActive: false
 or a status other than active: their user is imported disabled. So is a user with
@@ -67,7 +66,7 @@ func newImport(o Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import-users FILE|-",
 		Short: "Imports users from a mongoexport, with their passwords",
-		Long:  fmt.Sprintf(importHelp, user.DefaultRole) + "\n" + importStatuses,
+		Long:  importHelp + "\n" + importStatuses,
 		Example: `  mongoexport --uri "$MONGO_URI" --collection users --out users.json
   gin-auth import-users --dry-run users.json
   gin-auth import-users users.json
@@ -84,7 +83,8 @@ func newImport(o Options) *cobra.Command {
 				defer func() { _ = file.Close() }() // it was only read
 				in, name = file, args[0]
 			}
-			return o.withDB(cmd.Context(), func(_ *config.Config, store *db.DB) error {
+			return o.withDB(cmd.Context(), func(cfg *config.Config, store *db.DB) error {
+				flags.role = cfg.DefaultRole()
 				return importUsers(cmd, store, in, name, flags)
 			})
 		},
@@ -98,7 +98,10 @@ func newImport(o Options) *cobra.Command {
 	return cmd
 }
 
-type importFlags struct{ overwrite, dryRun, prune, yes, quiet bool }
+type importFlags struct {
+	overwrite, dryRun, prune, yes, quiet bool
+	role                                 string // of users who have none
+}
 
 // importUsers imports the export that in reads, and prints the summary.
 func importUsers(cmd *cobra.Command, store *db.DB, in io.Reader, name string, flags importFlags) error {

@@ -51,7 +51,7 @@ func TestImport(t *testing.T) {
 		"an exists": {in: line("old@b.c") + adaLine, summary: "imported 1, kept 1 existing, 2 documents read", want: map[string]user.User{"ada@b.c": ada}},
 		"no name": {
 			in: line("x.y@b.c", dated, `"role":"staff"`, `"name":{"first":"X","last":"Y"}`), summary: "imported 1, kept 0 existing, 1 of them without a username, 1 document read",
-			want: map[string]user.User{"x.y@b.c": {ID: "new", Email: "x.y@b.c", FullName: "X Y", Role: "staff", PasswordHash: hash, Created: then}},
+			want: map[string]user.User{"x.y@b.c": {ID: "new", Email: "x.y@b.c", FullName: user.FullName{First: "X", Last: "Y"}, Role: "staff", PasswordHash: hash, Created: then}},
 		},
 		"no password": {
 			in: `{"email":"x@b.c","username":"X",` + dated + `}`, status: 3, summary: "imported 1, kept 0 existing, 1 of them without a password, 1 reported above, 1 document read",

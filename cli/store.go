@@ -72,7 +72,7 @@ func (i *importer) decide(ctx context.Context, people []candidate) (entries []*e
 		case kept:
 			i.keep(e)
 		default:
-			e.complete()
+			e.complete(i.flags.role)
 			if i.flags.dryRun {
 				i.claimName(e)
 			}
@@ -126,7 +126,7 @@ func (i *importer) judge(e *entry) (reason string, kept bool) {
 
 // complete sets the user to store. What the document does not have is taken from the existing user, who is the same
 // person.
-func (e *entry) complete() {
+func (e *entry) complete(defaultRole string) {
 	u, old := e.User, e.old
 	if u.Username == "" && !e.nameRejected {
 		u.Username = old.Username
@@ -141,7 +141,7 @@ func (e *entry) complete() {
 		e.remark(noPassword)
 	}
 	u.FullName = cmp.Or(u.FullName, old.FullName)
-	u.Role = cmp.Or(u.Role, old.Role, user.DefaultRole)
+	u.Role = cmp.Or(u.Role, old.Role, defaultRole)
 	if u.Created.IsZero() {
 		u.Created = old.Created
 	}

@@ -48,17 +48,18 @@ func newUserAdd(o Options) *cobra.Command {
 			if email == "" || username == "" {
 				return &usageError{errors.New("--email and --username are needed")}
 			}
-			u := user.User{Role: role}
+			var u user.User
 			if u.Email, err = user.CleanEmail(email); err != nil {
 				return err
 			}
 			if u.Username, err = user.CleanUsername(username, email); err != nil {
 				return err
 			}
-			if err := user.CheckRole(role); err != nil {
-				return err
-			}
 			return o.withDB(cmd.Context(), func(cfg *config.Config, store *db.DB) error {
+				u.Role = cmp.Or(role, cfg.DefaultRole())
+				if err := user.CheckRole(u.Role); err != nil {
+					return err
+				}
 				return addUser(cmd, cfg, store, u)
 			})
 		},
@@ -66,7 +67,7 @@ func newUserAdd(o Options) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&email, "email", "", "the email that the user logs in with")
 	cmd.Flags().StringVar(&username, "username", "", "the name that others see, which nobody else may have")
-	cmd.Flags().StringVar(&role, "role", user.DefaultRole, "the user's role")
+	cmd.Flags().StringVar(&role, "role", "", "the user's role (default: the first of REGISTRATION_ROLES)")
 	return cmd
 }
 
@@ -100,7 +101,7 @@ func askHash(cmd *cobra.Command, cfg *config.Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return user.Hasher{Cost: cfg.BcryptCost}.Hash(password)
+	return user.Hasher{Cost: cfg.BcryptCost, MinLength: cfg.PasswordMin}.Hash(password)
 }
 
 func newUserRole(o Options) *cobra.Command {

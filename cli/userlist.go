@@ -100,7 +100,7 @@ type listed struct {
 
 func printJSON(out io.Writer, users []user.User, _ bool) error {
 	for _, u := range users {
-		line, err := session.EncodeJSON(listed{u.Email, u.Username, u.FullName, u.Role, u.ID, u.Disabled, u.Created})
+		line, err := session.EncodeJSON(listed{u.Email, u.Username, u.FullName.String(), u.Role, u.ID, u.Disabled, u.Created})
 		if err != nil {
 			return err
 		}

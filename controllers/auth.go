@@ -42,6 +42,8 @@ type Auth struct {
 	Limiter   Limiter
 	// Log gets the audit lines.
 	Log *slog.Logger
+	// RegistrationRoles are the roles that users may choose when they register. The first is the default role.
+	RegistrationRoles []string
 	// RegistrationClosed rejects every registration.
 	RegistrationClosed bool
 }
@@ -49,35 +51,48 @@ type Auth struct {
 // identity is the answer to a request after which somebody is known as a user.
 type identity struct {
 	Message string       `json:"message"`
-	User    session.User `json:"user"`
+	User    answeredUser `json:"user"`
 }
 
-// Login starts a session. Neither the answer nor the work done for it shows whether the email is unknown, the
-// password is wrong or the user is disabled.
+// answeredUser is a user as answers show them: what tokens carry, and the full name.
+type answeredUser struct {
+	session.User
+	FullName user.FullName `json:"fullName,omitzero"`
+}
+
+func answerUser(u user.User) answeredUser { return answeredUser{sessionUser(u), u.FullName} }
+
+// Login starts a session for a user who is named by their email or their username. If both are sent, the email
+// decides. Neither the answer nor the work done for it shows whether the user is unknown, the password is wrong or the
+// user is disabled.
 //
 // No session outlives the disabling of its user or a change of the user: such a change ends with a logout of all
 // sessions after the write, and a login reads the user once more after it has taken the time that the token is issued
 // at. So either the token has what was written, or the write came after that time and the logout of all revokes it.
 func (a *Auth) Login(c *gin.Context) error {
-	fields, err := readFields(c, "email", "password")
+	body, err := readFields(c.Request)
 	if err != nil {
 		return err
 	}
-	ctx, email, password := c.Request.Context(), user.NormalizeEmail(fields["email"]), fields["password"]
-	u, err := a.checkPassword(c, email, password, nil)
+	account, password, err := readCredentials(body)
 	if err != nil {
-		a.auditFailedLogin(c, u, email, err)
+		return err
+	}
+	ctx := c.Request.Context()
+	u, err := a.checkPassword(c, account, password, nil)
+	if err != nil {
+		a.auditFailedLogin(c, u, account, err)
 		return err
 	}
 	u, s, err := a.issue(ctx, u, password)
 	if err != nil {
-		a.auditFailedLogin(c, u, email, err)
+		a.auditFailedLogin(c, u, account, err)
 		return err
 	}
 	a.renewHash(ctx, u, password)
 	a.setSession(c, s)
 	a.audit(c, eventLogin, userAttr(u.ID), tokenAttr(s.Hash()))
-	return JSON(c, http.StatusOK, identity{"User logged in successfully", sessionUser(u)})
+	return JSON(c, http.StatusOK, identity{"User logged in successfully", answerUser(u)})
 }
 
 // Logout revokes the session, if there is one, and clears the cookie. Its 200 says that the revocation is stored. If
@@ -129,13 +144,13 @@ func sessionUser(u user.User) session.User {
 	return s
 }
 
-// auditFailedLogin writes the audit line of a login that ended with err, if it is one of a failure. u is the user
-// with that email, if there is one.
-func (a *Auth) auditFailedLogin(c *gin.Context, u user.User, email string, err error) {
+// auditFailedLogin writes the audit line of a login that ended with err, if it is one of a failure. u is the user of
+// the account, if there is one.
+func (a *Auth) auditFailedLogin(c *gin.Context, u user.User, account account, err error) {
 	switch {
 	case errors.Is(err, ErrCredentials):
-		a.audit(c, eventLoginFail, userAttr(u.ID), accountAttr(email))
+		a.audit(c, eventLoginFail, userAttr(u.ID), accountAttr(account.name))
 	case errors.Is(err, ErrLimited):
-		a.audit(c, eventLoginLimited, accountAttr(email))
+		a.audit(c, eventLoginLimited, accountAttr(account.name))
 	}
 }

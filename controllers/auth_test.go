@@ -28,7 +28,7 @@ func TestRequests(t *testing.T) {
 		badName     = "username must have at most 64 characters and no control or invisible characters"
 		noAddress   = "username must not contain an @, unless it is your own email"
 		badPassword = "assword must have at least 8 characters and at most 72 bytes"
-		badLogin    = "Invalid email or password"
+		badLogin    = "Invalid credentials"
 		loggedIn    = "User logged in successfully"
 		loggedOut   = "logged out successfully"
 	)
@@ -49,7 +49,7 @@ func TestRequests(t *testing.T) {
 		"a body too large":           {login, "", large, 413, "Request body too large"},
 		"no password":                {login, "", `{"email":"ada@example.com"}`, 400, "password is required"},
 		"a number":                   {login, "", `{"email":"x","password":1}`, 400, "password must be a string"},
-		"space":                      {login, "", `{"email":" ","password":"x"}`, 400, "email is required"},
+		"space":                      {login, "", `{"email":" ","password":"x"}`, 400, "email or username is required"},
 		"a known email":              {register, "", ada, 409, "User already exists"},
 		"a known username":           {register, "", registering("ada@", "eve@"), 409, "User already exists"},
 		"an invisible username":      {register, "", registering(`"ada"`, `"a\u202eb"`), 400, badName},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,6 +18,8 @@ type Users interface {
 	CreateUser(ctx context.Context, u user.User) error
 	// UserByEmail returns false if there is none.
 	UserByEmail(ctx context.Context, email string) (u user.User, found bool, err error)
+	// UserByUsername returns false if there is none. Usernames are compared by user.FoldUsername.
+	UserByUsername(ctx context.Context, username string) (u user.User, found bool, err error)
 	// ReplaceHash gives a user another password hash. It returns false if the user no longer has the old one, or
 	// is disabled.
 	ReplaceHash(ctx context.Context, email, old, hash string) (replaced bool, err error)
@@ -31,14 +34,69 @@ type Limiter interface {
 	EndLogin(ctx context.Context, account, address string, checked, right bool) error
 }
 
-// checkPassword returns the user with that email if the password is right, the user is not disabled, and accept, if
-// it is not nil, returns true; otherwise ErrCredentials, with the user if there is one. It counts against the login
-// limit, which is asked before anything is looked up or hashed.
+// account is whom somebody wants to log in as.
+type account struct {
+	name    string // an email in lower case, or a username in the form in which usernames are compared
+	isEmail bool
+}
+
+func emailAccount(email string) account { return account{user.NormalizeEmail(email), true} }
+
+// readCredentials returns the account and the password that a login names. The email decides unless it is missing or
+// empty. A username with an @ is an email: no user has one that is not their own email.
+func readCredentials(body fields) (account account, password string, err error) {
+	email, err := body.text("email")
+	if err != nil {
+		return account, "", err
+	}
+	username, err := body.text("username")
+	if err != nil {
+		return account, "", err
+	}
+	folded := user.FoldUsername(username)
+	switch {
+	case strings.TrimSpace(email) != "":
+		account = emailAccount(email)
+	case strings.TrimSpace(username) == "":
+		return account, "", invalid("email or username is required")
+	case strings.Contains(username, "@") || strings.Contains(folded, "@"):
+		account = emailAccount(username)
+	default:
+		account.name = folded
+	}
+	texts, err := body.texts("password")
+	return account, texts["password"], err
+}
+
+// find returns the user of an account. Whether there is one makes no difference to how often Redis is asked.
+func (a *Auth) find(ctx context.Context, account account) (u user.User, found bool, err error) {
+	if account.isEmail {
+		u, found, err = a.Users.UserByEmail(ctx, account.name)
+	} else {
+		u, found, err = a.Users.UserByUsername(ctx, account.name)
+	}
+	if err != nil {
+		return user.User{}, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return u, found, nil
+}
+
+// checkPassword returns the user of an account if the password is right, the user is not disabled, and accept, if it is
+// not nil, returns true; otherwise ErrCredentials, with the user if there is one. It counts against the login limit,
+// which is asked before anything is hashed: the limit of the user, by whatever name, or else of the account's name.
 func (a *Auth) checkPassword(
-	c *gin.Context, email, password string, accept func(user.User) bool,
+	c *gin.Context, account account, password string, accept func(user.User) bool,
 ) (user.User, error) {
 	ctx, address := c.Request.Context(), c.ClientIP()
-	wait, busy, err := a.Limiter.BeginLogin(ctx, email, address)
+	u, found, err := a.find(ctx, account)
+	if err != nil {
+		return user.User{}, err
+	}
+	counted := account.name
+	if found {
+		counted = u.Email
+	}
+	wait, busy, err := a.Limiter.BeginLogin(ctx, counted, address)
 	switch {
 	case err != nil:
 		return user.User{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -47,25 +105,15 @@ func (a *Auth) checkPassword(
 	case busy:
 		return user.User{}, &RetryError{ErrBusy, busyRetryTime}
 	}
-	u, right, err := a.userWithPassword(ctx, email, password)
-	right = right && (accept == nil || accept(u))
-	if err := a.Limiter.EndLogin(ctx, email, address, err == nil, right); err != nil {
+	right, err := a.Passwords.Check(ctx, u.PasswordHash, password)
+	right = right && found && !u.Disabled && (accept == nil || accept(u))
+	if err := a.Limiter.EndLogin(ctx, counted, address, err == nil, right); err != nil {
 		a.Log.WarnContext(ctx, "a login stays counted as under way", slog.String("error", err.Error()))
 	}
 	if err == nil && !right {
 		err = ErrCredentials
 	}
 	return u, err
-}
-
-// userWithPassword returns the user with that email, and whether they may log in with that password.
-func (a *Auth) userWithPassword(ctx context.Context, email, password string) (u user.User, right bool, err error) {
-	u, found, err := a.Users.UserByEmail(ctx, email)
-	if err != nil {
-		return user.User{}, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	right, err = a.Passwords.Check(ctx, u.PasswordHash, password)
-	return u, right && found && !u.Disabled, err
 }
 
 // recheckUser returns the user as stored now, or ErrCredentials if they may no longer log in with that password.

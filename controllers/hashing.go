@@ -23,11 +23,11 @@ const (
 	busyRetryTime = time.Second
 )
 
-// NewPasswords returns a Passwords whose new hashes have the given bcrypt cost, 4 to 16.
-func NewPasswords(cost int) *Passwords {
+// NewPasswords returns a Passwords that hashes new passwords as hasher does.
+func NewPasswords(hasher user.Hasher) *Passwords {
 	slots := max(1, runtime.GOMAXPROCS(0)/2)
 	return &Passwords{
-		hasher: user.Hasher{Cost: cost},
+		hasher: hasher,
 		slots:  make(chan struct{}, slots),
 		queue:  make(chan struct{}, slots*(1+queuePerSlot)),
 	}
@@ -56,9 +56,12 @@ func (p *Passwords) enter(ctx context.Context) (leave func(), err error) {
 	return nil, err
 }
 
+// CheckNew returns nil if a user may choose the password. See user.Hasher.CheckNew.
+func (p *Passwords) CheckNew(field, password string) error { return p.hasher.CheckNew(field, password) }
+
 // Hash returns the hash of a new password, or an *InvalidError.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
-	if err := user.CheckNewPassword("password", password); err != nil {
+	if err := p.CheckNew("password", password); err != nil {
 		return "", err // without waiting for a core
 	}
 	leave, err := p.enter(ctx)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"gin-auth/user"
 )
 
 // TestTooManyAtOnce has as many hash as may, and as many wait as may: the next is rejected at once, those that wait
@@ -16,7 +18,7 @@ import (
 func TestTooManyAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPasswords(bcrypt.MinCost + 1)
+		p := NewPasswords(user.Hasher{Cost: bcrypt.MinCost + 1, MinLength: 8})
 		half := max(1, runtime.GOMAXPROCS(0)/2)
 		var leaves []func()
 		for range half {

@@ -39,29 +39,48 @@ func JSON(c *gin.Context, status int, v any) error {
 
 func invalid(message string) error { return &InvalidError{Message: message} }
 
-// readFields reads a JSON object from the body and returns the named members, each of which must be a string with
-// more than space in it. Names are compared with their case, as in the original.
-func readFields(c *gin.Context, names ...string) (map[string]string, error) {
-	body, err := readJSON(c.Request)
-	if err != nil {
-		return nil, err
-	}
-	fields := make(map[string]string, len(names))
-	for _, name := range names {
-		var value string
-		if raw, ok := body[name]; ok && json.Unmarshal(raw, &value) != nil { // null leaves it empty
-			return nil, invalid(name + " must be a string")
-		}
-		fields[name] = value
-		if strings.TrimSpace(fields[name]) == "" {
-			return nil, invalid(name + " is required")
-		}
-	}
-	return fields, nil
+// fields are the members of a JSON object. Names are compared with their case, as in the original.
+type fields map[string]json.RawMessage
+
+// has reports whether the object has a member that is not null.
+func (f fields) has(name string) bool {
+	value, ok := f[name]
+	return ok && string(value) != "null"
 }
 
-// readJSON reads the JSON object in the body. As in the original, a body of another type counts as none.
-func readJSON(r *http.Request) (map[string]json.RawMessage, error) {
+// read stores the named member in value, and leaves value alone if there is no such member or it is null. what says
+// what the member must be.
+func (f fields) read(name string, value any, what string) error {
+	if f.has(name) && json.Unmarshal(f[name], value) != nil {
+		return invalid(name + " must be " + what)
+	}
+	return nil
+}
+
+// text returns the named member, which must be a string, "" if there is none.
+func (f fields) text(name string) (text string, err error) {
+	err = f.read(name, &text, "a string")
+	return text, err
+}
+
+// texts returns the named members, each of which must be a string with more than space in it.
+func (f fields) texts(names ...string) (map[string]string, error) {
+	texts := make(map[string]string, len(names))
+	for _, name := range names {
+		text, err := f.text(name)
+		if err != nil {
+			return nil, err
+		}
+		if strings.TrimSpace(text) == "" {
+			return nil, invalid(name + " is required")
+		}
+		texts[name] = text
+	}
+	return texts, nil
+}
+
+// readFields reads the JSON object in the body. As in the original, a body of another type counts as none.
+func readFields(r *http.Request) (fields, error) {
 	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType != "application/json" {
 		return nil, invalid("the body must be JSON, with Content-Type: application/json")
@@ -80,7 +99,7 @@ func readJSON(r *http.Request) (map[string]json.RawMessage, error) {
 		return nil, invalid("the body could not be read")
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the original's parser drops a byte order mark
-	var body map[string]json.RawMessage             // other members are not decoded: 1e999 is accepted, as there
+	var body fields                                 // other members are not decoded: 1e999 is accepted, as there
 	if err := json.Unmarshal(text, &body); err != nil || body == nil {
 		return nil, invalid("the body is not a JSON object")
 	}

@@ -40,16 +40,18 @@ func TestSameWork(t *testing.T) {
 	}
 	for email, hash := range hashes {
 		user := user.User{ID: email, Email: email, PasswordHash: hash, Disabled: strings.HasPrefix(email, "disabled")}
+		user.Username, _, _ = strings.Cut(email, "@")
 		if err := i.store.CreateUser(t.Context(), user); err != nil {
 			t.Fatal(err)
 		}
 	}
-	i.auth.Passwords = controllers.NewPasswords(cost)
+	i.auth.Passwords = controllers.NewPasswords(user.Hasher{Cost: cost, MinLength: 8})
 	work := i.auth.Passwords.CountWork()
-	attempt := func(email, password string) string {
+	field := "email"
+	attempt := func(name, password string) string {
 		r.sent()
 		before := work.Load()
-		got := i.login(fmt.Sprintf(`{"email":%q,"password":%q}`, email, password))
+		got := i.login(fmt.Sprintf(`{%q:%q,"password":%q}`, field, name, password))
 		got.header.Del("X-Request-Id")
 		var commands []string
 		for _, command := range r.sent() {
@@ -77,10 +79,97 @@ func TestSameWork(t *testing.T) {
 			}
 		}
 	}
+	field = "username"
+	want := attempt("unknown", "wrong horse")
+	for email := range hashes {
+		name, _, _ := strings.Cut(email, "@")
+		if got := attempt(name, "wrong horse"); got != want || !strings.HasPrefix(got, "401 ") {
+			t.Errorf("%s:\n%s, want\n%s", name, got, want)
+		}
+	}
+	if got := attempt("\ufdd0", "wrong horse"); got != want { // which nobody can have
+		t.Errorf("a name that is none:\n%s, want\n%s", got, want)
+	}
 }
 
-// TestLimitComesFirst: a login over the limit is rejected before its user is looked up or a password is hashed,
-// and of those at once no more than the limit get that far.
+// TestNames has the ways to say who logs in.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	i := startRedis(t).start(t)
+	i.post("/register", "", ada)
+	mailer := `{"username":"bob@example.com","email":"bob@example.com","password":"correct horse"}`
+	if got := i.post("/register", "", mailer); got.status != http.StatusCreated {
+		t.Fatalf("register: %d %s", got.status, got.body)
+	}
+	const right = `,"password":"correct horse"}`
+	for body, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		`{"username":"ada"` + right:                                  {200, `"email":"ada@example.com"`},
+		`{"username":" ADA "` + right:                                {200, `"email":"ada@example.com"`},
+		`{"username":"ａｄａ"` + right:                                  {200, `"email":"ada@example.com"`},
+		`{"username":"ada","email":""` + right:                       {200, `"email":"ada@example.com"`},
+		`{"username":"ada","email":null` + right:                     {200, `"email":"ada@example.com"`},
+		`{"username":"Ada@example.com"` + right:                      {200, `"email":"ada@example.com"`},
+		`{"username":"bob@example.com"` + right:                      {200, `"email":"bob@example.com"`},
+		`{"username":"bob＠example.com"` + right:                      {401, "Invalid credentials"},
+		`{"username":"nobody","email":"ada@example.com"` + right:     {200, `"email":"ada@example.com"`},
+		`{"username":"ada","email":"nobody@example.com"` + right:     {401, "Invalid credentials"},
+		`{"username":"ada","password":"wrong horse"}`:                {401, "Invalid credentials"},
+		`{"username":"bob"` + right:                                  {401, "Invalid credentials"},
+		`{"username":"","email":" "` + right:                         {400, "email or username is required"},
+		`{"password":"correct horse"}`:                               {400, "email or username is required"},
+		`{"username":7` + right:                                      {400, "username must be a string"},
+		`{"username":{"$ne":null},"email":"ada@example.com"` + right: {400, "username must be a string"},
+		`{"username":"ada"}`:                                         {400, "password is required"},
+	} {
+		if got := i.login(body); got.status != want.status || !strings.Contains(got.body, want.text) {
+			t.Errorf("%s: %d %s, want %d %s", body, got.status, got.body, want.status, want.text)
+		}
+	}
+}
+
+// TestFullNames has the full names that a registration may send, and that the answers to it and to a login have them.
+func TestFullNames(t *testing.T) {
+	t.Parallel()
+	i := startRedis(t).start(t)
+	n := 0
+	for sent, want := range map[string]string{
+		`{"firstName":"Ada","lastName":"Lovelace"}`:      `{"firstName":"Ada","lastName":"Lovelace"}`,
+		`{"lastName":" L  M ","firstName":"","title":7}`: `{"lastName":"L M"}`,
+		`"Ada Lovelace"`:            `"Ada Lovelace"`,
+		`"Ada <&> Lovelace"`:        `"Ada <&> Lovelace"`,
+		`null`:                      ``,
+		`""`:                        ``,
+		`{}`:                        ``,
+		`7`:                         `!fullName must be {firstName,lastName}, each a string, or a string`,
+		`{"firstName":["Ada"]}`:     `!fullName must be {firstName,lastName}, each a string, or a string`,
+		`{"firstName":"A\u202eda"}`: `!fullName must have at most 200 characters and no control or invisible characters`,
+		`{"firstName":"` + strings.Repeat("x", 200) + `","lastName":"y"}`: `!fullName must have at most 200 characters and no control or invisible characters`,
+	} {
+		n++
+		name := fmt.Sprintf("user%d", n)
+		got := i.post("/register", "", fmt.Sprintf(`{"username":%q,"email":"%[1]s@example.com","password":"correct horse","fullName":%[2]s}`, name, sent))
+		if text, rejected := strings.CutPrefix(want, "!"); rejected {
+			if got.status != http.StatusBadRequest || !strings.Contains(got.body, text) {
+				t.Errorf("%s: %d %s", sent, got.status, got.body)
+			}
+			continue
+		}
+		end := `"role":"user"}}`
+		if want != "" {
+			end = `"role":"user","fullName":` + want + `}}`
+		}
+		again := i.login(fmt.Sprintf(`{"username":%q,"password":"correct horse"}`, name))
+		if got.status != http.StatusCreated || !strings.HasSuffix(got.body, end) || !strings.HasSuffix(again.body, end) {
+			t.Errorf("%s: %d %s, then %s", sent, got.status, got.body, again.body)
+		}
+	}
+}
+
+// TestLimitComesFirst: a login over the limit is rejected before a password is hashed, and of those at once no more than
+// the limit get that far.
 func TestLimitComesFirst(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -99,13 +188,14 @@ func TestLimitComesFirst(t *testing.T) {
 		return n
 	}
 
-	// Each login stops before it reads its user until the next is done.
+	// Each login stops before it is counted as ended until the next is done.
+	const endLogin = `(?s)^EVAL .*failed, trying = failed \+`
 	r.sent()
 	var got []answer
 	var next func(n int)
 	next = func(n int) {
-		if n < 5 {
-			r.pause(readUser, 0, func(string) { next(n + 1) })
+		if n < 4 {
+			r.pause(endLogin, 0, func(string) { next(n + 1) })
 			got = append(got, i.login(wrongLogin))
 		}
 	}
@@ -121,14 +211,14 @@ func TestLimitComesFirst(t *testing.T) {
 	if got[0].header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After is %q", got[0].header.Get("Retry-After"))
 	}
-	if n, rounds := looksUp(r.sent()), work.Load(); n != 3 || rounds != 3<<bcrypt.MinCost {
-		t.Errorf("%d users were looked up, %d rounds done; want 3, %d", n, rounds, 3<<bcrypt.MinCost)
+	if n, rounds := looksUp(r.sent()), work.Load(); n != 4 || rounds != 3<<bcrypt.MinCost {
+		t.Errorf("%d users were looked up, %d rounds done; want 4, %d", n, rounds, 3<<bcrypt.MinCost)
 	}
 
 	if got := i.login(adaLogin); got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "60" {
 		t.Errorf("over the limit: %d %s, Retry-After %q", got.status, got.body, got.header.Get("Retry-After"))
 	}
-	if n, rounds := looksUp(r.sent()), work.Load(); n != 0 || rounds != 3<<bcrypt.MinCost {
+	if n, rounds := looksUp(r.sent()), work.Load(); n != 1 || rounds != 3<<bcrypt.MinCost {
 		t.Errorf("over the limit %d users were looked up, %d rounds done", n, rounds-3<<bcrypt.MinCost)
 	}
 }
@@ -154,6 +244,7 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	}{
 		"a wrong password":   {func(f *fixture) answer { return f.a.login(wrongLogin) }, 401, true},
 		"another spelling":   {func(f *fixture) answer { return f.a.login(spelled) }, 401, true},
+		"a username":         {func(f *fixture) answer { return f.a.login(`{"username":"Ada","password":"wrong horse"}`) }, 401, true},
 		"an unknown user":    {func(f *fixture) answer { return f.a.login(bob) }, 401, true},
 		"the right password": {func(f *fixture) answer { return f.a.login(adaLogin) }, 200, false},
 		"a disabled user": {func(f *fixture) answer {
@@ -206,7 +297,9 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 func TestRefusedWrites(t *testing.T) {
 	t.Parallel()
 	counted := func(f *fixture) { f.a.limitLogins(t, 10, time.Minute) }
-	renewed := func(f *fixture) { f.a.auth.Passwords = controllers.NewPasswords(bcrypt.MinCost + 1) }
+	renewed := func(f *fixture) {
+		f.a.auth.Passwords = controllers.NewPasswords(user.Hasher{Cost: bcrypt.MinCost + 1, MinLength: 8})
+	}
 	for name, test := range map[string]struct {
 		arrange func(f *fixture)
 		n       int // the write that is refused

@@ -33,7 +33,7 @@ const (
 var actions = map[string]func(f *fixture, i *instance) answer{
 	login: func(_ *fixture, i *instance) answer { return i.login(adaLogin) },
 	renewal: func(_ *fixture, i *instance) answer {
-		i.auth.Passwords = controllers.NewPasswords(bcrypt.MinCost + 1)
+		i.auth.Passwords = controllers.NewPasswords(user.Hasher{Cost: bcrypt.MinCost + 1, MinLength: 8})
 		return i.login(adaLogin)
 	},
 	change: func(f *fixture, i *instance) answer { return i.post("/password", f.laptop, newPassword) },

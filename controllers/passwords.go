@@ -15,16 +15,20 @@ import (
 // ChangePassword gives the user another password, ends all their sessions and starts a new one. A user who is not
 // stored here, such as one of a Node service, has no password here that could be right.
 func (a *Auth) ChangePassword(c *gin.Context) error {
-	fields, err := readFields(c, "currentPassword", "newPassword")
+	body, err := readFields(c.Request)
 	if err != nil {
 		return err
 	}
-	if err := user.CheckNewPassword("newPassword", fields["newPassword"]); err != nil {
+	fields, err := body.texts("currentPassword", "newPassword")
+	if err != nil {
+		return err
+	}
+	if err := a.Passwords.CheckNew("newPassword", fields["newPassword"]); err != nil {
 		return err
 	}
 	s := session.FromContext(c.Request.Context())
 	ofSession := func(u user.User) bool { return u.ID == s.UserID() }
-	u, err := a.checkPassword(c, user.NormalizeEmail(s.Email()), fields["currentPassword"], ofSession)
+	u, err := a.checkPassword(c, emailAccount(s.Email()), fields["currentPassword"], ofSession)
 	switch {
 	case errors.Is(err, ErrLimited):
 		a.audit(c, eventLoginLimited, userAttr(s.UserID()))
@@ -41,7 +45,7 @@ func (a *Auth) ChangePassword(c *gin.Context) error {
 	}
 	a.setSession(c, next)
 	a.audit(c, eventPasswordChange, userAttr(u.ID), tokenAttr(next.Hash()))
-	return JSON(c, http.StatusOK, identity{"Password changed successfully", sessionUser(u)})
+	return JSON(c, http.StatusOK, identity{"Password changed successfully", answerUser(u)})
 }
 
 // replacePassword stores a new password and returns a new session. All sessions are ended twice: before the write,

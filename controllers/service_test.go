@@ -169,9 +169,11 @@ func (r *redis) start(t *testing.T) *instance {
 		Revoker:   i.store,
 		Clock:     i.store,
 		Users:     i.store,
-		Passwords: controllers.NewPasswords(bcrypt.MinCost),
+		Passwords: controllers.NewPasswords(user.Hasher{Cost: bcrypt.MinCost, MinLength: 8}),
 		Limiter:   i.store,
 		Log:       log,
+
+		RegistrationRoles: []string{"user", "seller"},
 	}
 	i.health = &controllers.Health{Redis: i.store}
 	metrics, err := middleware.NewMetrics(prometheus.NewRegistry())

@@ -29,7 +29,7 @@ var answers = []struct {
 	{middleware.ErrRevoked, http.StatusUnauthorized, "Session expired. Please login again."},
 	{middleware.ErrUnavailable, http.StatusServiceUnavailable, "Authentication service unavailable"},
 	{middleware.ErrCrossOrigin, http.StatusForbidden, "Cross-origin request refused"},
-	{controllers.ErrCredentials, http.StatusUnauthorized, "Invalid email or password"},
+	{controllers.ErrCredentials, http.StatusUnauthorized, "Invalid credentials"},
 	{controllers.ErrUserExists, http.StatusConflict, "User already exists"},
 	{controllers.ErrRegistrationClosed, http.StatusForbidden, "Registration is closed"},
 	{controllers.ErrUnavailable, http.StatusServiceUnavailable, "Authentication service unavailable"},

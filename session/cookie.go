@@ -35,6 +35,16 @@ func (c Cookie) ReadToken(h http.Header) string {
 	return ""
 }
 
+// readBearer returns the token in the header Authorization, or "" if there is none. The scheme may be in any case, and
+// one or more spaces follow it (RFC 9110, section 11.4).
+func readBearer(h http.Header) string {
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.Trim(token, " \t")
+}
+
 func decodeValue(value string) string {
 	if value == `"` {
 		return ""

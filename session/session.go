@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -32,11 +33,14 @@ type Options struct {
 	// Lifetime is how long a token lives.
 	Lifetime time.Duration
 	Cookie   Cookie
+	// Bearer makes ReadToken look at the header Authorization as well.
+	Bearer bool
 }
 
 // Sessions makes and judges sessions. It is safe for concurrent use.
 type Sessions struct {
 	Cookie
+	bearer   bool
 	keys     [][]byte
 	jtiKeys  [][]byte // one for each of keys
 	lifetime time.Duration
@@ -44,7 +48,7 @@ type Sessions struct {
 
 // New returns a Sessions, or an error if there is no secret to sign with.
 func New(o Options) (*Sessions, error) {
-	s := &Sessions{Cookie: o.Cookie, lifetime: o.Lifetime}
+	s := &Sessions{Cookie: o.Cookie, bearer: o.Bearer, lifetime: o.Lifetime}
 	for _, secret := range o.Secrets {
 		if secret == "" {
 			continue
@@ -67,6 +71,16 @@ type User struct {
 	Email    string `json:"email"`
 	Username string `json:"username"`
 	Role     string `json:"role"`
+}
+
+// ReadToken returns the cookie's value. If that is "" and bearer tokens are accepted, it returns the one in the header
+// Authorization, as Node services do: req.cookies.token || header.
+func (s *Sessions) ReadToken(h http.Header) string {
+	token := s.Cookie.ReadToken(h)
+	if token == "" && s.bearer {
+		token = readBearer(h)
+	}
+	return token
 }
 
 // header is the header of every token issued: {"alg":"HS256","typ":"JWT"}, as jsonwebtoken writes it.

@@ -5,24 +5,21 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"unicode/utf8"
+	"unicode/utf16"
 
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/text/unicode/norm"
 )
 
-const (
-	minPassword = 8  // characters: NIST SP 800-63B-4, section 3.1.1.2, where it is not the only factor
-	maxPassword = 72 // bytes: bcrypt takes no more
-)
+const maxPassword = 72 // bytes: bcrypt takes no more
 
-// CheckNewPassword returns nil if a user may choose the password, or an *InvalidError. The field is the password's
-// name in the message. What counts is the NFC form, which is hashed.
-func CheckNewPassword(field, password string) error {
-	password = norm.NFC.String(password)
-	if utf8.RuneCountInString(password) < minPassword || len(password) > maxPassword {
+// CheckNew returns nil if a user may choose the password, or an *InvalidError. The field is the password's name in the
+// message. MinLength counts what the user has sent, in the units of JavaScript's length; the upper limit is that of the
+// NFC form, which is hashed.
+func (h Hasher) CheckNew(field, password string) error {
+	if len(utf16.Encode([]rune(password))) < h.MinLength || len(norm.NFC.String(password)) > maxPassword {
 		return &InvalidError{
-			fmt.Sprintf("%s must have at least %d characters and at most %d bytes", field, minPassword, maxPassword),
+			fmt.Sprintf("%s must have at least %d characters and at most %d bytes", field, h.MinLength, maxPassword),
 		}
 	}
 	return nil
@@ -43,6 +40,8 @@ func IsHash(hash string) bool { return hashPattern.MatchString(hash) }
 type Hasher struct {
 	// Cost is the bcrypt cost of new hashes, 4 to 16.
 	Cost int
+	// MinLength is the least length of a new password, in UTF-16 units.
+	MinLength int
 	// Compare compares a hash with a password, bcrypt.CompareHashAndPassword if nil. Tests count its work.
 	Compare func(hash, password []byte) error
 }
@@ -50,7 +49,7 @@ type Hasher struct {
 // Hash returns the hash of a new password, or an *InvalidError. The password is normalized to NFC first, because
 // keyboards differ in how they encode an accented letter (NIST SP 800-63B-4, section 3.1.1.2).
 func (h Hasher) Hash(password string) (string, error) {
-	if err := CheckNewPassword("password", password); err != nil {
+	if err := h.CheckNew("password", password); err != nil {
 		return "", err
 	}
 	return h.generate(norm.NFC.String(password))

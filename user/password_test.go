@@ -13,7 +13,7 @@ import (
 
 func TestHash(t *testing.T) {
 	t.Parallel()
-	hasher := user.Hasher{Cost: bcrypt.MinCost}
+	hasher := user.Hasher{Cost: bcrypt.MinCost, MinLength: 8}
 	for password, ok := range map[string]bool{
 		"":                      false,
 		"1234567":               false,
@@ -23,7 +23,9 @@ func TestHash(t *testing.T) {
 		strings.Repeat("x", 72): true,
 		strings.Repeat("x", 73): false,
 		strings.Repeat("é", 37): false, // 74 bytes
-		norm.NFD.String("éééé"): false, // 4 characters, however they are encoded
+		norm.NFD.String("éééé"): true,  // 8 as JavaScript counts
+		"😀😀😀😀":                  true,  // so are these
+		"😀😀😀":                   false,
 		norm.NFD.String(strings.Repeat("é", 36)): true, // 72 bytes as NFC
 	} {
 		hash, err := hasher.Hash(password)
@@ -42,7 +44,7 @@ func TestHash(t *testing.T) {
 // TestHashesOfTheOriginal has hashes that bcryptjs made, in each of its versions.
 func TestHashesOfTheOriginal(t *testing.T) {
 	t.Parallel()
-	hasher := user.Hasher{Cost: bcrypt.MinCost}
+	hasher := user.Hasher{Cost: bcrypt.MinCost, MinLength: 8}
 	const (
 		plain   = "$2b$04$XXQ7u9fpz3FaJUwVEMvBVe2.NG6IljAHf9Ud6tOYipBdARBp8kbVu"
 		unicode = "$2b$04$XgUAibK6I4RS0alVKxYsO.FdSfL6OyQ1hH4ObsbMsfSRoUVlT1hey"
@@ -73,7 +75,7 @@ func TestHashesOfTheOriginal(t *testing.T) {
 // TestRenew: only hashes of a lower cost need renewal, and a renewed one fits the same password.
 func TestRenew(t *testing.T) {
 	t.Parallel()
-	low, high := user.Hasher{Cost: bcrypt.MinCost}, user.Hasher{Cost: bcrypt.MinCost + 1}
+	low, high := user.Hasher{Cost: bcrypt.MinCost, MinLength: 8}, user.Hasher{Cost: bcrypt.MinCost + 1}
 	for _, password := range []string{"short", "correct horse", strings.Repeat("x", 72) + "tail"} {
 		made, err := bcrypt.GenerateFromPassword([]byte(password)[:min(len(password), 72)], bcrypt.MinCost)
 		if err != nil {

@@ -15,7 +15,7 @@ type User struct {
 	NumericID    bool      `json:"numericId,omitempty"` // the id is a number in the Node service, and so in tokens
 	Email        string    `json:"email"`               // lower case
 	Username     string    `json:"username"`            // belongs to this user alone; "" for none
-	FullName     string    `json:"fullName,omitempty"`
+	FullName     FullName  `json:"fullName,omitzero"`
 	Role         string    `json:"role"`
 	PasswordHash string    `json:"passwordHash"`       // bcrypt, or NoPassword
 	Disabled     bool      `json:"disabled,omitempty"` // may not log in
@@ -24,9 +24,6 @@ type User struct {
 
 // NoPassword is the hash of a user who has no password yet. No password matches it.
 const NoPassword = "!"
-
-// DefaultRole is the role of a user who registers.
-const DefaultRole = "user"
 
 // Now returns the time at which a user is created, as it is stored: in UTC and whole seconds.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Second) }

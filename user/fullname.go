@@ -1,0 +1,70 @@
+package user
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxFullName is the most characters of a full name.
+const MaxFullName = 200
+
+// FullName is a user's full name: two parts, as in most Node services, or one string. In JSON it is
+// {"firstName":…,"lastName":…} or that string.
+type FullName struct {
+	First, Last string
+	Whole       string // if the parts are not known
+}
+
+// String returns the whole name.
+func (n FullName) String() string {
+	if n.Whole != "" {
+		return n.Whole
+	}
+	return strings.TrimSpace(n.First + " " + n.Last)
+}
+
+type fullNameParts struct {
+	First string `json:"firstName,omitempty"`
+	Last  string `json:"lastName,omitempty"`
+}
+
+// MarshalJSON encodes the parts, or the string. It does not escape <, > and &.
+func (n FullName) MarshalJSON() ([]byte, error) {
+	var value any = fullNameParts{n.First, n.Last}
+	if n.Whole != "" {
+		value = n.Whole
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return b.Bytes(), err
+}
+
+// UnmarshalJSON decodes what MarshalJSON encodes, and ignores other members of an object.
+func (n *FullName) UnmarshalJSON(text []byte) error {
+	var parts fullNameParts
+	var whole string
+	if json.Unmarshal(text, &whole) != nil && json.Unmarshal(text, &parts) != nil {
+		return errors.New("neither a string nor {firstName,lastName}")
+	}
+	*n = FullName{First: parts.First, Last: parts.Last, Whole: whole}
+	return nil
+}
+
+// CleanFullName returns the full name of a new user without superfluous space, or an *InvalidError.
+func CleanFullName(n FullName) (FullName, error) {
+	for _, part := range []*string{&n.First, &n.Last, &n.Whole} {
+		*part = strings.Join(strings.Fields(*part), " ")
+	}
+	if name := n.String(); utf8.RuneCountInString(name) > MaxFullName || strings.ContainsFunc(name, isInvisible) {
+		return FullName{}, &InvalidError{
+			fmt.Sprintf("fullName must have at most %d characters and no control or invisible characters", MaxFullName),
+		}
+	}
+	return n, nil
+}
