@@ -13,23 +13,35 @@ import (
 )
 
 func newCheck(o Options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "check",
+	var token string
+	cmd := &cobra.Command{
+		Use:   "check [--token FILE|-]",
 		Short: "Says whether production should run on these settings and this Redis",
 		Long: `Prints the settings in effect, secrets masked, and what it finds of Redis: whether
 it answers, role, persistence, eviction policy, and the rights of this user,
 which it tries without leaving anything behind.
+` + nodeHelp + `
 
-Exit status: 0 if production can run on it, 1 if it should not.`,
-		Args: noArgs,
+Exit status: 0 if production can run on it, 1 if it should not; with --token, 0 if
+this service agrees with the Node service, 1 if something has to be changed.`,
+		Example: `  gin-auth check
+  curl -si -H 'Content-Type: application/json' -d '{"email":"…","password":"…"}' \
+    https://node.example.com/api/auth/login | gin-auth check --token -`,
+		Args:                  noArgs,
+		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := o.LoadConfig()
 			if err != nil {
 				return err
 			}
+			if token != "" {
+				return o.checkToken(cmd, cfg, token)
+			}
 			return o.check(cmd, cfg)
 		},
 	}
+	cmd.Flags().StringVar(&token, "token", "", "examine a token of the Node service")
+	return cmd
 }
 
 func (o Options) check(cmd *cobra.Command, cfg *config.Config) error {

@@ -45,8 +45,8 @@ func userAttr(id string) slog.Attr { return slog.String("user_id", id) }
 
 func tokenAttr(hash string) slog.Attr { return slog.String("token", hash) }
 
-// accountAttr names the account of a failed login by a short hash of the email or the username: a password may have been
-// typed there by mistake.
+// accountAttr names the account of a failed login by a short hash of the email or the username: a password may have
+// been typed there by mistake.
 func accountAttr(name string) slog.Attr {
 	return slog.String("account", session.ShortHash(name))
 }

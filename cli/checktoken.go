@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gin-auth/config"
+	"gin-auth/db"
+	"gin-auth/session"
+)
+
+const nodeHelp = `
+With --token it examines a token that the Node service has issued: its signature,
+its claims, whose it is and whether that user is here, how the cookie was set, and,
+after a logout at the Node service, under which key of Redis the entry is. It
+prints the settings with which this service agrees with that one. It reads the
+token, its Set-Cookie header or the whole response to a login from a file, or from
+standard input if that is -.`
+
+// tokenReport is what is found about a token of a Node service.
+type tokenReport struct {
+	cfg      *config.Config
+	lines    [][2]string
+	settings []string // NAME=value, with which this service agrees with the Node service
+	against  []string // what no setting changes
+}
+
+func (r *tokenReport) say(subject, format string, args ...any) {
+	r.lines = append(r.lines, [2]string{subject, fmt.Sprintf(format, args...)})
+}
+
+func (r *tokenReport) set(name, value string) { r.settings = append(r.settings, name+"="+value) }
+
+func (r *tokenReport) warn(format string, args ...any) {
+	r.against = append(r.against, fmt.Sprintf(format, args...))
+}
+
+// checkToken examines the token that input names and prints the report.
+func (o Options) checkToken(cmd *cobra.Command, cfg *config.Config, input string) error {
+	in, err := readTokenInput(input, cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	r := &tokenReport{cfg: cfg}
+	r.checkCookie(in.cookie)
+	if s := r.checkSignature(in.token); s != nil {
+		r.checkClaims(s, in.cookie)
+		if err := o.checkTokenInRedis(cmd.Context(), r, s); err != nil {
+			return err
+		}
+	}
+	return r.print(cmd)
+}
+
+func (r *tokenReport) print(cmd *cobra.Command) error {
+	var b strings.Builder
+	b.WriteString("Token\n")
+	for _, line := range r.lines {
+		fmt.Fprintf(&b, "  %-12s%s\n", line[0], line[1])
+	}
+	if len(r.settings) > 0 {
+		b.WriteString("\nSet, to agree with the Node service:\n  " + strings.Join(r.settings, "\n  ") + "\n")
+	}
+	if len(r.against) > 0 {
+		b.WriteString("\nWhat no setting changes:\n  " + strings.Join(r.against, "\n  ") + "\n")
+	}
+	if len(r.settings)+len(r.against) == 0 {
+		b.WriteString("\nThis service and the Node service agree on this token.\n")
+	}
+	if err := say(cmd, "%s", b.String()); err != nil || len(r.settings)+len(r.against) == 0 {
+		return err
+	}
+	return &statusError{statusFailed}
+}
+
+// checkSignature returns the session of the token, or nil if no secret here has signed it.
+func (r *tokenReport) checkSignature(token string) *session.Session {
+	var reason error
+	for _, secret := range []struct {
+		name  string
+		value config.Secret
+	}{{"JWT_SECRET", r.cfg.JWTSecret}, {"JWT_SECRET_PREVIOUS", r.cfg.JWTSecretPrevious}} {
+		sessions, err := session.New(session.Options{Secrets: []string{string(secret.value)}})
+		if err != nil {
+			continue // it is not set
+		}
+		s, err := sessions.Authenticate(token)
+		if err == nil {
+			r.say("signature", "%s, valid with %s", algorithm(token), secret.name)
+			return s
+		}
+		reason = err
+	}
+	r.say("signature", "%s, not valid: %v", algorithm(token), cmp.Or(reason, session.ErrNotAuthentic))
+	switch alg := algorithm(token); {
+	case !slices.Contains([]string{"HS256", "HS384", "HS512"}, alg):
+		r.warn("the Node service signs with %s: this service can share tokens signed with HS256, HS384 or HS512 only", alg)
+	case r.cfg.JWTSecret == "":
+		r.warn("JWT_SECRET is not set: it has to be the secret of the Node service")
+	default:
+		r.warn("JWT_SECRET (%d bytes) is not the secret that the Node service signs with: compare their lengths, and look "+
+			"for quotes, spaces and $ around it; it may have another name there, such as JWT_KEY", len(r.cfg.JWTSecret))
+	}
+	return nil
+}
+
+// algorithm returns the alg of a token, which nobody has verified, "an unknown algorithm" if it does not say.
+func algorithm(token string) string {
+	head, _, _ := strings.Cut(token, ".")
+	text, _ := base64.RawURLEncoding.DecodeString(head)
+	var header struct{ Alg string }
+	if json.Unmarshal(text, &header) != nil || !algorithmPattern.MatchString(header.Alg) {
+		return "an unknown algorithm"
+	}
+	return header.Alg
+}
+
+// checkTokenInRedis reports whether the token's user is here, and where the token is on a blacklist.
+func (o Options) checkTokenInRedis(ctx context.Context, r *tokenReport, s *session.Session) error {
+	if r.cfg.Redis.Embedded() {
+		r.say("user here", "not examined: no Redis is specified")
+		r.say("blacklist", "not examined: no Redis is specified")
+		return nil
+	}
+	return o.withDB(ctx, func(_ *config.Config, store *db.DB) error {
+		if err := r.checkUser(ctx, store, s); err != nil {
+			return err
+		}
+		return r.checkBlacklist(ctx, store, s)
+	})
+}
+
+// checkUser reports whether the user of the token is here, and is the same.
+func (r *tokenReport) checkUser(ctx context.Context, store *db.DB, s *session.Session) error {
+	u, found, err := store.UserByID(ctx, s.UserID())
+	if err != nil {
+		return err
+	}
+	other, taken, err := store.UserByEmail(ctx, s.Email())
+	switch {
+	case err != nil:
+		return err
+	case found:
+		state := "enabled"
+		if u.Disabled {
+			state = "disabled"
+			r.warn("the user is disabled here, and goes on at the Node service")
+		}
+		r.say("user here", "%s, role %s, %s", printable(u.Email), printable(u.Role), state)
+		if role := s.StringClaim("role"); role != "" && role != u.Role {
+			r.warn("the role is %s in the token and %s here: gin-auth user role changes it", printable(role), printable(u.Role))
+		}
+	case taken:
+		r.say("user here", "nobody with this id")
+		r.warn("the email of the token belongs to another user here, with the id %s: import the users again",
+			printable(other.ID))
+	default:
+		r.say("user here", "nobody with this id: gin-auth import-users brings them here; until then they log in at Node")
+	}
+	return nil
+}
+
+// checkBlacklist reports under which key the token is on a blacklist.
+func (r *tokenReport) checkBlacklist(ctx context.Context, store *db.DB, s *session.Session) error {
+	entries, tried, refused, err := store.FindEntries(ctx, s.Token)
+	if err != nil {
+		return err
+	}
+	if refused != nil {
+		r.warn("not every key was examined: %v", refused)
+	}
+	if len(entries) == 0 {
+		r.say("blacklist", "no entry; tried %s, and every key with the token in it", strings.Join(tried, ", "))
+		r.say("", "Log out at the Node service with this token, and run this again. If there is still none,")
+		r.say("", "that service stores no logouts, or in another Redis or database number.")
+		return nil
+	}
+	templates := make([]string, len(entries))
+	for n, e := range entries {
+		templates[n] = e.Template
+		key := printable(strings.ReplaceAll(e.Template, "{token}", "<token>"))
+		r.say("blacklist", "an entry under %s, %s", key, expiry(e.TTL))
+		until := s.RevocableUntil()
+		if e.TTL >= 0 && (until.IsZero() || time.Now().Add(e.TTL+2*time.Minute).Before(until)) {
+			r.warn("the entry expires before the token does: then the token is valid again, at both services")
+		}
+	}
+	if slices.Contains(templates, r.cfg.BlacklistKey) {
+		return nil
+	}
+	if strings.HasPrefix(templates[0], "auth:") || strings.Count(templates[0], "{token}") != 1 {
+		r.warn("BLACKLIST_KEY cannot be %s: change the key in the Node service", printable(templates[0]))
+		return nil
+	}
+	r.set("BLACKLIST_KEY", quoted(templates[0]))
+	return nil
+}
+
+// expiry puts into words when an entry expires.
+func expiry(ttl time.Duration) string {
+	if ttl < 0 {
+		return "which never expires"
+	}
+	return "which expires in " + ttl.Round(time.Second).String()
+}
+
+// quoted returns a value as it is written in a .env file.
+func quoted(value string) string {
+	if strings.ContainsAny(value, " #$'\"`\\") {
+		return "'" + value + "'"
+	}
+	return value
+}
