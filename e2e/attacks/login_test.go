@@ -51,7 +51,7 @@ func startLogins(t *testing.T, env ...string) *harness.Service {
 
 const (
 	loginLimited = `{"message":"Too many failed logins. Please try again later."}`
-	loginBad     = `{"message":"Invalid email or password"}`
+	loginBad     = `{"message":"Invalid credentials"}`
 	loginBusy    = `{"message":"Too many logins at once. Please try again."}`
 	loginAda     = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
 )
