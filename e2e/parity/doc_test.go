@@ -154,8 +154,8 @@ X-Powered-By and no Keep-Alive), the order of members in JSON, and the time that
 `
 
 const outro = `
-The original is ` + "`e2e/parity/express`" + `: the Node service's middleware, logout and Redis client, with a plausible
-login, on ioredis, jsonwebtoken and cookie-parser in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to
+The original is ` + "`e2e/parity/express`" + `: the Node service's middleware, logout and Redis client, with a registration
+and a login as most applications of its family have them, on ioredis, jsonwebtoken and cookie-parser in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to
 *fleet* run against Express 4 and Express 5, those below against Express 4.
 
 ## Running it

@@ -2,20 +2,24 @@
 
 // The session cookie: its name and attributes, in one place.
 
-const NAME = 'token'
-const ATTRIBUTES = { httpOnly: true, secure: true, sameSite: 'strict' }
+const { acceptsBearer, cookieName, days, sameSite, secure } = require('./traits.js')
+
+const ATTRIBUTES = { httpOnly: true, secure, sameSite }
 const DAY = 24 * 60 * 60 * 1000 // milliseconds
 
+// read takes the second word of Authorization for a token, whatever the first
+// one is, as the family does.
 function read (req) {
-  return req.cookies[NAME]
+  const token = req.cookies[cookieName]
+  return token || !acceptsBearer ? token : req.headers.authorization?.split(' ')[1]
 }
 
 function set (res, token) {
-  res.cookie(NAME, token, { ...ATTRIBUTES, maxAge: DAY })
+  res.cookie(cookieName, token, { ...ATTRIBUTES, maxAge: days * DAY })
 }
 
 function clear (res) {
-  res.clearCookie(NAME, ATTRIBUTES)
+  res.clearCookie(cookieName, ATTRIBUTES)
 }
 
 module.exports = { clear, read, set }

@@ -10,9 +10,28 @@
 //   ROUTE_PREFIX   /api/auth
 //   EXPRESS        4 or 5
 //   ERROR_TYPO=1   the original's mistake in the Redis error handler, which kills the process
-//   USERS_FILE     JSON array of {id,email,username,role,password}, password a bcrypt hash
+//   USERS_FILE     JSON array of {id,email,username,role,fullName,password}, password a bcrypt hash
 //   BCRYPT_COST    10
 //   CLUSTER        number of workers; each has users of its own, so give them a USERS_FILE
+//
+// The applications of its family differ in these traits. The first value is the
+// default, which most of them have, or else what the original does.
+//
+//   BLACKLIST_KEY     blacklist:{token}, or another key of a revoked token
+//   CHECK_BLACKLIST   true | false: the middleware does not ask the blacklist
+//   ACCEPT_BEARER     false | true: also read a token from Authorization
+//   COOKIE_NAME       token
+//   COOKIE_SAMESITE   strict | lax | none | omit: the attribute is not sent
+//   COOKIE_SECURE     true | production: only there
+//   JWT_EXPIRES_IN    1d, or another number of days
+//   USER_CLAIM        id | _id | userId | sub: the claim that names the user
+//   REGISTER_COOKIE   true | false: registering does not log in
+//   LOGIN_BY          either, email or username | email
+//   ROLES             any role may be chosen, or one of these, such as user,seller
+//   UNIQUE_USERNAMES  true | false
+//   VALIDATION        message: {message} | errors: {errors:[{msg,path}]}
+//   WRONG_PASSWORD    Invalid credentials, or another message
+//   ME_MESSAGE        /me answers {user}, or {message,user} with this message
 
 const cluster = require('node:cluster')
 const http = require('node:http')

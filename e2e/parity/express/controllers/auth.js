@@ -7,34 +7,44 @@ const jwt = require('jsonwebtoken')
 const cookie = require('../cookie.js')
 const redis = require('../db/redis.js')
 const users = require('../db/users.js')
+const traits = require('../traits.js')
 
 const COST = Number(process.env.BCRYPT_COST || 10)
 
 const register = handler('register', async (req, res) => {
-  const { username, email, password } = req.body
-  if (refused(res, { username, email, password })) return
+  const { username, email, password, fullName, role } = req.body
+  const fields = { username: required(username), email: required(email), password: required(password) }
+  if (refused(res, { ...fields, fullName: nameProblem(fullName), role: roleProblem(role) })) return
 
   const taken = () => res.status(409).json({ message: 'User already exists' })
-  if (users.find(email)) return taken()
-  const user = users.create({ username, email, password: await bcrypt.hash(password, COST) })
+  if (users.isTaken({ email, username })) return taken()
+  const user = users.create({
+    email,
+    username,
+    role: role || (traits.roles?.[0] ?? 'user'),
+    fullName: fullName ? { firstName: fullName.firstName, lastName: fullName.lastName } : undefined,
+    password: await bcrypt.hash(password, COST)
+  })
   if (!user) return taken() // someone else's, while we hashed
 
+  if (traits.registerLogsIn) startSession(res, user)
   res.status(201).json({ message: 'User registered successfully', user: profile(user) })
 })
 
 const login = handler('login', async (req, res) => {
   const { email, password } = req.body
-  if (refused(res, { email, password })) return
+  const username = traits.emailOnly ? undefined : req.body.username
+  const account = traits.emailOnly ? 'email' : 'email or username'
+  if (refused(res, { [account]: required(email || username), password: required(password) })) return
 
-  const user = users.find(email)
+  const user = users.find({ email: email || undefined, username: username || undefined })
   const hash = user ? user.password : await decoy()
   const matches = await bcrypt.compare(password, hash)
   if (!user || !matches) {
-    return res.status(401).json({ message: 'Invalid email or password' })
+    return res.status(401).json({ message: traits.wrongPassword })
   }
 
-  const token = jwt.sign(profile(user), process.env.JWT_SECRET, { expiresIn: '1d' })
-  cookie.set(res, token)
+  startSession(res, user)
   res.status(200).json({ message: 'User logged in successfully', user: profile(user) })
 })
 
@@ -46,7 +56,8 @@ const logout = handler('logout', async (req, res) => {
 })
 
 function me (req, res) {
-  res.status(200).json({ user: req.user })
+  const message = traits.meMessage
+  res.status(200).json(message ? { message, user: req.user } : { user: req.user })
 }
 
 function handler (name, run) {
@@ -60,20 +71,42 @@ function handler (name, run) {
   }
 }
 
-// refused answers 400 and names the first field that is no text or empty.
-function refused (res, fields) {
-  for (const [name, value] of Object.entries(fields)) {
-    if (typeof value !== 'string' || value === '') {
-      res.status(400).json({ message: `${name} is required` })
-      return true
-    }
-  }
-  return false
+// refused answers 400 if there is a problem with a field: with the first one, or with all in the
+// form of express-validator.
+function refused (res, problems) {
+  const errors = Object.entries(problems).filter(([, problem]) => problem)
+    .map(([path, problem]) => ({ type: 'field', msg: `${path} ${problem}`, path, location: 'body' }))
+  if (errors.length === 0) return false
+  res.status(400).json(traits.errorArrays ? { errors } : { message: errors[0].msg })
+  return true
 }
 
-// profile is what the world sees of a user; its order is that of the claims.
-function profile ({ id, email, username, role }) {
-  return { id, email, username, role }
+function required (value) {
+  return typeof value === 'string' && value !== '' ? null : 'is required'
+}
+
+function roleProblem (role) {
+  if (role === undefined || role === null) return null
+  if (typeof role !== 'string') return 'must be a string'
+  return traits.roles?.includes(role) ?? true ? null : `must be one of: ${traits.roles.join(', ')}`
+}
+
+function nameProblem (fullName) {
+  if (fullName === undefined || fullName === null) return null
+  const isText = (part) => part === undefined || typeof part === 'string'
+  const { firstName, lastName } = fullName
+  return typeof fullName === 'object' && isText(firstName) && isText(lastName) ? null : 'must be an object of strings'
+}
+
+function startSession (res, user) {
+  const { id, email, username, role } = user
+  const claims = { [traits.userClaim]: id, email, username, role }
+  cookie.set(res, jwt.sign(claims, process.env.JWT_SECRET, { expiresIn: `${traits.days}d` }))
+}
+
+// profile is what the world sees of a user.
+function profile ({ id, email, username, role, fullName }) {
+  return { id, email, username, role, fullName }
 }
 
 // decoy is a hash to compare with when there is no such user, so that an

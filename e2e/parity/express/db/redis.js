@@ -4,8 +4,10 @@
 // gives a command up after 20 reconnects), and the blacklist kept behind it.
 
 const { Redis } = require('ioredis')
+const { blacklistKey } = require('../traits.js')
 
 const DAY = 24 * 60 * 60 // seconds
+const [before, after] = blacklistKey.split('{token}')
 
 const client = new Redis({
   host: process.env.REDIS_HOST,
@@ -29,7 +31,7 @@ function misspelt () {
 // A token out of a `j:` cookie may be any JSON value. Making a key of it can
 // throw; callers treat that as they treat an error of Redis.
 function keyOf (token) {
-  return `blacklist:${token}`
+  return `${before}${token}${after}`
 }
 
 // Any value but the empty string counts; a key that holds no string is an error.

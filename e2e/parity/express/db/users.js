@@ -1,31 +1,42 @@
 'use strict'
 
-// The users: in memory, one per e-mail address in whatever case, those of
-// USERS_FILE to begin with. They stand for the original's own database.
+// The users: in memory, one per e-mail address in whatever case and one per
+// username, those of USERS_FILE to begin with. They stand for the original's
+// own database.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
+const { uniqueUsernames } = require('../traits.js')
 
 const byEmail = new Map()
+const byUsername = new Map()
 
 const file = process.env.USERS_FILE
-if (file) {
-  for (const user of JSON.parse(fs.readFileSync(file, 'utf8'))) {
-    byEmail.set(user.email.toLowerCase(), user)
-  }
+if (file) JSON.parse(fs.readFileSync(file, 'utf8')).forEach(add)
+
+function add (user) {
+  user.order = byEmail.size
+  byEmail.set(user.email.toLowerCase(), user)
+  if (!byUsername.has(user.username)) byUsername.set(user.username, user)
 }
 
-function find (email) {
-  return byEmail.get(email.toLowerCase())
+// find returns the user with that email or that username. If these are two
+// users, it is the one who was stored first, as in a database.
+function find ({ email, username }) {
+  const found = [byEmail.get(email?.toLowerCase()), byUsername.get(username)].filter(Boolean)
+  return found.sort((a, b) => a.order - b.order)[0]
 }
 
-// create returns the new user, or null if the address is taken.
-function create ({ email, username, password }) {
-  if (find(email)) return null
-  const id = crypto.randomBytes(12).toString('hex')
-  const user = { id, email, username, role: 'user', password }
-  byEmail.set(email.toLowerCase(), user)
+function isTaken ({ email, username }) {
+  return Boolean(find({ email, username: uniqueUsernames ? username : undefined }))
+}
+
+// create returns the new user, or null if the address or the username is taken.
+function create (fields) {
+  if (isTaken(fields)) return null
+  const user = { id: crypto.randomBytes(12).toString('hex'), ...fields }
+  add(user)
   return user
 }
 
-module.exports = { create, find }
+module.exports = { create, find, isTaken }
