@@ -68,12 +68,12 @@ func (c testCase) prepare(now time.Time) ready {
 	return r
 }
 
-// shows tells whether the case shows the divergence of that name.
+// shows reports whether the case names that divergence.
 func (c testCase) shows(express, name string) bool {
 	return slices.Contains(c.divergences(express), name)
 }
 
-// divergences returns the names of those that the case shows on the given Express.
+// divergences returns the names of those that the case has on the given Express.
 func (c testCase) divergences(express string) []string {
 	if express == "5" && c.express5 != "" {
 		return strings.Fields(c.express5)

@@ -13,6 +13,7 @@ import (
 type outcome struct {
 	ready
 	original, ours answer
+	combination    combination
 }
 
 // check holds this service's answer against what a divergence promises.
@@ -95,7 +96,7 @@ func setsNoCookie(t *testing.T, o outcome) {
 // clears wants the cookie cleared.
 func clears(t *testing.T, o outcome) {
 	t.Helper()
-	want := []string{"expires=1970-01-01T00:00:00Z", "httponly=", "path=/", "samesite=Strict", "secure=", "token="}
+	want := o.combination.cleared(o.combination.setting("COOKIE_SAMESITE", "strict"))
 	if got := cookies(o.ours); len(got) != 1 || !slices.Equal(got[0], want) {
 		t.Errorf("we set the cookie %q, want it cleared by %q", got, want)
 	}
@@ -131,7 +132,7 @@ const endOfTime = 253402300799
 // for ever for a token without exp.
 func livesAsLongAsItsToken(t *testing.T, o outcome) {
 	t.Helper()
-	key := "blacklist:" + o.made
+	key := o.combination.entryOf(o.made)
 	for other := range o.ours.changed() {
 		if other != key {
 			t.Errorf("we change %q in Redis", other)
@@ -208,7 +209,7 @@ func identified(t *testing.T, o outcome) {
 		t.Errorf("our jti is %v, want 32 characters", mine["jti"])
 	}
 	delete(mine, "jti")
-	if want := theirs[1].(map[string]any); !maps.Equal(mine, want) {
+	if want := o.combination.renameUser(theirs[1]); !maps.Equal(mine, want) {
 		t.Errorf("we issue %v, want %v", mine, want)
 	}
 }

@@ -2,6 +2,7 @@ package parity
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 )
 
@@ -16,6 +17,25 @@ type divergence struct {
 	check check
 	// slow tells that the original answers late or never; it is not waited for.
 	slow bool
+	// needs reports whether an outcome has what the divergence is about; nil for one that all have that name it.
+	needs func(o outcome) bool
+	// when reports whether an outcome shows the divergence; nil for one that cases name.
+	when func(o outcome) bool
+}
+
+// shown returns the divergences that an outcome must show.
+func (o outcome) shown(express string) []divergence {
+	var all []divergence
+	for _, d := range divergences {
+		named := d.when == nil && o.shows(express, d.name)
+		if d.needs != nil && !d.needs(o) {
+			continue
+		}
+		if named || d.when != nil && d.when(o) {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // The topics of divergences, in the order of the page.
@@ -27,7 +47,10 @@ const (
 )
 
 // divergences is the table of all differences that are meant. Any other fails a test.
-var divergences = []divergence{
+var divergences = slices.Concat(originalDivergences, familyDivergences)
+
+// originalDivergences are the differences from the original.
+var originalDivergences = []divergence{
 	{
 		name:     "ttl",
 		topic:    tokens,
@@ -63,6 +86,7 @@ var divergences = []divergence{
 		why:      "a forged token must not cost a command to Redis",
 		aspects:  []string{status, body, cookie},
 		check:    refuses(http.StatusUnauthorized, refused),
+		needs:    func(o outcome) bool { return o.combination.checksBlacklist() },
 	},
 	{
 		name:     "any-entry",
@@ -126,6 +150,7 @@ var divergences = []divergence{
 		why:      "logging out one logged out both, and the next login was born revoked",
 		aspects:  []string{issued},
 		check:    identified,
+		needs:    func(o outcome) bool { return len(issuedClaims(o.original)) > 0 },
 	},
 	{
 		name:     "methods",
@@ -333,6 +358,7 @@ var divergences = []divergence{
 		why:      "the order of a database means nothing to users",
 		aspects:  []string{status, body, cookie, issued},
 		check:    hasStatus(http.StatusOK),
+		needs:    func(o outcome) bool { return o.combination.trait("LOGIN_BY", "") == "" },
 	},
 	{
 		name:     "any-role",
@@ -342,6 +368,7 @@ var divergences = []divergence{
 		why:      "anyone could become an admin",
 		aspects:  []string{status, body, cookie, issued},
 		check:    refuses(http.StatusBadRequest, "role must be one of: user"),
+		needs:    func(o outcome) bool { return o.combination.trait("ROLES", "") == "" },
 	},
 	{
 		name:     "users-in-redis",

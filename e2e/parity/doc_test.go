@@ -33,11 +33,12 @@ func subjects() []subject {
 		}
 	}
 	fleet.cases = append(fleet.cases, testCase{name: twoLogins, diverges: "jti"})
+	flow := subject{name: "flow", about: flowAbout, cases: flowSteps(combinations[0])}
 	starts := subject{name: "start", about: startAbout}
 	for _, c := range startCases {
 		starts.cases = append(starts.cases, testCase{name: c.name, diverges: c.diverges})
 	}
-	all = append(all, fleet)
+	all = append(all, fleet, flow)
 	for _, s := range settings {
 		all = append(all, subject(s.group))
 	}
@@ -63,7 +64,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for _, d := range divergences {
-		if uses[d.name] == 0 {
+		if uses[d.name] == 0 && d.when == nil {
 			t.Errorf("the divergence %s covers no case", d.name)
 		}
 	}
@@ -102,21 +103,62 @@ func page() []byte {
 			}
 		}
 	}
-	fmt.Fprintf(&b, intro, thousands(total), len(divergences))
+	fmt.Fprintf(&b, intro, thousands(total), len(originalDivergences), len(familyDivergences))
 	topic := ""
 	for _, d := range divergences {
 		if d.topic != topic {
 			topic = d.topic
 			fmt.Fprintf(&b, "\n### %s\n| | the original | here | why | cases |\n|---|---|---|---|--:|\n", topic)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d |\n", d.name, d.original, d.ours, d.why, uses[d.name])
+		cases := fmt.Sprint(uses[d.name])
+		if d.when != nil {
+			cases = inCombinations(d)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", d.name, d.original, d.ours, d.why, cases)
 	}
 	b.WriteString(middle)
 	for _, s := range subjects() {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.name, s.about, thousands(len(s.cases)))
 	}
+	b.WriteString(familyIntro)
+	for _, c := range combinations {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
+			c.name, code(c.original), code(c.ours), c.traitNames(), thousands(c.size()), thousands(c.differ))
+	}
 	b.WriteString(outro)
 	return b.Bytes()
+}
+
+// traitNames returns the divergences of the family that the combination has.
+func (c combination) traitNames() string {
+	var names []string
+	for _, d := range familyDivergences {
+		if d.needs(outcome{combination: c}) {
+			names = append(names, d.name)
+		}
+	}
+	return or(strings.Join(names, ", "), "–")
+}
+
+// inCombinations says in how many combinations a divergence shows.
+func inCombinations(d divergence) string {
+	n := 0
+	for _, c := range combinations {
+		if d.needs(outcome{combination: c}) {
+			n++
+		}
+	}
+	if n == 1 {
+		return "1 combination"
+	}
+	return fmt.Sprint(n, " combinations")
+}
+
+func code(env []string) string {
+	if len(env) == 0 {
+		return "–"
+	}
+	return "`" + strings.Join(env, "` `") + "`"
 }
 
 func thousands(n int) string {
@@ -133,7 +175,8 @@ const intro = `# Can a client tell?
 A client of the Express original can be pointed at this service, and both can run side by side on one
 Redis. %s cases send the same bytes to both and compare what comes back and what happens in Redis.
 They differ in the %d ways below, each meant, and in no other: the test fails on a difference that is
-not in these tables, and on a line of them that is no longer true.
+not in these tables, and on a line of them that is no longer true. The same cases run with the traits of
+[other applications](#combinations) of the original's family, which adds the %d ways of the last table.
 
 Before you switch, look for what your clients rely on here. Most likely to matter: exact paths and 405
 (client code that adds a slash), cross-origin POSTs (a front end on another origin belongs into
@@ -153,10 +196,21 @@ X-Powered-By and no Keep-Alive), the order of members in JSON, and the time that
 |---|---|--:|
 `
 
+const familyIntro = `
+## Combinations
+The applications of the original's family differ in the key of the blacklist, in the cookie and in their bodies. Each
+row is one of them on Express 4, with these switches of ` + "`e2e/parity/express/server.js`" + `, on one Redis with this service
+and the settings that match. The cases are those from *cookies* to *flow*, as far as they have a meaning there, and a
+few of the row's own. Those that differ do so in the ways above; the column *besides* names those of the last table.
+
+| application | its switches | settings here | besides | cases | differ |
+|---|---|---|---|--:|--:|
+`
+
 const outro = `
-The original is ` + "`e2e/parity/express`" + `: the Node service's middleware, logout and Redis client, with a registration
-and a login as most applications of its family have them, on ioredis, jsonwebtoken and cookie-parser in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to
-*fleet* run against Express 4 and Express 5, those below against Express 4.
+The original is ` + "`e2e/parity/express`" + `: the Node service's middleware, logout and Redis client, with a
+registration and a login as most applications of its family have them, on ioredis, jsonwebtoken and cookie-parser
+in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to *flow* run against Express 4 and Express 5, those below against Express 4.
 
 ## Running it
 ` + "```" + `

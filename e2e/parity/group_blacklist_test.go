@@ -78,9 +78,9 @@ var holderRows = []holderRow{
 
 // misspelledCases are signed tokens that we refuse for their spelling or length, found in the blacklist.
 var misspelledCases = []testCase{
-	{name: "true, too long, me", token: token{edit: ofLength(9000)}, redis: revoked, request: askMe, diverges: "forged-entry"},
+	{name: "true, too long, me", token: token{edit: ofLength(9000)}, redis: revoked, request: askMe, diverges: "forged-entry long-tokens"},
 	{name: "true, too long, logout", token: token{edit: ofLength(9000)}, redis: revoked, request: putOut, diverges: "long-tokens"},
-	{name: "true, misspelled, me", token: misspelled, redis: revoked, request: askMe, diverges: "forged-entry"},
+	{name: "true, misspelled, me", token: misspelled, redis: revoked, request: askMe, diverges: "forged-entry one-spelling"},
 	{name: "true, misspelled, logout", token: misspelled, redis: revoked, request: putOut, diverges: "one-spelling"},
 }
 

@@ -14,14 +14,18 @@ import (
 // pair is the original and this service on one Redis.
 type pair struct {
 	express        string
+	combination    combination
 	original, ours *harness.Service
 	server         *harness.Redis
 	redis          *redis.Client
+	// cases is the number of cases so far, differ of those whose answers differ.
+	cases, differ int
 }
 
 // pairOptions say how a pair differs from others.
 type pairOptions struct {
 	express          string // 4 or 5
+	combination      combination
 	redisArgs        []string
 	env, originalEnv []string // env is for both sides
 }
@@ -29,7 +33,7 @@ type pairOptions struct {
 // startPair starts everything for a pair.
 func startPair(t *testing.T, o pairOptions) *pair {
 	t.Helper()
-	l := &pair{express: o.express, server: harness.StartRedis(t, o.redisArgs...)}
+	l := &pair{express: o.express, combination: o.combination, server: harness.StartRedis(t, o.redisArgs...)}
 	password := ""
 	if i := slices.Index(o.redisArgs, "--requirepass"); i >= 0 {
 		password = o.redisArgs[i+1]
@@ -38,8 +42,9 @@ func startPair(t *testing.T, o pairOptions) *pair {
 	t.Cleanup(func() { l.redis.Close() })
 	seedUsers(t, l.server.Addr(), password)
 	env := slices.Concat(common, l.server.Env(), o.env)
-	l.original = harness.StartOriginal(t, slices.Concat(env, o.originalEnv, []string{"EXPRESS=" + o.express, "USERS_FILE=" + usersFile(t)})...)
-	l.ours = harness.StartService(t, env...)
+	l.original = harness.StartOriginal(t, slices.Concat(env, o.originalEnv, o.combination.original,
+		[]string{"EXPRESS=" + o.express, "USERS_FILE=" + usersFile(t)})...)
+	l.ours = harness.StartService(t, slices.Concat(env, o.combination.ours)...)
 	return l
 }
 
@@ -66,7 +71,7 @@ func (l *pair) compare(t *testing.T, c testCase) {
 			}
 			continue
 		}
-		judge(t, l.express, outcome{r, original, ours})
+		l.judgeCase(t, outcome{r, original, ours, l.combination})
 		return
 	}
 }

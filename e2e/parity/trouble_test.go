@@ -38,7 +38,7 @@ func TestSettings(t *testing.T) {
 				s.trouble(t, l)
 			}
 			for _, o := range l.askAll(prepared) {
-				t.Run(o.name, func(t *testing.T) { judge(t, l.express, o) })
+				t.Run(o.name, func(t *testing.T) { l.judgeCase(t, o) })
 			}
 		})
 	}

@@ -1,0 +1,202 @@
+package parity
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// combination is a set of traits that an application of the family has.
+type combination struct {
+	name string
+	// original are the switches of the Node service, ours the settings of this one that match.
+	original, ours []string
+	// only are the groups that run, all if there are none.
+	only []group
+	// more are cases that need these traits.
+	more []testCase
+	// skips are the names of cases about traits that the combination does not have.
+	skips []string
+	// differ is the number of cases whose answers differ.
+	differ int
+}
+
+// combinations are the most common ones of the family, and a rare one with the traits that are left. The first is the
+// stand-in without any switch.
+var combinations = []combination{
+	{
+		name:   "as the original",
+		differ: 839,
+	},
+	{
+		name:     "no SameSite",
+		original: []string{"COOKIE_SAMESITE=omit"},
+		ours:     []string{"COOKIE_SAMESITE=lax"},
+		differ:   1318,
+	},
+	{
+		name:     "blacklist_",
+		original: []string{"BLACKLIST_KEY=blacklist_{token}", "COOKIE_SAMESITE=omit", "ME_MESSAGE=Current user"},
+		ours:     []string{"BLACKLIST_KEY=blacklist_{token}", "COOKIE_SAMESITE=lax", "PASSWORD_MIN=6"},
+		more:     []testCase{sixCharacters},
+		differ:   1608,
+	},
+	{
+		name:     "bl_, a week, Bearer",
+		original: []string{"BLACKLIST_KEY=bl_{token}", "JWT_EXPIRES_IN=7d", "COOKIE_SECURE=production", "ACCEPT_BEARER=true"},
+		ours:     []string{"BLACKLIST_KEY=bl_{token}", "JWT_EXPIRES_IN=7d", "ACCEPT_BEARER=true"},
+		differ:   843,
+	},
+	{
+		name:     "accessToken, _id, the bare token",
+		original: []string{"COOKIE_NAME=accessToken", "USER_CLAIM=_id", "BLACKLIST_KEY={token}", "COOKIE_SAMESITE=none"},
+		ours:     []string{"COOKIE_NAME=accessToken", "BLACKLIST_KEY={token}", "COOKIE_SAMESITE=none"},
+		differ:   839,
+	},
+	{
+		name: "a blacklist that nobody reads",
+		original: []string{
+			"CHECK_BLACKLIST=false", "COOKIE_SAMESITE=omit", "ROLES=user,seller", "VALIDATION=errors", "ME_MESSAGE=Current user",
+		},
+		ours: []string{"COOKIE_SAMESITE=lax", "REGISTRATION_ROLES=user,seller", "PASSWORD_MIN=6"},
+		more: []testCase{
+			sixCharacters,
+			{name: "role seller", request: registerMore("S1", `"role":"seller"`), diverges: "users-in-redis jti"},
+		},
+		skips:  []string{"j: array, revoked, me", "j: object without a text, me", "long expired, then me"},
+		differ: 1581,
+	},
+	{
+		name: "by email alone, in development",
+		original: []string{
+			"NODE_ENV=development", "COOKIE_SECURE=production", "COOKIE_SAMESITE=lax", "BLACKLIST_KEY=Blacklist:{token}",
+			"USER_CLAIM=userId", "LOGIN_BY=email", "REGISTER_COOKIE=false", "UNIQUE_USERNAMES=false",
+			"WRONG_PASSWORD=Invalid email or password",
+		},
+		ours: []string{
+			"NODE_ENV=development", "COOKIE_SECURE=false", "COOKIE_SAMESITE=lax", "BLACKLIST_KEY=Blacklist:{token}",
+		},
+		only:   []group{logoutGroup, bodyGroup, userGroup},
+		differ: 207,
+	},
+}
+
+// sixCharacters needs PASSWORD_MIN=6.
+var sixCharacters = testCase{
+	name: "6 characters in the password", request: register("Six", "six@example.com", "sixsix"), diverges: "users-in-redis jti",
+}
+
+// TestFamily sends the cases to the original with the traits of every combination, and to this service with the
+// settings that match.
+func TestFamily(t *testing.T) {
+	t.Parallel()
+	needPrograms(t)
+	for _, c := range combinations[1:] {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			startPair(t, pairOptions{express: "4", combination: c}).everything(t)
+		})
+	}
+}
+
+// trait returns a switch of the Node service.
+func (c combination) trait(name, otherwise string) string { return value(c.original, name, otherwise) }
+
+// setting returns a setting of this service.
+func (c combination) setting(name, otherwise string) string { return value(c.ours, name, otherwise) }
+
+func value(env []string, name, otherwise string) string {
+	for _, line := range env {
+		if value, found := strings.CutPrefix(line, name+"="); found {
+			return value
+		}
+	}
+	return otherwise
+}
+
+// key returns the template of the key of a revoked token.
+func (c combination) key() string { return c.setting("BLACKLIST_KEY", entryKey) }
+
+// checksBlacklist reports whether the Node service asks the blacklist.
+func (c combination) checksBlacklist() bool { return c.trait("CHECK_BLACKLIST", "true") == "true" }
+
+// entryOf returns the key of a revoked token.
+func (c combination) entryOf(token string) string {
+	return strings.ReplaceAll(c.key(), "{token}", token)
+}
+
+// cleared returns the attributes of a cleared cookie, as cookies does.
+func (c combination) cleared(sameSite string) []string {
+	attributes := []string{"expires=1970-01-01T00:00:00Z", "httponly=", "path=/", c.setting("COOKIE_NAME", "token") + "="}
+	if sameSite != "omit" {
+		attributes = append(attributes, "samesite="+strings.ToUpper(sameSite[:1])+sameSite[1:])
+	}
+	if secure := c.setting("COOKIE_SECURE", "true"); secure == "true" ||
+		secure == "production" && c.setting("NODE_ENV", "production") == "production" {
+		attributes = append(attributes, "secure=")
+	}
+	slices.Sort(attributes)
+	return attributes
+}
+
+// corpus returns the groups with the cases that make sense for the combination, adapted to it.
+func (c combination) corpus() []group {
+	all := groups
+	if c.only != nil {
+		all = c.only
+	}
+	all = append(slices.Clone(all), group{name: "its own", cases: c.more})
+	for i, g := range all {
+		all[i].cases = nil
+		for _, one := range g.cases {
+			if !c.leavesOut(one) {
+				all[i].cases = append(all[i].cases, c.adapt(one))
+			}
+		}
+	}
+	return all
+}
+
+// leavesOut reports whether a case has no meaning here: it is in skips, or its key that is not the blacklist's is that.
+func (c combination) leavesOut(one testCase) bool {
+	return slices.Contains(c.skips, one.name) || c.key() != entryKey &&
+		slices.ContainsFunc(one.redis, func(words command) bool { return slices.Contains(words, c.key()) })
+}
+
+var cookieName = regexp.MustCompile(`\btoken([ \t]*=)`)
+
+// adapt puts the combination's cookie and key into a case.
+func (c combination) adapt(one testCase) testCase {
+	rename := func(request string) string {
+		head, body, found := strings.Cut(request, "\r\n\r\n")
+		if !found {
+			return request
+		}
+		return cookieName.ReplaceAllString(head, c.setting("COOKIE_NAME", "token")+"$1") + "\r\n\r\n" + body
+	}
+	one.request = rename(one.request)
+	one.before = slices.Clone(one.before)
+	for i := range one.before {
+		one.before[i] = rename(one.before[i])
+	}
+	var commands []command
+	for _, words := range one.redis {
+		words = slices.Clone(words)
+		for i := range words {
+			words[i] = strings.ReplaceAll(words[i], entryKey, c.key())
+		}
+		commands = append(commands, words)
+	}
+	one.redis = commands
+	return one
+}
+
+// size returns the number of cases of the combination.
+func (c combination) size() int {
+	n := len(fleetRows)*rowSize + 1 + len(flowSteps(c))
+	for _, g := range c.corpus() {
+		n += len(g.cases)
+	}
+	return n
+}
