@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -14,7 +15,6 @@ var (
 	routePrefixPattern = regexp.MustCompile(`^/?$|^(/[A-Za-z0-9._~-]+)+/?$`)
 	cookieNamePattern  = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 	rolePattern        = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
-	domainPattern      = regexp.MustCompile(`^\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$`)
 )
 
 // check adds a problem for each setting that is out of bounds.
@@ -39,7 +39,7 @@ func (c *Config) check(p *findings) {
 		host, port, err := net.SplitHostPort(c.MetricsAddr)
 		p.check(err == nil && (host == "" || isHost(host)) && isPort(port), "METRICS_ADDR")
 	}
-	if c.Production() && c.Redis.Embedded() {
+	if c.Production() && len(p.redisNames()) == 0 {
 		p.missing("REDIS_HOST", "NODE_ENV=production does not run on the embedded Redis "+
 			"(REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS will do as well)")
 	}
@@ -49,18 +49,19 @@ func (c *Config) check(p *findings) {
 // __Secure- (section 4.1.3), and that SameSite=None needs Secure.
 func (c *Config) checkCookie(p *findings) {
 	p.check(cookieNamePattern.MatchString(c.CookieName), "COOKIE_NAME")
-	p.check(c.CookieDomain == "" || domainPattern.MatchString(c.CookieDomain), "COOKIE_DOMAIN")
+	p.check(c.CookieDomain == "" || isCookieDomain(c.CookieDomain), "COOKIE_DOMAIN")
 	p.checkKeyword(c.CookieSameSite, "COOKIE_SAMESITE", SameSiteStrict, SameSiteLax, SameSiteNone)
-	if hasFoldedPrefix(c.CookieName, "__Host-") && (!c.CookieSecure || c.CookieDomain != "") {
+	secure := c.CookieSecure || p.named["COOKIE_SECURE"]
+	if hasFoldedPrefix(c.CookieName, "__Host-") && (!secure || c.CookieDomain != "") {
 		p.wrong("COOKIE_NAME", "the prefix __Host- requires COOKIE_SECURE=true and no COOKIE_DOMAIN")
 	}
-	if hasFoldedPrefix(c.CookieName, "__Secure-") && !c.CookieSecure {
+	if hasFoldedPrefix(c.CookieName, "__Secure-") && !secure {
 		p.wrong("COOKIE_NAME", "the prefix __Secure- requires COOKIE_SECURE=true")
 	}
-	if c.CookieSameSite == SameSiteNone && !c.CookieSecure {
+	if c.CookieSameSite == SameSiteNone && !secure {
 		p.wrong("COOKIE_SAMESITE", "browsers reject a cookie with none unless COOKIE_SECURE is true")
 	}
-	if c.Production() && !c.CookieSecure {
+	if c.Production() && !secure {
 		p.wrong("COOKIE_SECURE", "NODE_ENV=production sends the cookie only over https")
 	}
 }
@@ -92,6 +93,28 @@ func hasFoldedPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
+// isCookieDomain reports whether browsers accept s as the domain of a cookie of a host in that domain. net/http drops
+// a domain that is not one; browsers do not match a host with one that ends in a dot.
+func isCookieDomain(s string) bool {
+	cookie := http.Cookie{Name: "token", Domain: s} //nolint:gosec // G124: it is only checked
+	return cookie.Valid() == nil && !strings.HasSuffix(s, ".")
+}
+
+// normalOrigin returns the origin s as a browser sends it: in lower case, without a default port or a final slash. It
+// returns other strings unchanged.
+func normalOrigin(s string) string {
+	lower := strings.ToLower(strings.TrimSuffix(s, "/"))
+	for scheme, port := range map[string]string{"http://": ":80", "https://": ":443"} {
+		if strings.HasPrefix(lower, scheme) {
+			lower = strings.TrimSuffix(lower, port)
+		}
+	}
+	if !isOrigin(lower) {
+		return s
+	}
+	return lower
+}
+
 // isOrigin reports whether s is an origin as a browser sends it: scheme, host and port, nothing else.
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
@@ -100,16 +123,3 @@ func isOrigin(s string) bool {
 }
 
 func between(d, low, high time.Duration) bool { return low <= d && d <= high }
-
-// warn adds the warnings about settings.
-func (c *Config) warn() {
-	if isWeak(c.JWTSecret) {
-		c.Warnings = append(c.Warnings, "JWT_SECRET is shorter than 32 bytes: it can be guessed from any token")
-	}
-	for _, role := range c.RegistrationRoles {
-		if strings.Contains(strings.ToLower(role), "admin") {
-			c.Warnings = append(c.Warnings, "REGISTRATION_ROLES contains "+role+": anyone can register with that role")
-		}
-	}
-	c.warnOfSpace()
-}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,62 +22,73 @@ import (
 //
 // If anything is wrong, the error is an *Error that names every wrong setting.
 func Load(path string, environ []string) (*Config, error) {
-	values, differing, err := readFile(path)
-	if err != nil {
+	file, err := readFile(path)
+	if err != nil && file.Rejected == nil {
 		return nil, &Error{Problems: lines(err)}
 	}
+	p := newFindings(file, err)
 	for _, pair := range environ {
 		if name, value, ok := strings.Cut(pair, "="); ok {
-			values[name] = value
+			p.set(name, value)
 		}
 	}
-	c, err := parse(values)
-	if err == nil && len(differing) > 0 {
-		c.Warnings = append(c.Warnings, dotenvWarning(differing))
+	c, err := parse(p)
+	if err == nil && len(file.Differing) > 0 {
+		c.Warnings = append(c.Warnings, dotenvWarning(file.Differing))
 	}
 	return c, err
 }
 
-// readFile returns what ReadDotenv finds in the file at path, and an empty map if there is no such file.
-func readFile(path string) (values map[string]string, differing []string, err error) {
+// readFile returns what ReadDotenv finds in the file at path, and nothing if there is no such file.
+func readFile(path string) (Dotenv, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // G304: the path is main's own
 	if errors.Is(err, fs.ErrNotExist) {
-		return map[string]string{}, nil, nil
+		return Dotenv{}, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the .env file: %w", err)
+		return Dotenv{}, fmt.Errorf("reading the .env file: %w", err)
 	}
 	return ReadDotenv(text)
 }
 
-// parse returns the Config of the given values, after all checks.
-func parse(values map[string]string) (*Config, error) {
+// parse returns the Config of the values in p, after all checks.
+func parse(p *findings) (*Config, error) {
 	var c Config
-	p := findings{values: values}
-	p.addParsing(env.ParseWithOptions(&c, env.Options{Environment: values}))
-	c.Redis = c.findRedis(&p)
-	c.setDefaults(values)
-	c.check(&p)
-	c.checkSecrets(&p)
-	c.checkCookie(&p)
+	p.dropInjectedPort()
+	p.addParsing(env.ParseWithOptions(&c, env.Options{
+		Environment: p.values,
+		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[bool](): parseBool},
+	}))
+	c.checkNodeEnv(p)
+	c.Redis = c.findRedis(p)
+	c.setDefaults(p.values)
+	c.check(p)
+	c.checkSecrets(p)
+	c.checkCookie(p)
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	c.warn()
+	c.warn(p)
 	return &c, nil
 }
 
-// setDefaults sets the defaults that depend on other settings.
+// textFormats has the names of morgan's formats, and what pino and winston call theirs for people.
+var textFormats = []Keyword{"dev", "combined", "common", "short", "tiny", "pretty", "simple"}
+
+// setDefaults sets the defaults that depend on other settings, and replaces other spellings of a value.
 func (c *Config) setDefaults(values map[string]string) {
 	c.RoutePrefix = strings.TrimSuffix(c.RoutePrefix, "/")
+	for i, origin := range c.CORSOrigins {
+		c.CORSOrigins[i] = normalOrigin(origin)
+	}
 	if c.Host == "" && c.Redis.Embedded() {
 		c.Host = "localhost"
 	}
-	if c.LogFormat == "" {
+	switch {
+	case c.LogFormat == "" && c.Production():
+		c.LogFormat = LogJSON
+	case c.LogFormat == "" || slices.Contains(textFormats, c.LogFormat):
 		c.LogFormat = LogText
-		if c.Production() {
-			c.LogFormat = LogJSON
-		}
 	}
 	if values["SHUTDOWN_DELAY"] == "" && c.Production() {
 		c.ShutdownDelay = 5 * time.Second

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -95,8 +94,12 @@ func TestProductionDefaults(t *testing.T) {
 	if !c.Production() || c.Host != "" || c.LogFormat != "json" || c.ShutdownDelay != 5*time.Second || len(c.Warnings) > 0 {
 		t.Errorf("got %+v", c)
 	}
-	for _, env := range []string{"", "Production", "production ", "prod", "test", "development"} {
-		if c, err := Load("", []string{"NODE_ENV=" + env}); err != nil || c.Production() {
+	for env, warned := range map[string]bool{
+		"": false, " ": false, "test": false, "development": false, "DEV": false, "local": false,
+		"staging": true, "live": true, "pre-production": true,
+	} {
+		c, err := Load("", []string{"NODE_ENV=" + env})
+		if err != nil || c.Production() || len(c.Warnings) > 0 != warned {
 			t.Errorf("NODE_ENV=%q: %+v, %v", env, c, err)
 		}
 	}
@@ -119,6 +122,24 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestUnusedPort wants a warning about a REDIS_PORT that no address has.
+func TestUnusedPort(t *testing.T) {
+	t.Parallel()
+	const unused = `REDIS_PORT is "6380" and has no effect: the port is in `
+	for env, want := range map[string]string{
+		"REDIS_URL=redis://a":                         unused + "REDIS_URL",
+		"REDIS_URL=redis://a:6380":                    "",
+		"REDIS_CLUSTER_NODES=a:6380,b:6381":           unused + "REDIS_CLUSTER_NODES",
+		"REDIS_SENTINELS=a:1&REDIS_SENTINEL_MASTER=m": unused + "REDIS_SENTINELS",
+		"REDIS_HOST=a":                                "",
+	} {
+		c, err := Load("", append(strings.Split(env, "&"), "REDIS_PORT=6380", "JWT_SECRET="+strong))
+		if err != nil || strings.Join(c.Warnings, "; ") != want {
+			t.Errorf("%s: %+v, %v; want %q", env, c, err, want)
+		}
+	}
+}
+
 func TestSecretsAreNotPrinted(t *testing.T) {
 	t.Parallel()
 	c, err := Load("", []string{"JWT_SECRET=hush-hush", "REDIS_URL=redis://:hush@a", "JWT_SECRET_PREVIOUS=hush"})
@@ -131,39 +152,6 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		if strings.Contains(text, "hush") {
 			t.Errorf("a secret is in %s", text)
 		}
-	}
-}
-
-func TestLoadsDotenv(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), ".env")
-	write := func(text string) {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("PORT=4000\nBCRYPT_COST=11\nLOG_LEVEL=\nROUTE_PREFIX='/a'\n")
-	c, err := Load(path, []string{"PORT=5000", "ROUTE_PREFIX="})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.Port != 5000 || c.BcryptCost != 11 || c.LogLevel != Level(slog.LevelInfo) {
-		t.Errorf("got %+v", c)
-	}
-	if c.RoutePrefix != "/api/auth" { // as in the original, a variable that is set takes precedence, even if it is empty
-		t.Errorf("ROUTE_PREFIX is %q", c.RoutePrefix)
-	}
-
-	write("PORT=4000\nJWT_SECRET=ab$CD1x\nnonsense\nBCRYPT_COST=11#\n")
-	_, err = Load(path, nil)
-	var wrong *Error
-	if !errors.As(err, &wrong) || len(wrong.Problems) != 2 ||
-		!strings.HasPrefix(wrong.Problems[0], ".env line 2: JWT_SECRET ") ||
-		!strings.HasPrefix(wrong.Problems[1], ".env line 4: BCRYPT_COST ") {
-		t.Errorf("a broken file: %v", err)
-	}
-	if _, err := Load(t.TempDir(), nil); !errors.As(err, &wrong) || !strings.Contains(err.Error(), ".env") {
-		t.Errorf("a directory: %v", err)
 	}
 }
 

@@ -12,36 +12,57 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// ReadDotenv returns the settings in src, the content of a .env file. godotenv parses each assignment that Node's
+// Dotenv is what a .env file contains.
+type Dotenv struct {
+	Values    map[string]string // the settings, without those that are rejected
+	Rejected  []string          // the settings that the error is about
+	Others    []string          // the names that are not settings of this service and have a value
+	Differing []string          // names that are not settings and that the two parsers read differently
+}
+
+// ReadDotenv returns what src, the content of a .env file, contains. godotenv parses each assignment that Node's
 // dotenv (16, 17 and 18, default mode) finds; the value of a setting is the one that both read. Of several assignments
 // of a name the last one counts.
 //
 // Settings that the two read differently, or that only godotenv finds, are errors, joined in the order of their lines:
 // each has the line, the name and how to write the value, but no part of it. Names that are not settings of this
-// service cannot cause an error; differing lists those of them that are read differently.
-func ReadDotenv(src []byte) (values map[string]string, differing []string, err error) {
+// service cannot cause an error. If the file as a whole cannot be read, nothing is in Rejected.
+func ReadDotenv(src []byte) (Dotenv, error) {
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src))
 	if err := checkText(text); err != nil {
-		return nil, nil, err
+		return Dotenv{}, err
 	}
+	found := Dotenv{Values: map[string]string{}}
 	problems := ignoredSettings(text)
-	values = map[string]string{}
 	for _, a := range lastOfEachName(parseAsNode(text)) {
 		value, same := a.parse()
-		switch {
-		case !isSetting(a.name) && !same:
-			differing = append(differing, a.name)
-		case isSetting(a.name) && (!same || strings.Contains(value, "\x00")):
-			problems[a.line] = fmt.Errorf(".env line %d: %s %s", a.line, a.name, a.problem())
-		case isSetting(a.name):
-			values[a.name] = value
+		if !isSetting(a.name) {
+			if a.value != "" {
+				found.Others = append(found.Others, a.name)
+			}
+			if !same {
+				found.Differing = append(found.Differing, a.name)
+			}
+			continue
 		}
+		if same && !strings.Contains(value, "\x00") {
+			found.Values[a.name] = value
+			continue
+		}
+		problems[a.line] = problem{a.name, fmt.Errorf(".env line %d: %s %s", a.line, a.name, a.problem())}
 	}
-	var sorted []error
+	var errs []error
 	for _, line := range slices.Sorted(maps.Keys(problems)) {
-		sorted = append(sorted, problems[line])
+		found.Rejected = append(found.Rejected, problems[line].name)
+		errs = append(errs, problems[line].err)
 	}
-	return values, differing, errors.Join(sorted...)
+	return found, errors.Join(errs...)
+}
+
+// A problem is why a setting in the file is rejected.
+type problem struct {
+	name string
+	err  error
 }
 
 // checkText returns an error if the file as a whole can't be read.
@@ -80,19 +101,19 @@ func (a assignment) parse() (value string, same bool) {
 	return value, err == nil && found && value == a.value && utf8.ValidString(value)
 }
 
-// ignoredSettings returns an error for each line that Node's dotenv ignores and in which godotenv finds a setting, such
-// as PORT:3000 without a space.
-func ignoredSettings(text string) map[int]error {
+// ignoredSettings returns a problem for each line that Node's dotenv ignores and in which godotenv finds a setting,
+// such as PORT:3000 without a space.
+func ignoredSettings(text string) map[int]problem {
 	ignored := nodeAssignment.ReplaceAllStringFunc(text, func(assignment string) string {
 		return strings.Repeat("\n", strings.Count(assignment, "\n"))
 	})
-	problems := map[int]error{}
+	problems := map[int]problem{}
 	for i, line := range strings.Split(ignored, "\n") {
 		values, _ := godotenv.Unmarshal(line)
 		for name, value := range values {
 			if isSetting(name) && value != "" { // an empty value counts as none
-				problems[i+1] = fmt.Errorf(".env line %d: %s is in a line that Node's dotenv ignores; write %s='...', or "+
-					"delete the line", i+1, name, name)
+				problems[i+1] = problem{name, fmt.Errorf(".env line %d: %s is in a line that Node's dotenv ignores; "+
+					"write %s='...', or delete the line", i+1, name, name)}
 			}
 		}
 	}

@@ -118,9 +118,9 @@ func TestDotenvDiffers(t *testing.T) {
 			if l.mended == "" {
 				continue
 			}
-			values, _, err := ReadDotenv([]byte(l.mended))
-			if err != nil || values["HOST"] != l.value {
-				t.Errorf("%q mended as %q gives %q, %v; want %q", l.line, l.mended, values, err, l.value)
+			file, err := ReadDotenv([]byte(l.mended))
+			if err != nil || file.Values["HOST"] != l.value {
+				t.Errorf("%q mended as %q gives %q, %v; want %q", l.line, l.mended, file.Values, err, l.value)
 			}
 		}
 	}
@@ -156,9 +156,9 @@ func TestDotenvRejects(t *testing.T) {
 // wantDotenvError wants one error, with no part of a value.
 func wantDotenvError(t *testing.T, text, want string) {
 	t.Helper()
-	values, _, err := ReadDotenv([]byte(text))
+	file, err := ReadDotenv([]byte(text))
 	if err == nil || err.Error() != want {
-		t.Errorf("ReadDotenv(%q) = %q, %v; want the error %s", text, values, err, want)
+		t.Errorf("ReadDotenv(%q) = %q, %v; want the error %s", text, file.Values, err, want)
 	}
 	if strings.Contains(want, "s3cr3t") {
 		t.Errorf("a value is shown: %s", want)

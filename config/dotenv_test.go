@@ -81,11 +81,11 @@ func TestDotenvAgrees(t *testing.T) {
 		"\n\n  # note\n\nHOST=x\n\n":    "x",
 		"[x]\njust words\n=1\nHOST=x\n": "x",
 	} {
-		values, _, err := ReadDotenv([]byte(text))
-		if got, ok := values["HOST"]; err != nil || !ok || got != want {
-			t.Errorf("ReadDotenv(%q) = %q, %v; want HOST = %q", text, values, err, want)
+		file, err := ReadDotenv([]byte(text))
+		if got, ok := file.Values["HOST"]; err != nil || !ok || got != want {
+			t.Errorf("ReadDotenv(%q) = %q, %v; want HOST = %q", text, file.Values, err, want)
 		}
-		if port, ok := values["PORT"]; ok && port != "y" {
+		if port, ok := file.Values["PORT"]; ok && port != "y" {
 			t.Errorf("ReadDotenv(%q) has PORT = %q", text, port)
 		}
 	}
@@ -94,7 +94,7 @@ func TestDotenvAgrees(t *testing.T) {
 // TestDotenvFile wants all errors of a file, each with its line, and the names of which only a warning is given.
 func TestDotenvFile(t *testing.T) {
 	t.Parallel()
-	values, differing, err := ReadDotenv([]byte(strings.ReplaceAll(`# a file
+	file, err := ReadDotenv([]byte(strings.ReplaceAll(`# a file
 PORT=3000
 JWT_SECRET=s3cr3t#1
 COOKIE_NAME="token" # fine
@@ -135,10 +135,16 @@ LAST`, "\n", "\r\n")))
 		t.Errorf("got:\n%v\nwant:\n%s", err, strings.Join(want, "\n"))
 	}
 	wantValues := map[string]string{"PORT": "3000", "COOKIE_NAME": "token", "REDIS_HOST": "", "HOST": "that"}
-	if !maps.Equal(values, wantValues) {
-		t.Errorf("values %q, want %q", values, wantValues)
+	if !maps.Equal(file.Values, wantValues) {
+		t.Errorf("values %q, want %q", file.Values, wantValues)
 	}
-	if want := []string{"MY-KEY", "-", "OPEN"}; !slices.Equal(differing, want) {
-		t.Errorf("differing %q, want %q", differing, want)
+	if want := []string{"MY-KEY", "-", "OPEN"}; !slices.Equal(file.Differing, want) {
+		t.Errorf("differing %q, want %q", file.Differing, want)
+	}
+	if want := []string{"JWT_SECRET", "REDIS_PASSWORD", "NODE_ENV", "LOG_FORMAT", "REGISTRATION"}; !slices.Equal(file.Rejected, want) {
+		t.Errorf("rejected %q, want %q", file.Rejected, want)
+	}
+	if want := []string{"TEXT", "KEY", "MY-KEY", "-", "OPEN", "OPEN2", "OVERRIDDEN"}; !slices.Equal(file.Others, want) {
+		t.Errorf("others %q, want %q", file.Others, want)
 	}
 }

@@ -22,11 +22,56 @@ func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 // lines returns the errors that errors.Join joined.
 func lines(err error) []string { return strings.Split(err.Error(), "\n") }
 
-// findings collects what is wrong with values: at most one problem for each name, the first.
+// findings has the values of the settings and collects what is wrong with them: at most one problem for each name,
+// the first. Settings that the .env file has in a wrong form have a problem from the beginning.
 type findings struct {
 	values map[string]string
+	inFile map[string]bool   // the settings whose value is that of the .env file
+	others map[string]string // folded name → name, of the variables that are not settings and have a value
 	found  []string
 	named  map[string]bool
+}
+
+// newFindings returns the findings in file; err is what ReadDotenv found wrong with it.
+func newFindings(file Dotenv, err error) *findings {
+	p := &findings{
+		values: map[string]string{},
+		inFile: map[string]bool{},
+		others: map[string]string{},
+		named:  map[string]bool{},
+	}
+	for name, value := range file.Values {
+		p.set(name, value)
+		p.inFile[name] = true
+	}
+	for _, name := range file.Others {
+		p.others[fold(name)] = name
+	}
+	for _, name := range file.Rejected {
+		p.named[name], p.inFile[name] = true, true
+	}
+	if err != nil {
+		p.found = lines(err)
+	}
+	return p
+}
+
+// exact has the settings that are used as they are, besides the secrets.
+var exact = []string{"NODE_ENV", "BLACKLIST_KEY"}
+
+// set sets a variable. White space around a value is removed, unless the setting is used as it is.
+func (p *findings) set(name, value string) {
+	switch {
+	case isSetting(name):
+		if !isSecret(name) && !slices.Contains(exact, name) {
+			value = strings.TrimSpace(value)
+		}
+		p.values[name], p.inFile[name] = value, false
+	case value != "":
+		p.others[fold(name)] = name
+	default:
+		delete(p.others, fold(name))
+	}
 }
 
 // wrong adds that the setting name does not have the value that it should. The reason may be empty.
@@ -50,8 +95,11 @@ func (p *findings) checkKeyword(value Keyword, name string, allowed ...Keyword) 
 	p.check(slices.Contains(allowed, value), name)
 }
 
-// missing adds that the setting name has to be set, and why.
+// missing adds that the setting name has to be set, why, and which other variable may be meant for it.
 func (p *findings) missing(name, reason string) {
+	if guess := p.guess(name); guess != "" {
+		reason += "; " + guess
+	}
 	p.add(name, fmt.Sprintf("%s is not set; it should be %s: %s", name, want(name), reason))
 }
 
@@ -59,9 +107,6 @@ func (p *findings) missing(name, reason string) {
 func (p *findings) add(name, text string) {
 	if p.named[name] {
 		return
-	}
-	if p.named == nil {
-		p.named = map[string]bool{}
 	}
 	p.named[name] = true
 	p.found = append(p.found, text)
@@ -84,8 +129,18 @@ func (p *findings) addParsing(err error) {
 			continue
 		}
 		f, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
-		p.wrong(f.Tag.Get("env"), "")
+		name := f.Tag.Get("env")
+		p.wrong(name, p.reason(name))
 	}
+}
+
+// reason returns why a value that cannot be parsed is wrong, "" if that is plain.
+func (p *findings) reason(name string) string {
+	value := p.values[name]
+	if name == "JWT_EXPIRES_IN" && isBareNumber(value) {
+		return "jsonwebtoken reads a number without a unit as milliseconds, while people mean seconds"
+	}
+	return serviceReason(name, value)
 }
 
 // err returns the problems as an *Error, or nil if there are none.
@@ -102,7 +157,7 @@ func (p *findings) describe(name string) string {
 	switch {
 	case value == "":
 		return "is not set"
-	case field(name).Type == reflect.TypeFor[Secret]():
+	case isSecret(name):
 		return fmt.Sprintf("is set (%d bytes)", len(value))
 	case mayContainPassword(value):
 		return fmt.Sprintf("is set (%s)", withheld(value))

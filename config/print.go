@@ -77,16 +77,3 @@ func shortDuration(d time.Duration) string {
 	}
 	return text
 }
-
-// String returns the lifetime as a whole number of the largest possible unit.
-func (l Lifetime) String() string {
-	for _, unit := range []struct {
-		length time.Duration
-		name   string
-	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
-		if length := time.Duration(l); length%unit.length == 0 {
-			return strconv.Itoa(int(length/unit.length)) + unit.name
-		}
-	}
-	return strconv.Itoa(int(time.Duration(l)/time.Second)) + "s"
-}

@@ -1,14 +1,27 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"net"
 	"net/url"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// findRedis returns the Redis that the settings specify by exactly one of REDIS_HOST, REDIS_URL,
-// REDIS_CLUSTER_NODES and REDIS_SENTINELS. If none of them is set, it is the embedded one.
+// redisSettings has the settings of which exactly one specifies the Redis.
+var redisSettings = []string{"REDIS_HOST", "REDIS_URL", "REDIS_CLUSTER_NODES", "REDIS_SENTINELS"}
+
+// redisNames returns which of redisSettings are set or have a problem. If there is none, the Redis is the embedded one.
+func (p *findings) redisNames() []string {
+	return slices.DeleteFunc(slices.Clone(redisSettings), func(name string) bool {
+		return p.values[name] == "" && !p.named[name]
+	})
+}
+
+// findRedis returns the Redis that the settings specify.
 func (c *Config) findRedis(p *findings) Redis {
 	r := Redis{
 		Username: c.RedisUsername,
@@ -16,22 +29,26 @@ func (c *Config) findRedis(p *findings) Redis {
 		DB:       c.RedisDB,
 		TLS:      c.RedisTLS,
 	}
-	switch named := c.redisNames(); {
-	case len(named) == 0:
+	names := p.redisNames()
+	switch {
+	case len(names) == 0:
 		c.checkNoOtherSettings(p)
-	case len(named) > 1:
-		p.wrong(named[1], named[0]+" specifies a Redis as well; keep one of them")
-	case named[0] == "REDIS_HOST":
+	case len(names) > 1:
+		p.add(strings.Join(names, " "), p.tooManyRedis(names))
+	case names[0] == "REDIS_HOST":
+		if strings.Contains(c.RedisHost, "://") {
+			p.wrong("REDIS_HOST", "write the host alone, or set REDIS_URL instead")
+		}
 		p.check(isHost(c.RedisHost), "REDIS_HOST")
 		p.check(c.RedisPort > 0, "REDIS_PORT")
 		r.Addrs = []string{net.JoinHostPort(c.RedisHost, strconv.Itoa(int(c.RedisPort)))}
-	case named[0] == "REDIS_URL":
+	case names[0] == "REDIS_URL":
 		c.readURL(p, &r)
-	case named[0] == "REDIS_CLUSTER_NODES":
+	case names[0] == "REDIS_CLUSTER_NODES":
 		p.check(areAddrs(c.RedisClusterNodes), "REDIS_CLUSTER_NODES")
 		p.check(c.RedisDB == 0, "REDIS_DB")
 		r.Addrs, r.Cluster = c.RedisClusterNodes, true
-	case named[0] == "REDIS_SENTINELS":
+	case names[0] == "REDIS_SENTINELS":
 		p.check(areAddrs(c.RedisSentinels), "REDIS_SENTINELS")
 		r.Addrs, r.SentinelMaster = c.RedisSentinels, c.RedisSentinelMaster
 		r.SentinelPassword = c.RedisSentinelPassword
@@ -39,77 +56,75 @@ func (c *Config) findRedis(p *findings) Redis {
 			p.missing("REDIS_SENTINEL_MASTER", "the sentinels may watch several masters")
 		}
 	}
-	p.check(len(c.RedisSentinels) > 0 || c.RedisSentinelMaster == "", "REDIS_SENTINEL_MASTER")
-	p.check(len(c.RedisSentinels) > 0 || c.RedisSentinelPassword == "", "REDIS_SENTINEL_PASSWORD")
+	sentinels := slices.Contains(names, "REDIS_SENTINELS")
+	p.check(sentinels || c.RedisSentinelMaster == "", "REDIS_SENTINEL_MASTER")
+	p.check(sentinels || c.RedisSentinelPassword == "", "REDIS_SENTINEL_PASSWORD")
 	p.check(c.RedisDB >= 0, "REDIS_DB")
 	return r
 }
 
-// redisNames lists the settings that specify a Redis.
-func (c *Config) redisNames() []string {
-	var named []string
-	for _, name := range []struct {
-		name string
-		used bool
-	}{
-		{"REDIS_HOST", c.RedisHost != ""},
-		{"REDIS_URL", c.RedisURL != ""},
-		{"REDIS_CLUSTER_NODES", len(c.RedisClusterNodes) > 0},
-		{"REDIS_SENTINELS", len(c.RedisSentinels) > 0},
-	} {
-		if name.used {
-			named = append(named, name.name)
-		}
+// tooManyRedis says that one of names has to remain and, if some are set only in .env, how to override those.
+func (p *findings) tooManyRedis(names []string) string {
+	last := len(names) - 1
+	text := strings.Join(names[:last], ", ") + " and " + names[last] + " specify a Redis each; keep one of them"
+	inFile := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !p.inFile[name] })
+	if n := len(inFile); 0 < n && n < len(names) {
+		text += fmt.Sprintf(" (%s is in .env; %s= in the environment, with no value, overrides that)",
+			inFile[0], inFile[0])
 	}
-	return named
+	return text
 }
 
 // checkNoOtherSettings rejects settings of a Redis that is not specified. The original would connect to
-// 127.0.0.1, so starting an embedded Redis instead would be a surprise.
+// 127.0.0.1, so starting an embedded Redis instead would be a surprise. A port that Kubernetes injects specifies
+// nothing.
 func (c *Config) checkNoOtherSettings(p *findings) {
 	for _, name := range []string{"REDIS_PORT", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_DB", "REDIS_TLS"} {
-		if p.values[name] != "" {
+		value := p.values[name]
+		if (value != "" || p.named[name]) && !serviceAddress.MatchString(value) {
 			p.missing("REDIS_HOST", name+" is set, but no Redis is specified (the original uses 127.0.0.1)")
 		}
 	}
 }
 
-// readURL sets the fields of r that REDIS_URL contains. No other setting may specify them as well.
+// anyFamily is the one query in a URL of Redis that has no effect here: ioredis needs it to connect by IPv6.
+var anyFamily = regexp.MustCompile(`^(family=[046])?$`)
+
+// readURL sets the fields of r that REDIS_URL contains. Another setting may not have another value for one of them,
+// except for REDIS_PORT, which teams also set to a port that Docker publishes.
 func (c *Config) readURL(p *findings, r *Redis) {
-	u, err := url.Parse(string(c.RedisURL))
-	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.RawQuery != "" || u.Fragment != "" {
+	text := strings.TrimSpace(string(c.RedisURL))
+	if !strings.Contains(text, "//") {
+		text = "redis://" + text // as ioredis reads host:port
+	}
+	u, err := url.Parse(text)
+	isRedis := err == nil && (u.Scheme == "redis" || u.Scheme == "rediss")
+	if !isRedis || !anyFamily.MatchString(u.RawQuery) || u.Fragment != "" {
 		p.wrong("REDIS_URL", "")
 		return
 	}
-	port := u.Port()
-	if port == "" {
-		port = "6379"
-	}
-	r.Addrs = []string{net.JoinHostPort(u.Hostname(), port)}
-	r.TLS = r.TLS || u.Scheme == "rediss"
-	p.check(areAddrs(r.Addrs), "REDIS_URL")
-
 	password, _ := u.User.Password()
-	takeFromURL(p, "REDIS_USERNAME", u.User.Username() != "", func() { r.Username = u.User.Username() })
-	takeFromURL(p, "REDIS_PASSWORD", password != "", func() { r.Password = Secret(password) })
-	if db := strings.Trim(u.Path, "/"); db != "" {
-		n, err := strconv.Atoi(db)
-		p.check(err == nil && n >= 0, "REDIS_URL")
-		takeFromURL(p, "REDIS_DB", true, func() { r.DB = n })
+	db := strings.Trim(u.Path, "/")
+	for _, part := range []struct{ name, value string }{
+		{"REDIS_USERNAME", u.User.Username()}, {"REDIS_PASSWORD", password}, {"REDIS_DB", db},
+	} {
+		if set := p.values[part.name]; set != "" && part.value != "" && set != part.value {
+			p.add(part.name, fmt.Sprintf("%s %s, and REDIS_URL has another value for it; keep one of them",
+				part.name, p.describe(part.name)))
+		}
+	}
+	r.Addrs = []string{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379"))}
+	p.check(areAddrs(r.Addrs), "REDIS_URL")
+	r.TLS = r.TLS || u.Scheme == "rediss"
+	r.Username = cmp.Or(u.User.Username(), r.Username)
+	r.Password = cmp.Or(Secret(password), r.Password)
+	if db != "" {
+		r.DB, err = strconv.Atoi(db)
+		p.check(err == nil && r.DB >= 0, "REDIS_URL")
 	}
 }
 
-// takeFromURL calls take if REDIS_URL has a value for the setting name, and adds a problem if that is set as well.
-func takeFromURL(p *findings, name string, has bool, take func()) {
-	switch {
-	case has && p.values[name] != "":
-		p.wrong(name, "REDIS_URL specifies it as well; keep one of them")
-	case has:
-		take()
-	}
-}
-
-// areAddrs reports whether each of addrs is a host and a port.
+// areAddrs reports whether there are addrs, and each is a host and a port.
 func areAddrs(addrs []string) bool {
 	for _, addr := range addrs {
 		host, port, err := net.SplitHostPort(addr)
@@ -117,7 +132,7 @@ func areAddrs(addrs []string) bool {
 			return false
 		}
 	}
-	return true
+	return len(addrs) > 0
 }
 
 // isPort reports whether s is a port from 1 to 65535.

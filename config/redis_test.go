@@ -17,7 +17,16 @@ func TestRedis(t *testing.T) {
 		"REDIS_HOST=my_redis.svc REDIS_TLS=true":                     {Addrs: []string{"my_redis.svc:6379"}, TLS: true},
 		"REDIS_URL=redis://cache":                                    {Addrs: []string{"cache:6379"}},
 		"REDIS_URL=redis://u:p%40%2F@[::1]:7000/4":                   {Addrs: []string{"[::1]:7000"}, Username: "u", Password: "p@/", DB: 4},
-		"REDIS_URL=rediss://:p@cache/":                               {Addrs: []string{"cache:6379"}, Password: "p", TLS: true},
+		"REDIS_URL=cache:7000":                                       {Addrs: []string{"cache:7000"}},
+		"REDIS_URL=default:p@cache":                                  {Addrs: []string{"cache:6379"}, Username: "default", Password: "p"},
+		"REDIS_URL=redis://cache?family=0":                           {Addrs: []string{"cache:6379"}},
+		"REDIS_URL=redis://cache REDIS_PORT=7000":                    {Addrs: []string{"cache:6379"}},
+		"REDIS_URL=redis://u:p@cache:1/2 REDIS_USERNAME=u REDIS_PASSWORD=p REDIS_PORT=1 REDIS_DB=2": {
+			Addrs: []string{"cache:1"}, Username: "u", Password: "p", DB: 2,
+		},
+		"REDIS_URL=redis://cache REDIS_PORT=tcp://10.0.0.1:7000": {Addrs: []string{"cache:6379"}},
+		"REDIS_CLUSTER_NODES=a:1 REDIS_PORT=tcp://10.0.0.1:7000": {Addrs: []string{"a:1"}, Cluster: true},
+		"REDIS_URL=rediss://:p@cache/":                           {Addrs: []string{"cache:6379"}, Password: "p", TLS: true},
 		"REDIS_URL=redis://cache REDIS_USERNAME=u REDIS_PASSWORD=p REDIS_DB=1 REDIS_TLS=true": {
 			Addrs: []string{"cache:6379"}, Username: "u", Password: "p", DB: 1, TLS: true,
 		},

@@ -28,7 +28,7 @@ const weakSecret = 32
 // checkSecrets rejects a missing secret, with which the original would start and reject every token, a secret that
 // is a key of another algorithm, and in production a short one.
 func (c *Config) checkSecrets(p *findings) {
-	if c.JWTSecret == "" && (c.Production() || !c.Redis.Embedded()) {
+	if c.JWTSecret == "" && (c.Production() || len(p.redisNames()) > 0) {
 		p.missing("JWT_SECRET", "without it no token can be signed or checked")
 	}
 	const asymmetric = "it is a key or a certificate in PEM or DER form, and anyone who has its public key could " +

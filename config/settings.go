@@ -10,7 +10,7 @@ import (
 // default, and what the value should be, for messages about a wrong one.
 type Config struct {
 	// NodeEnv turns on the rules for production if it is exactly "production", as in the original.
-	NodeEnv string `env:"NODE_ENV"`
+	NodeEnv string `env:"NODE_ENV" want:"production, spelled exactly so, or empty for development"`
 
 	// Host is the address to listen on. Empty means every interface. With the embedded Redis the default is
 	// "localhost".
@@ -24,7 +24,7 @@ type Config struct {
 	// JWTSecretPrevious only verifies tokens, while the secret is being changed.
 	JWTSecretPrevious Secret `env:"JWT_SECRET_PREVIOUS" want:"a second secret to verify tokens, 32 bytes or more"`
 
-	JWTExpiresIn Lifetime `env:"JWT_EXPIRES_IN" envDefault:"1d" want:"a whole number with d, h, m or s, up to 3650d"`
+	JWTExpiresIn Lifetime `env:"JWT_EXPIRES_IN" envDefault:"1d" want:"a number and a unit, such as 12h, up to 3650d"`
 
 	JWTAllowWeakSecret bool `env:"JWT_ALLOW_WEAK_SECRET" envDefault:"false" want:"true or false"`
 
@@ -54,7 +54,7 @@ type Config struct {
 
 	CookieName string `env:"COOKIE_NAME" envDefault:"token" want:"a cookie name of letters, digits and !#$%&'*+-.^_|~"`
 
-	CookieDomain   string  `env:"COOKIE_DOMAIN" want:"a domain such as example.com"`
+	CookieDomain   string  `env:"COOKIE_DOMAIN" want:"a domain such as example.com, without a scheme or a port"`
 	CookieSameSite Keyword `env:"COOKIE_SAMESITE" envDefault:"strict" want:"strict, lax or none"`
 	CookieSecure   bool    `env:"COOKIE_SECURE" envDefault:"true" want:"true or false"`
 
@@ -78,6 +78,8 @@ type Config struct {
 
 	// Redis is the Redis that the REDIS_ settings specify.
 	Redis Redis `env:"-"`
+	// RedisGuess names a variable that may specify the Redis that is meant. It is set only with the embedded Redis.
+	RedisGuess string `env:"-"`
 	// Warnings are findings that do not prevent the start but should be logged.
 	Warnings []string `env:"-"`
 }
@@ -128,6 +130,9 @@ func field(name string) reflect.StructField {
 
 // isSetting reports whether the service reads a setting of this name.
 func isSetting(name string) bool { return slices.Contains(settingNames, name) }
+
+// isSecret reports whether the value of the setting name is never shown.
+func isSecret(name string) bool { return field(name).Type == reflect.TypeFor[Secret]() }
 
 // settingNames has the names of all settings.
 var settingNames = func() (names []string) {

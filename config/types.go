@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,9 +31,22 @@ func (l *List) UnmarshalText(text []byte) error {
 // Prefixes is a list of networks, separated by commas. An address without a length is a network of one.
 type Prefixes []netip.Prefix
 
-// UnmarshalText accepts addresses and networks in CIDR notation.
+// networks has the names of networks in Express's setting "trust proxy".
+var networks = map[string]string{
+	"loopback":    "127.0.0.0/8,::1/128",
+	"linklocal":   "169.254.0.0/16,fe80::/10",
+	"uniquelocal": "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
+}
+
+// UnmarshalText accepts addresses, networks in CIDR notation and the names in networks.
 func (p *Prefixes) UnmarshalText(text []byte) error {
 	for _, part := range split(text) {
+		if named := networks[part]; named != "" {
+			if err := p.UnmarshalText([]byte(named)); err != nil {
+				return err
+			}
+			continue
+		}
 		prefix, err := netip.ParsePrefix(part)
 		if err != nil {
 			addr, err := netip.ParseAddr(part)
@@ -60,38 +74,35 @@ func split(text []byte) []string {
 // Level is a log level.
 type Level slog.Level
 
-// UnmarshalText accepts the names of the four levels, but not forms such as "info+2".
+// levels has the words for each level: its own name first, then those of winston, pino, log4js and syslog.
+var levels = map[slog.Level]string{
+	slog.LevelDebug: "debug trace verbose silly all",
+	slog.LevelInfo:  "info http notice",
+	slog.LevelWarn:  "warn warning",
+	slog.LevelError: "error fatal silent off crit critical alert emerg",
+}
+
+// UnmarshalText accepts the words in levels, in upper or lower case.
 func (l *Level) UnmarshalText(text []byte) error {
-	switch strings.ToLower(string(text)) {
-	case "debug", "info", "warn", "error":
-		return (*slog.Level)(l).UnmarshalText(text)
+	for level, words := range levels {
+		if slices.Contains(strings.Fields(words), strings.ToLower(string(text))) {
+			*l = Level(level)
+			return nil
+		}
 	}
 	return errors.New("not a level")
 }
 
-const day = 24 * time.Hour
-
-// Lifetime is the time after which a token expires.
-type Lifetime time.Duration
-
-// UnmarshalText accepts a whole number and one unit: d, h, m or s. A number without a unit is rejected, because
-// jsonwebtoken reads the string "3600" as 3.6 seconds, while people mean an hour.
-func (l *Lifetime) UnmarshalText(text []byte) error {
-	units := map[byte]time.Duration{'d': day, 'h': time.Hour, 'm': time.Minute, 's': time.Second}
-	last := len(text) - 1
-	if last < 1 || units[text[last]] == 0 {
-		return errors.New("no unit")
+// parseBool accepts what strconv.ParseBool does, and yes, no, on and off, in upper or lower case.
+func parseBool(text string) (any, error) {
+	switch word := strings.ToLower(text); word {
+	case "yes", "y", "on":
+		return true, nil
+	case "no", "n", "off":
+		return false, nil
+	default:
+		return strconv.ParseBool(word)
 	}
-	unit := units[text[last]]
-	count, err := strconv.Atoi(string(text[:last]))
-	if err != nil {
-		return err
-	}
-	if count < 1 || count > int(3650*day/unit) {
-		return errors.New("out of range")
-	}
-	*l = Lifetime(time.Duration(count) * unit)
-	return nil
 }
 
 // Limit is the number of failures that are allowed in a period. The zero value means no limit.

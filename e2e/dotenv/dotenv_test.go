@@ -31,10 +31,10 @@ func TestSameValues(t *testing.T) {
 	var total counts
 	advised := map[string]variables{} // a file with an advised line → what Node has to read in it
 	for i, node := range parseWithNode(t, texts) {
-		values, differing, err := config.ReadDotenv([]byte(texts[i]))
-		faults := append(total.compare(texts[i], values, err, node), differingFaults(differing, node[0])...)
+		file, err := config.ReadDotenv([]byte(texts[i]))
+		faults := append(total.compare(texts[i], file.Values, err, node), otherFaults(file, node[0])...)
 		for _, fault := range faults {
-			t.Errorf("DOTENV_SEED=%d: %s\ntext %q\nours %q, %v\nnode %q", seed, fault, texts[i], values, err, node)
+			t.Errorf("DOTENV_SEED=%d: %s\ntext %q\nours %q, %v\nnode %q", seed, fault, texts[i], file.Values, err, node)
 		}
 		collectAdvice(advised, err, node[0])
 	}
@@ -151,13 +151,14 @@ func isRejectable(text, name string, node variables) bool {
 		strings.ContainsAny(value, "\x00$") || strings.ContainsRune(value, utf8.RuneError) && !utf8.ValidString(text)
 }
 
-// differingFaults returns the names that are wrongly said to differ: settings, which are errors instead, and names
-// that Node does not read, except for __proto__, which is not in a JavaScript object.
-func differingFaults(differing []string, node variables) (faults []string) {
-	for _, name := range differing {
-		_, found := node[name]
-		if !found && name != "__proto__" || slices.Contains(settingNames, name) {
-			faults = append(faults, fmt.Sprintf("%q is said to differ", name))
+// otherFaults returns the names that are wrongly said to be of other programs: settings, and names that Node does not
+// read or, in Others, reads as empty. __proto__ is not in a JavaScript object.
+func otherFaults(file config.Dotenv, node variables) (faults []string) {
+	for _, name := range append(slices.Clone(file.Differing), file.Others...) {
+		value, found := node[name]
+		wrong := !found || value == "" && slices.Contains(file.Others, name)
+		if wrong && name != "__proto__" || slices.Contains(settingNames, name) {
+			faults = append(faults, fmt.Sprintf("%q is said to be another name", name))
 		}
 	}
 	return faults
@@ -184,10 +185,10 @@ func checkAdvice(t *testing.T, advised map[string]variables) {
 		texts = append(texts, text)
 	}
 	for i, node := range parseWithNode(t, texts) {
-		values, _, err := config.ReadDotenv([]byte(texts[i]))
-		for _, read := range append(node, values) {
+		file, err := config.ReadDotenv([]byte(texts[i]))
+		for _, read := range append(node, file.Values) {
 			if err != nil || !reflect.DeepEqual(read, advised[texts[i]]) {
-				t.Errorf("the advice %q gives %q, %v; node %q", texts[i], values, err, node)
+				t.Errorf("the advice %q gives %q, %v; node %q", texts[i], file.Values, err, node)
 				break
 			}
 		}

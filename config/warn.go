@@ -1,0 +1,49 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// warn adds the warnings about settings.
+func (c *Config) warn(p *findings) {
+	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
+	if !c.Production() && !c.isDevelopment() {
+		add("NODE_ENV %s: only production, spelled exactly so, turns on the rules for production, "+
+			"and any other value means development", p.describe("NODE_ENV"))
+	}
+	for _, s := range []struct{ name, read string }{
+		{"LOG_LEVEL", text(c.LogLevel)},
+		{"LOG_FORMAT", text(c.LogFormat)},
+	} {
+		word := strings.ToLower(p.values[s.name])
+		if word != "" && word != s.read && word != "warning" { // which is just another word for warn
+			add("%s %s, which is read as %s: it should be %s", s.name, p.describe(s.name), s.read, want(s.name))
+		}
+	}
+	if isWeak(c.JWTSecret) {
+		add("JWT_SECRET is shorter than 32 bytes: it can be guessed from any token")
+	}
+	for _, role := range c.RegistrationRoles {
+		if strings.Contains(strings.ToLower(role), "admin") {
+			add("REGISTRATION_ROLES contains %s: anyone can register with that role", role)
+		}
+	}
+	if guess := p.guess("JWT_SECRET"); c.JWTSecret == "" && guess != "" {
+		add("JWT_SECRET is not set, and a random one is used; %s", guess)
+	}
+	if p.values["REDIS_PORT"] != "" && !allHavePort(c.Redis.Addrs, c.RedisPort) {
+		add("REDIS_PORT is \"%d\" and has no effect: the port is in %s", c.RedisPort, p.redisNames()[0])
+	}
+	if c.Redis.Embedded() {
+		c.RedisGuess = p.guess("REDIS_HOST")
+	}
+	c.warnOfSpace()
+}
+
+// allHavePort reports whether each of addrs has the given port.
+func allHavePort(addrs []string, port uint16) bool {
+	end := fmt.Sprintf(":%d", port)
+	return !slices.ContainsFunc(addrs, func(addr string) bool { return !strings.HasSuffix(addr, end) })
+}
