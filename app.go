@@ -102,6 +102,9 @@ var sameSite = map[config.Keyword]http.SameSite{
 
 // introduce says that the embedded Redis keeps nothing, and how to try the service.
 func introduce(out io.Writer, log *slog.Logger, cfg *config.Config, address net.Addr) {
+	if cfg.RedisGuess != "" {
+		log = log.With("hint", cfg.RedisGuess)
+	}
 	log.Warn("no Redis is named (REDIS_HOST): an embedded one is running, " +
 		"and all users and logouts are gone when this process ends")
 	_, port, _ := net.SplitHostPort(address.String())

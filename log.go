@@ -31,6 +31,13 @@ func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, options))
 }
 
+// newNoticeLog returns a logger for warnings that somebody who starts the service has to see at every LOG_LEVEL.
+func newNoticeLog(cfg *config.Config, out io.Writer) *slog.Logger {
+	loud := *cfg
+	loud.LogLevel = min(cfg.LogLevel, config.Level(slog.LevelWarn))
+	return newLog(&loud, out)
+}
+
 // logWriter writes lines to out, in order and without blocking: one goroutine writes them. Lines that do not fit into
 // the queue, or that cannot be written, are dropped and counted.
 type logWriter struct {

@@ -54,8 +54,9 @@ func serve(ctx context.Context, stderr *logWriter) error {
 	log := newLog(cfg, stderr)
 	stderr.reportTo(log)
 	slog.SetDefault(log) // for libraries that log by themselves
+	notices := newNoticeLog(cfg, stderr)
 	for _, warning := range cfg.Warnings {
-		log.Warn("configuration", "warning", warning)
+		notices.Warn("configuration", "warning", warning)
 	}
 	store, err := openDB(cfg, true, log)
 	if err != nil {
@@ -81,7 +82,7 @@ func serve(ctx context.Context, stderr *logWriter) error {
 	}
 	log.Info("listening", "address", listener.Addr().String(), "prefix", cfg.RoutePrefix)
 	if cfg.Redis.Embedded() {
-		introduce(stderr, log, cfg, listener.Addr())
+		introduce(stderr, notices, cfg, listener.Addr())
 	}
 	return serveOn(ctx, cfg, app, listener, log)
 }

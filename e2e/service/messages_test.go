@@ -9,6 +9,23 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
+// TestStartupMessages: what a start says about the variables of another application, at every log level.
+func TestStartupMessages(t *testing.T) {
+	t.Parallel()
+	s := harness.StartService(t, "LOG_LEVEL=silent", "NODE_ENV=staging", "REDIS_URI=redis://:hush@cache", "JWT_KEY=hush")
+	for _, text := range []string{
+		`NODE_ENV is \"staging\": only production, spelled exactly so`,
+		`LOG_LEVEL is \"silent\", which is read as error`,
+		"JWT_KEY is set: if it is the secret that signs the tokens, set JWT_SECRET to the same value",
+		`hint="REDIS_URI is set: if it is the URL of Redis, set REDIS_URL to the same value"`,
+	} {
+		s.WaitFor(t, text)
+	}
+	if strings.Contains(s.Output(), "hush") {
+		t.Errorf("a secret is in %s", s.Output())
+	}
+}
+
 // TestConnectionAdvice: why Redis can't be used, and what to try, in the log and by check.
 func TestConnectionAdvice(t *testing.T) {
 	t.Parallel()
