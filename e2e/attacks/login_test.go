@@ -126,6 +126,9 @@ func TestUnknownUser(t *testing.T) {
 		"wrong":         `{"email":"ada@example.com","password":"wrong horse"}`,
 		"of lower cost": `{"email":"low@example.com","password":"wrong horse"}`,
 		"disabled":      `{"email":"off@example.com","password":"correct horse"}`,
+		"unknown name":  `{"username":"bob","password":"wrong horse"}`,
+		"a name":        `{"username":"ADA","password":"wrong horse"}`,
+		"disabled name": `{"username":"off","password":"correct horse"}`,
 	}
 	times := map[string][]time.Duration{}
 	for range 9 {
@@ -137,7 +140,7 @@ func TestUnknownUser(t *testing.T) {
 			answer.Header.Del("X-Request-Id")
 			var header bytes.Buffer
 			_ = answer.Header.Write(&header)
-			const want = "Cache-Control: no-store\r\nContent-Length: 39\r\nContent-Type: application/json; charset=utf-8\r\n" +
+			const want = "Cache-Control: no-store\r\nContent-Length: 33\r\nContent-Type: application/json; charset=utf-8\r\n" +
 				"Strict-Transport-Security: max-age=31536000\r\nX-Content-Type-Options: nosniff\r\n"
 			if answer.StatusCode != 401 || text != loginBad || header.String() != want {
 				t.Errorf("%s: %d %s\n%s", name, answer.StatusCode, text, header.String())
