@@ -15,19 +15,19 @@ import (
 )
 
 // The epoch distinguishes a lost blacklist from an empty one: a key that exists for as long as the blacklist does. Its
-// value is "<random id>:<cut>:<template>". Tokens issued at or before the cut, in seconds of Redis's clock, are
-// rejected. The template is that of the blacklist's keys: an instance that looks under other keys finds no logout, so
-// starting with another template counts as a lost blacklist. docs/revocation.md gives the reasons.
+// value is "<random id>:<cut>", and ":<template>" unless the blacklist's keys are the original's. Tokens issued at or
+// before the cut, in seconds of Redis's clock, are rejected. An instance that looks under keys of another template finds
+// no logout, so starting with another one counts as a lost blacklist. docs/revocation.md gives the reasons.
 
 // replaceEpochScript replaces the epoch if it is still the one that the caller saw, and returns the one that is stored
 // then. So a late reply or a second instance that saw the same loss does no harm. It rejects all tokens issued until
 // now and those of the next second, because a token may be issued that far ahead (maxAhead). ARGV: the epoch that was
-// seen ("" for none), and of the new one the id, the least cut and the template.
+// seen ("" for none), and of the new one the id, the least cut and what follows the cut.
 const replaceEpochScript = `
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored ~= ARGV[1] then return stored end
 local cut = math.max(tonumber(redis.call('TIME')[1]) + 1, tonumber(ARGV[3]))
-stored = ARGV[2] .. ':' .. string.format('%.0f', cut) .. ':' .. ARGV[4]
+stored = ARGV[2] .. ':' .. string.format('%.0f', cut) .. ARGV[4]
 redis.call('SET', KEYS[1], stored)
 return stored`
 
@@ -176,7 +176,15 @@ type storedEpoch struct {
 	template keyTemplate
 }
 
-// parseEpoch parses a stored epoch. Without a template, it has the original's.
+// epochSuffix returns what follows the cut in an epoch.
+func (k keyTemplate) epochSuffix() string {
+	if k.String() == originalKey {
+		return ""
+	}
+	return ":" + k.String()
+}
+
+// parseEpoch parses a stored epoch.
 func parseEpoch(value string) (storedEpoch, error) {
 	id, rest, _ := strings.Cut(value, ":")
 	digits, template, _ := strings.Cut(rest, ":")
@@ -194,7 +202,7 @@ func (d *DB) storeFirstEpoch(ctx context.Context) (string, error) {
 	defer cancel()
 	var stored *redis.StringCmd
 	err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
-		p.SetArgs(ctx, epochKey, rand.Text()+":0:"+d.blacklist.String(), redis.SetArgs{Mode: "NX"})
+		p.SetArgs(ctx, epochKey, rand.Text()+":0"+d.blacklist.epochSuffix(), redis.SetArgs{Mode: "NX"})
 		stored = p.Get(ctx, epochKey)
 	})
 	if err != nil {
@@ -207,7 +215,7 @@ func (d *DB) replaceEpoch(ctx context.Context, seen string, next storedEpoch) (s
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
 	defer cancel()
 	return d.client.Eval(ctx, replaceEpochScript, []string{epochKey},
-		seen, rand.Text(), next.cut, next.template.String()).Text()
+		seen, rand.Text(), next.cut, next.template.epochSuffix()).Text()
 }
 
 // BlacklistKey returns the template of keys that the blacklist was last used with, "" if there is none.
