@@ -1,5 +1,5 @@
-// Package postman runs the Postman collection with newman: against the service, as it starts by itself
-// and on a real Redis, and the part that is for both against the Express app.
+// Package postman runs the Postman collection with newman: against the service with an embedded and with a real Redis,
+// and the folder for both services against the Express app, each with several settings.
 package postman
 
 import (
@@ -25,51 +25,178 @@ const (
 	collectionFile  = "gin-auth.postman_collection.json"
 	environmentFile = "local.postman_environment.json"
 	secret          = "a secret of more than thirty-two bytes"
-	both            = "Both services" // the folder that fits the Express app, too
+	both            = "Both services" // the folder that the Express app passes as well
+
+	// A busy machine may need longer than the default of REDIS_TIMEOUT.
+	patience = "REDIS_TIMEOUT=5s"
 )
 
+// TestEmbedded runs the collection with the environment file of an earlier release, which has none of the settings.
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	harness.Node(t)
-	s := harness.StartService(t)
-	newman(t, s, "")
+	s := harness.StartService(t, patience)
+	newman(t, s, "", olderEnvironment)
 }
 
-// TestRedis runs the collection twice on one service: a run leaves nothing behind that the next trips over.
+// TestRedis runs the collection twice on one service: nothing that a run leaves there makes the next one fail.
 func TestRedis(t *testing.T) {
 	t.Parallel()
 	harness.Node(t)
 	redis := harness.StartRedis(t)
-	s := harness.StartService(t, append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret)...)
+	s := harness.StartService(t, append(redis.Env(), patience, "NODE_ENV=production", "JWT_SECRET="+secret)...)
 	newman(t, s, "")
 	newman(t, s, "")
 }
 
-func TestOriginal(t *testing.T) {
+// TestSettings runs the collection against services whose settings are not the defaults.
+func TestSettings(t *testing.T) {
 	t.Parallel()
-	for _, express := range []string{"4", "5"} {
-		t.Run("Express "+express, func(t *testing.T) {
+	for name, test := range map[string]struct{ env, values []string }{
+		"another cookie and bearer tokens": {
+			[]string{"COOKIE_NAME=accessToken", "COOKIE_SAMESITE=lax", "JWT_EXPIRES_IN=7d", "ACCEPT_BEARER=true"},
+			[]string{"cookieName=accessToken", "cookieSameSite=Lax", "cookieMaxAge=604800", "acceptBearer=true"},
+		},
+		"no Secure, logout by GET alone, bodies not compared": {
+			[]string{"COOKIE_SECURE=false"},
+			[]string{"cookieSecure=false", "logoutMethods=GET", "exactBodies=false"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			harness.Node(t)
-			redis := harness.StartRedis(t)
-			s := harness.StartOriginal(t, append(redis.Env(),
-				"NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4", "EXPRESS="+express)...)
-			newman(t, s, both)
-			newman(t, s, both)
+			newman(t, harness.StartService(t, append(test.env, patience)...), "", test.values...)
 		})
 	}
 }
 
-// newman runs a folder of the collection, "" for all of it, against s.
-func newman(t *testing.T, s *harness.Service, folder string) {
+// TestOriginal runs the folder against the Express app: with its defaults, and with traits of other applications.
+func TestOriginal(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ env, values []string }{
+		"Express 4": {[]string{"EXPRESS=4"}, nil},
+		"Express 5": {[]string{"EXPRESS=5"}, nil},
+		"the most frequent traits": {
+			[]string{"COOKIE_SAMESITE=omit", "CHECK_BLACKLIST=false", "VALIDATION=errors", "ME_MESSAGE=User fetched"},
+			[]string{"cookieSameSite=", "checksBlacklist=false", "exactBodies=false"},
+		},
+		"the least frequent traits": {
+			[]string{
+				"NODE_ENV=development", "COOKIE_NAME=accessToken", "COOKIE_SAMESITE=lax", "COOKIE_SECURE=production",
+				"JWT_EXPIRES_IN=7d", "USER_CLAIM=userId", "REGISTER_COOKIE=false", "LOGIN_BY=email",
+				"WRONG_PASSWORD=Invalid email or password",
+			},
+			[]string{
+				"cookieName=accessToken", "cookieSameSite=Lax", "cookieSecure=false", "cookieMaxAge=604800",
+				"registerCookie=false", "loginByUsername=false", "invalidCredentials=Invalid email or password",
+				"exactBodies=false",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			harness.Node(t)
+			redis := harness.StartRedis(t)
+			env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4")
+			s := harness.StartOriginal(t, append(env, test.env...)...)
+			newman(t, s, both, test.values...)
+			newman(t, s, both, test.values...)
+		})
+	}
+}
+
+// TestWrongValues checks that a wrong value of each setting fails an assertion.
+func TestWrongValues(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		folder string
+		wrong  map[string]string // the assertion that fails with a value
+	}{
+		{"", map[string]string{
+			"cookieSameSite=Lax":        "Its SameSite is cookieSameSite",
+			"cookieSecure=false":        "Its Secure is cookieSecure",
+			"cookieMaxAge=3600":         "Its Max-Age is cookieMaxAge, and Expires is the same time",
+			"registerStatus=200":        "The status is registerStatus, and the body has the user",
+			"registerCookie=false":      "The cookie is set if registerCookie is true",
+			"loginByUsername=false":     "She is logged in if loginByUsername is true",
+			"invalidCredentials=Failed": "The message is invalidCredentials",
+			"logoutMethods=PUT":         "She is logged out",
+			"acceptBearer=true":         "The token in the header is valid if acceptBearer is true, and is otherwise ignored",
+		}},
+		{both, map[string]string{"cookieName=accessToken": "The cookie is set if registerCookie is true"}},
+		{both, map[string]string{"checksBlacklist=false": "The token is rejected if checksBlacklist is true"}},
+	} {
+		values := slices.Sorted(maps.Keys(test.wrong))
+		t.Run(strings.Join(values, " "), func(t *testing.T) {
+			t.Parallel()
+			harness.Node(t)
+			result, out, err := runNewman(t, harness.StartService(t, patience), test.folder, values...)
+			if err == nil {
+				t.Errorf("newman succeeded:\n%s", out)
+			}
+			for value, assertion := range test.wrong {
+				failed := func(f failure) bool { return f.Error.Test == assertion }
+				if !slices.ContainsFunc(result.Run.Failures, failed) {
+					t.Errorf("with %s, %q did not fail:\n%s", value, assertion, out)
+				}
+			}
+		})
+	}
+}
+
+// olderEnvironment is a value for newman that runs it without the environment file.
+const olderEnvironment = "prefix=/api/auth"
+
+// newman runs a folder of the collection, "" for all of it, against s, and fails the test if an assertion fails. The
+// values are name=value, and replace those of the environment file.
+func newman(t *testing.T, s *harness.Service, folder string, values ...string) {
+	t.Helper()
+	result, out, err := runNewman(t, s, folder, values...)
+	if err != nil {
+		t.Fatalf("newman: %v\n%s", err, out)
+	}
+	requests, assertions := result.Run.Stats.Requests, result.Run.Stats.Assertions
+	if len(result.Run.Failures)+requests.Failed+assertions.Failed+requests.Pending+assertions.Pending != 0 {
+		t.Errorf("newman succeeded, but its report has failures:\n%s", out)
+	}
+	if want := len(collection(t, folder)); requests.Total != want {
+		t.Errorf("newman sent %d requests of %d", requests.Total, want)
+	}
+	t.Logf("%d requests, %d assertions", requests.Total, assertions.Total)
+}
+
+// report is what newman writes about a run.
+type report struct {
+	Run struct {
+		Stats struct {
+			Requests, Assertions struct{ Total, Pending, Failed int }
+		}
+		Failures []failure
+	}
+}
+
+type failure struct {
+	Error struct{ Test string }
+}
+
+// runNewman runs newman and returns its report and its output. The error is not nil if an assertion failed.
+func runNewman(
+	t *testing.T, s *harness.Service, folder string, values ...string,
+) (result report, out []byte, failed error) {
 	t.Helper()
 	dir := t.TempDir()
-	report := filepath.Join(dir, "report.json")
+	file := filepath.Join(dir, "report.json")
 	args := []string{
 		filepath.Join(harness.Root(), "e2e", "node_modules", "newman", "bin", "newman.js"),
-		"run", path(collectionFile), "--environment", path(environmentFile), "--env-var", "baseUrl=" + s.URL,
+		"run", path(collectionFile), "--env-var", "baseUrl=" + s.URL,
 		"--timeout-request", "20000", "--color", "off",
-		"--reporters", "cli,json", "--reporter-cli-no-success-assertions", "--reporter-json-export", report,
+		"--reporters", "cli,json", "--reporter-cli-no-success-assertions", "--reporter-json-export", file,
+	}
+	if !slices.Contains(values, olderEnvironment) {
+		args = append(args, "--environment", path(environmentFile))
+	}
+	for _, value := range values {
+		args = append(args, "--env-var", value)
 	}
 	if folder != "" {
 		args = append(args, "--folder", folder)
@@ -77,32 +204,17 @@ func newman(t *testing.T, s *harness.Service, folder string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, harness.Node(t), args...)
-	command.Dir = dir // no .newmanrc here, nor in HOME, and no proxy
+	command.Dir = dir // without a .newmanrc here or in HOME, and without a proxy
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
-	out, err := command.CombinedOutput()
+	out, failed = command.CombinedOutput()
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &result)
+	}
 	if err != nil {
-		t.Fatalf("newman: %v\n%s", err, out)
+		t.Fatalf("newman's report: %v (%v)\n%s", err, failed, out)
 	}
-
-	var result struct {
-		Run struct {
-			Stats struct {
-				Requests, Assertions struct{ Total, Pending, Failed int }
-			}
-			Failures []json.RawMessage
-		}
-	}
-	if err := json.Unmarshal(read(t, report), &result); err != nil {
-		t.Fatal(err)
-	}
-	requests, assertions := result.Run.Stats.Requests, result.Run.Stats.Assertions
-	if len(result.Run.Failures)+requests.Failed+assertions.Failed+requests.Pending+assertions.Pending != 0 {
-		t.Errorf("newman ended well, but its report has failures:\n%s", out)
-	}
-	if want := len(collection(t, folder)); requests.Total != want {
-		t.Errorf("newman sent %d requests of %d", requests.Total, want)
-	}
-	t.Logf("%d requests, %d assertions", requests.Total, assertions.Total)
+	return result, out, failed
 }
 
 // item is a folder of the collection, or a request in it.
@@ -122,7 +234,7 @@ type item struct {
 	}
 }
 
-// collection returns the requests in a folder of the collection, those of all with "".
+// collection returns the requests in a folder of the collection, "" for all of it.
 func collection(t *testing.T, folder string) []item {
 	t.Helper()
 	var top item
@@ -146,8 +258,7 @@ func collection(t *testing.T, folder string) []item {
 	return requests
 }
 
-// TestRequests needs no newman: it holds the collection against the routes, and each request to test
-// something.
+// TestRequests checks that each route has a request, and that each request has a test.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	sent, names := map[string]bool{}, map[string]bool{}
@@ -247,8 +358,11 @@ func routesInDescription(t *testing.T) map[string]bool {
 	return routes
 }
 
-// TestFiles keeps the files as Postman exports them, so that a change shows what it changes, and
-// without what only one person's Postman knows.
+// personal matches what Postman adds to an export and what does not belong into the repository.
+var personal = regexp.MustCompile(`"(_postman_id|_exporter_id|_collection_link|_postman_exported_\w+|id|uid|owner)":.*`)
+
+// TestFiles checks that the files are formatted as Postman exports them, so that a diff shows only what changed, and
+// that they have no ids of one person's Postman.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{collectionFile, environmentFile} {
@@ -261,12 +375,41 @@ func TestFiles(t *testing.T) {
 		if !bytes.Equal(bytes.TrimSpace(text), bytes.TrimSpace(indented.Bytes())) {
 			t.Errorf("%s is not indented by tabs alone", name)
 		}
-		if id := regexp.MustCompile(`"(_postman_id|_exporter_id|_collection_link|_postman_exported_\w+|id|uid|owner)":.*`).Find(text); id != nil {
+		if id := personal.Find(text); id != nil {
 			t.Errorf("%s has %s", name, id)
 		}
 	}
 	if !bytes.Contains(read(t, path(environmentFile)), []byte(`"http://localhost:3000"`)) {
 		t.Errorf("%s names another service", environmentFile)
+	}
+}
+
+// TestDefaults checks that a setting has the same default with the environment file, without it, and in its README.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	type variable struct{ Key, Value, Description string }
+	var environment struct{ Values []variable }
+	var defaults struct{ Variable []variable }
+	for name, value := range map[string]any{environmentFile: &environment, collectionFile: &defaults} {
+		if err := json.Unmarshal(read(t, path(name)), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	readme := string(read(t, path("README.md")))
+	for _, setting := range environment.Values {
+		if !strings.Contains(readme, "\n| `"+setting.Key+"` | `"+setting.Value+"` | ") {
+			t.Errorf("README.md does not have %s with its default %q", setting.Key, setting.Value)
+		}
+		if setting.Key == "baseUrl" || setting.Key == "prefix" {
+			continue
+		}
+		i := slices.IndexFunc(defaults.Variable, func(v variable) bool { return v.Key == setting.Key })
+		switch {
+		case i < 0:
+			t.Errorf("%s: no default in %s", setting.Key, collectionFile)
+		case defaults.Variable[i].Value != setting.Value || defaults.Variable[i].Description == "":
+			t.Errorf("%s: want the default %q and a description, got %+v", setting.Key, setting.Value, defaults.Variable[i])
+		}
 	}
 }
 
