@@ -84,7 +84,8 @@ var combinations = []combination{
 
 // sixCharacters needs PASSWORD_MIN=6.
 var sixCharacters = testCase{
-	name: "6 characters in the password", request: register("Six", "six@example.com", "sixsix"), diverges: "users-in-redis jti",
+	name:    "6 characters in the password",
+	request: register("Six", "six@example.com", "sixsix"), diverges: "users-in-redis jti",
 }
 
 // TestFamily sends the cases to the original with the traits of every combination, and to this service with the
@@ -158,7 +159,8 @@ func (c combination) corpus() []group {
 	return all
 }
 
-// leavesOut reports whether a case has no meaning here: it is in skips, or its key that is not the blacklist's is that.
+// leavesOut reports whether a case has no meaning here: it is in skips, or it stores under another key than the
+// original's, and that is the key of the combination.
 func (c combination) leavesOut(one testCase) bool {
 	return slices.Contains(c.skips, one.name) || c.key() != entryKey &&
 		slices.ContainsFunc(one.redis, func(words command) bool { return slices.Contains(words, c.key()) })

@@ -210,13 +210,15 @@ few of the row's own. Those that differ do so in the ways above; the column *bes
 const outro = `
 The original is ` + "`e2e/parity/express`" + `: the Node service's middleware, logout and Redis client, with a
 registration and a login as most applications of its family have them, on ioredis, jsonwebtoken and cookie-parser
-in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to *flow* run against Express 4 and Express 5, those below against Express 4.
+in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to *flow* run against Express 4 and Express 5, those
+below against Express 4.
 
 ## Running it
 ` + "```" + `
 (cd e2e && npm ci)          # Node 20 or later; redis-server 7 or later has to be installed
 go test ./e2e/parity
 ` + "```" + `
-One case: ` + "`-run 'TestSameAnswers/express_4/cookies/quoted,_good,_me'`" + `. More generated ones:
+One case: ` + "`-run 'TestSameAnswers/express_4/cookies/quoted,_good,_me'`" + `; one combination:
+` + "`-run 'TestFamily/no_SameSite'`" + `. More generated cases:
 ` + "`PARITY_SEED=2 PARITY_CASES=5000`" + `.
 `
