@@ -16,8 +16,8 @@ import (
 
 // The epoch distinguishes a lost blacklist from an empty one: a key that exists for as long as the blacklist does. Its
 // value is "<random id>:<cut>", and ":<template>" unless the blacklist's keys are the original's. Tokens issued at or
-// before the cut, in seconds of Redis's clock, are rejected. An instance that looks under keys of another template finds
-// no logout, so starting with another one counts as a lost blacklist. docs/revocation.md gives the reasons.
+// before the cut, in seconds of Redis's clock, are rejected. An instance that looks under keys of another template
+// finds no logout, so starting with another one counts as a lost blacklist. docs/revocation.md gives the reasons.
 
 // replaceEpochScript replaces the epoch if it is still the one that the caller saw, and returns the one that is stored
 // then. So a late reply or a second instance that saw the same loss does no harm. It rejects all tokens issued until

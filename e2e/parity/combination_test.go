@@ -10,6 +10,8 @@ import (
 // combination is a set of traits that an application of the family has.
 type combination struct {
 	name string
+	// about is what the application does, for docs/migration.md.
+	about string
 	// original are the switches of the Node service, ours the settings of this one that match.
 	original, ours []string
 	// only are the groups that run, all if there are none.
@@ -27,16 +29,19 @@ type combination struct {
 var combinations = []combination{
 	{
 		name:   "as the original",
+		about:  "stores `blacklist:<token>`; the cookie is `token`, `Secure`, `SameSite=Strict`, for a day",
 		differ: 839,
 	},
 	{
 		name:     "no SameSite",
+		about:    "the same, but sets no `sameSite`",
 		original: []string{"COOKIE_SAMESITE=omit"},
 		ours:     []string{"COOKIE_SAMESITE=lax"},
 		differ:   1318,
 	},
 	{
 		name:     "blacklist_",
+		about:    "stores `blacklist_<token>`, sets no `sameSite`; passwords from 6 characters; `/me` answers `{message,user}`",
 		original: []string{"BLACKLIST_KEY=blacklist_{token}", "COOKIE_SAMESITE=omit", "ME_MESSAGE=Current user"},
 		ours:     []string{"BLACKLIST_KEY=blacklist_{token}", "COOKIE_SAMESITE=lax", "PASSWORD_MIN=6"},
 		more:     []testCase{sixCharacters},
@@ -44,18 +49,22 @@ var combinations = []combination{
 	},
 	{
 		name:     "bl_, a week, Bearer",
+		about:    "stores `bl_<token>`; the cookie is `Secure` only in production, for a week; takes `Authorization: Bearer`",
 		original: []string{"BLACKLIST_KEY=bl_{token}", "JWT_EXPIRES_IN=7d", "COOKIE_SECURE=production", "ACCEPT_BEARER=true"},
 		ours:     []string{"BLACKLIST_KEY=bl_{token}", "JWT_EXPIRES_IN=7d", "ACCEPT_BEARER=true"},
 		differ:   843,
 	},
 	{
 		name:     "accessToken, _id, the bare token",
+		about:    "stores `<token>`; the cookie is `accessToken`, `SameSite=None`; the id is in the claim `_id`",
 		original: []string{"COOKIE_NAME=accessToken", "USER_CLAIM=_id", "BLACKLIST_KEY={token}", "COOKIE_SAMESITE=none"},
 		ours:     []string{"COOKIE_NAME=accessToken", "BLACKLIST_KEY={token}", "COOKIE_SAMESITE=none"},
 		differ:   839,
 	},
 	{
 		name: "a blacklist that nobody reads",
+		about: "writes the blacklist and never reads it, as most do; sets no `sameSite`; users register as `user` or `seller`; " +
+			"passwords from 6 characters; validation answers `{errors:[…]}`",
 		original: []string{
 			"CHECK_BLACKLIST=false", "COOKIE_SAMESITE=omit", "ROLES=user,seller", "VALIDATION=errors", "ME_MESSAGE=Current user",
 		},
@@ -69,6 +78,8 @@ var combinations = []combination{
 	},
 	{
 		name: "by email alone, in development",
+		about: "stores `Blacklist:<token>`; logs in by email only; registering starts no session; the id is in the claim " +
+			"`userId`; in development, where the cookie is not `Secure`",
 		original: []string{
 			"NODE_ENV=development", "COOKIE_SECURE=production", "COOKIE_SAMESITE=lax", "BLACKLIST_KEY=Blacklist:{token}",
 			"USER_CLAIM=userId", "LOGIN_BY=email", "REGISTER_COOKIE=false", "UNIQUE_USERNAMES=false",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -74,19 +75,38 @@ func TestTable(t *testing.T) {
 	t.Logf("%d cases, %d divergences", total, len(divergences))
 }
 
-// TestDoc fails where docs/parity.md is not what the tables say.
+// TestDoc fails where docs/parity.md and the table in docs/migration.md are not what the tables say.
 func TestDoc(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(harness.Root(), "docs", "parity.md")
-	want := page()
-	if *update {
-		if err := os.WriteFile(path, want, 0o644); err != nil {
+	for name, make := range map[string]func(now []byte) []byte{
+		"parity.md":    func([]byte) []byte { return page() },
+		"migration.md": withApplications,
+	} {
+		path := filepath.Join(harness.Root(), "docs", name)
+		now, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
+		want := make(now)
+		if *update {
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if !bytes.Equal(now, want) {
+			t.Errorf("docs/%s is not current: run go test ./e2e/parity -run TestDoc -update", name)
+		}
 	}
-	if got, _ := os.ReadFile(path); !bytes.Equal(got, want) {
-		t.Error("docs/parity.md is not current: run go test ./e2e/parity -run TestDoc -update")
+}
+
+var applicationRows = regexp.MustCompile(`(?s)(\| your service \| settings here \|\n\|---\|---\|\n)(?:\|.*?\n)*\n`)
+
+// withApplications returns docs/migration.md with the current table of applications.
+func withApplications(now []byte) []byte {
+	rows := "$1"
+	for _, c := range combinations {
+		rows += strings.ReplaceAll(fmt.Sprintf("| %s | %s |\n", c.about, code(c.ours)), "$", "$$")
 	}
+	return applicationRows.ReplaceAll(now, []byte(rows+"\n"))
 }
 
 // page makes docs/parity.md.
