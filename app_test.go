@@ -141,7 +141,8 @@ func (s *service) send(t *testing.T, client *http.Client, method, path, body str
 		t.Fatal(err)
 	}
 	contentType := "application/json; charset=utf-8"
-	if method == http.MethodGet && strings.HasSuffix(path, "/verify") {
+	route, _, _ := strings.Cut(path, "?")
+	if (method == http.MethodGet || method == http.MethodHead) && strings.HasSuffix(route, "/verify") {
 		contentType = "" // no answer of its has a body
 		if len(text) > 0 {
 			t.Errorf("%s %s has a body: %s", method, path, text)
@@ -446,6 +447,16 @@ func TestVerify(t *testing.T) {
 		"empty":                 {"token=" + hs256(t, `{"id":"","role":""}`), 200, "<none>|<none>|<none>|<none>", ""},
 		"what doesn't fit":      {"token=" + hs256(t, `{"id":"a%b","email":"zoë@例.example","role":"a\r\nX-Auth-Request-User: root\u0000\u007f","username":"  Ada, \"L\"  "}`), 200, `a%25b|zo%C3%AB@%E4%BE%8B.example|a%0D%0AX-Auth-Request-User: root%00%7F|%20 Ada, "L" %20`, ""},
 		"one space":             {"token=" + hs256(t, `{"id":" "}`), 200, "%20|<none>|<none>|<none>", ""},
+		"by HEAD":               {"token=" + token, 200, ours.User.ID + "|ada@example.com|user|ada", ""},
+		"?role=user":            {"token=" + token, 200, ours.User.ID + "|ada@example.com|user|ada", ""},
+		"?role=a&role=user":     {"token=" + token, 200, ours.User.ID + "|ada@example.com|user|ada", ""},
+		"?role=admin":           {"token=" + token, 403, "", ""},
+		"?role=":                {"token=" + token, 400, "", ""},
+		"?roles=user":           {"token=" + token, 400, "", ""},
+		"?role=1.5":             {"token=" + hs256(t, `{"userId":7,"role":1.50}`), 403, "", ""},
+		"?role=admin&role=":     {"token=" + revokedToken, 400, "", ""},
+		"?role=root":            {"token=" + revokedToken, 401, "", clearedFor},
+		"?":                     {"", 401, "", ""},
 		"no cookie":             {"", 401, "", ""},
 		"an empty cookie":       {"token=", 401, "", ""},
 		"a forged token":        {"token=" + token + "x", 401, "", ""},
@@ -456,7 +467,14 @@ func TestVerify(t *testing.T) {
 		if name == "of a cut that is past" {
 			s.redis.Set("auth:logout-all:3", "5")
 		}
-		got := s.send(t, s.tls.Client(), "GET", "/api/auth/verify", "", "Cookie", test.cookie)
+		method, query := "GET", ""
+		switch {
+		case name == "by HEAD":
+			method = "HEAD"
+		case strings.HasPrefix(name, "?"):
+			query = name
+		}
+		got := s.send(t, s.tls.Client(), method, "/api/auth/verify"+query, "", "Cookie", test.cookie)
 		got.want(t, name, test.status, "")
 		var told []string
 		for _, header := range []string{"User", "Email", "Role", "Preferred-Username"} {
@@ -477,6 +495,10 @@ func TestVerify(t *testing.T) {
 		}
 	}
 	s.send(t, s.tls.Client(), "POST", "/api/auth/verify", "").want(t, "POST", 405, `{"message":"Method not allowed"}`)
+	for _, below := range []string{"/", "/?role=admin", "/x", "//"} {
+		s.send(t, s.tls.Client(), "GET", "/api/auth/verify"+below, "", "Cookie", "token="+token).
+			want(t, below, 404, `{"message":"Not found"}`)
+	}
 	s.redis.Close()
 	down := s.send(t, s.tls.Client(), "GET", "/api/auth/verify", "", "Cookie", "token="+token)
 	down.want(t, "without Redis", 503, "")
@@ -738,8 +760,16 @@ func TestCrossOrigin(t *testing.T) {
 			t.Errorf("%s: Access-Control-Allow-Credentials is %q", test.name, credentials)
 		}
 	}
-	for origin, status := range map[string]int{"https://app.example.com": 204, "https://evil.example": 405} {
-		request, err := http.NewRequestWithContext(t.Context(), "OPTIONS", s.url+"/api/auth/login", http.NoBody)
+	for _, test := range []struct {
+		path, origin string
+		status       int
+	}{
+		{"/api/auth/login", "https://app.example.com", 204},
+		{"/api/auth/login", "https://evil.example", 405},
+		{"/api/auth/verify", "https://app.example.com", 405},
+	} {
+		status, origin := test.status, test.origin
+		request, err := http.NewRequestWithContext(t.Context(), "OPTIONS", s.url+test.path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -751,7 +781,7 @@ func TestCrossOrigin(t *testing.T) {
 		}
 		_ = response.Body.Close()
 		if allowed := response.Header.Get("Access-Control-Allow-Origin"); response.StatusCode != status || (allowed == origin) != (status == 204) {
-			t.Errorf("preflight of %s: %d, Access-Control-Allow-Origin %q", origin, response.StatusCode, allowed)
+			t.Errorf("preflight of %s for %s: %d, Access-Control-Allow-Origin %q", test.path, origin, response.StatusCode, allowed)
 		}
 	}
 	if s.redis.Exists("blacklist:" + token) {

@@ -119,6 +119,10 @@ func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Lis
 	return nil
 }
 
+// idleTimeout is longer than any known load balancer keeps an idle connection (600 s). One that sends a request on a
+// connection which is being closed here would answer 502.
+const idleTimeout = 620 * time.Second
+
 // newServer returns a server with timeouts, so that no client can keep it busy. A head of more than about 16 KiB is
 // rejected, as by Node: net/http adds 4 KiB to MaxHeaderBytes.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
@@ -129,7 +133,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout:            3 * time.Second,
 		ReadTimeout:                  5 * time.Second,
 		WriteTimeout:                 15 * time.Second,
-		IdleTimeout:                  2 * time.Minute,
+		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               12 << 10,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

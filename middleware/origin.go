@@ -28,7 +28,7 @@ func CrossOrigin(trusted []string) (gin.HandlerFunc, error) {
 		share = cors.New(cors.Config{
 			AllowOrigins:     trusted,
 			AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost},
-			AllowHeaders:     []string{"Content-Type", requestIDHeader},
+			AllowHeaders:     []string{"Content-Type", "Authorization", requestIDHeader},
 			ExposeHeaders:    []string{requestIDHeader},
 			AllowCredentials: true,
 		})

@@ -28,6 +28,8 @@ var answers = []struct {
 	{middleware.ErrRefused, http.StatusUnauthorized, "Unauthorized user"},
 	{middleware.ErrRevoked, http.StatusUnauthorized, "Session expired. Please login again."},
 	{middleware.ErrUnavailable, http.StatusServiceUnavailable, "Authentication service unavailable"},
+	{middleware.ErrForbidden, http.StatusForbidden, "Forbidden"},
+	{middleware.ErrRoleQuery, http.StatusBadRequest, "the query can only have role=…, each with a value"},
 	{middleware.ErrCrossOrigin, http.StatusForbidden, "Cross-origin request refused"},
 	{controllers.ErrCredentials, http.StatusUnauthorized, "Invalid credentials"},
 	{controllers.ErrUserExists, http.StatusConflict, "User already exists"},

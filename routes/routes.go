@@ -13,6 +13,8 @@ import (
 	"gin-auth/middleware"
 )
 
+const verifyPath = "/verify"
+
 // maxBody bounds a request's body, in bytes: express.json's default.
 const maxBody = 100 << 10
 
@@ -49,7 +51,9 @@ func New(o Options) (http.Handler, error) {
 	r.HEAD("/healthz", handle(o.Health.Alive))
 	r.GET("/readyz", handle(o.Health.Ready))
 	r.HEAD("/readyz", handle(o.Health.Ready))
-	r.GET("/openapi.json", handle(describe(o.Prefix, o.Cookie.Name)))
+	description := handle(describe(o.Prefix, o.Cookie.Name))
+	r.GET("/openapi.json", description)
+	r.HEAD("/openapi.json", description)
 	if o.Page {
 		addPage(r, o.Prefix, o.Cookie)
 	}
@@ -66,10 +70,12 @@ func New(o Options) (http.Handler, error) {
 	protected.HEAD("/me", handle(o.Auth.Me))
 	protected.POST("/logout-all", handle(o.Auth.LogoutAll))
 	protected.POST("/password", handle(o.Auth.ChangePassword))
-	// Routes of your own go here. They get only requests with a valid session.
+	// Routes of your own go here. They get only requests with a valid session, and those of some roles with
+	// middleware.RequireRole("admin").
 
-	proxied := public.Group("", statusOnly, guard)
-	proxied.GET("/verify", handle(o.Auth.Verify))
+	proxied := public.Group(verifyPath, statusOnly, middleware.RoleQuery, guard, middleware.RequireQueriedRole)
+	proxied.GET("", handle(o.Auth.Verify))
+	proxied.HEAD("", handle(o.Auth.Verify))
 
 	return r, nil
 }
@@ -112,12 +118,22 @@ func newEngine(o Options) (*gin.Engine, error) {
 		middleware.CloseAfterChunked,
 		renderErrors,
 		middleware.Recovery,
-		crossOrigin,
+		except(o.Prefix+verifyPath, crossOrigin),
 		middleware.MaxBody(maxBody),
 	)
 	r.NoRoute(handle(func(*gin.Context) error { return errNotFound }))
 	r.NoMethod(handle(func(*gin.Context) error { return errMethodNotAllowed }))
 	return r, nil
+}
+
+// except returns a handler that does nothing for requests to path. A proxy admits on any 2xx of verify, and a preflight
+// gets one.
+func except(path string, handler gin.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if c.Request.URL.Path != path {
+			handler(c)
+		}
+	}
 }
 
 // handle returns a gin handler for one that returns its error.

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -149,6 +150,12 @@ func ShortHash(value string) string {
 
 // StringClaim returns a claim if it is a string, its decimal digits if it is a number, and otherwise "".
 func (s *Session) StringClaim(name string) string { return s.claims.text(name) }
+
+// HasRole reports whether the claim role is a string and one of roles. A claim of another type is no role.
+func (s *Session) HasRole(roles ...string) bool {
+	raw, _ := s.claims.get("role")
+	return raw != "" && raw[0] == '"' && slices.Contains(roles, unquote(raw))
+}
 
 // Claims returns the claims as the JSON object that the original's JSON.stringify makes of them, but
 // that numbers keep all their digits: compact, the last of equal names, null for a number beyond a
