@@ -230,6 +230,7 @@ type item struct {
 		URL    struct {
 			Raw        string
 			Host, Path []string
+			Query      []struct{ Key, Value string }
 		}
 	}
 }
@@ -268,10 +269,15 @@ func TestRequests(t *testing.T) {
 			t.Errorf("two requests are called %q", request.Name)
 		}
 		names[request.Name] = true
-		if whole := strings.Join(append(url.Host, url.Path...), "/"); url.Raw != whole {
+		whole := strings.Join(append(url.Host, url.Path...), "/")
+		for n, parameter := range url.Query {
+			whole += string("?&"[min(n, 1)]) + parameter.Key + "=" + parameter.Value
+		}
+		if url.Raw != whole {
 			t.Errorf("%s: %q is shown and %q is sent", request.Name, url.Raw, whole)
 		}
-		route, ok := strings.CutPrefix(url.Raw, "{{baseUrl}}")
+		path, _, _ := strings.Cut(url.Raw, "?")
+		route, ok := strings.CutPrefix(path, "{{baseUrl}}")
 		if !ok || strings.Contains(route, "/api/auth") {
 			t.Errorf("%s: %s is not of {{baseUrl}} and {{prefix}}", request.Name, url.Raw)
 		}
