@@ -546,6 +546,28 @@ func TestSettings(t *testing.T) {
 		}
 		s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token).want(t, "me", 401, revoked)
 	})
+	t.Run("several cookies", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t, "COOKIE_DOMAIN=example.com")
+		s.send(t, s.tls.Client(), "POST", "/api/auth/register", ada)
+		login := func() string { // no browser keeps a cookie of that domain
+			cookie := s.send(t, s.tls.Client(), "POST", "/api/auth/login", adaLogin).header.Get("Set-Cookie")
+			token, _, _ := strings.Cut(strings.TrimPrefix(cookie, "token="), ";")
+			return token
+		}
+		one, two, three := login(), login(), login()
+		out := s.send(t, s.tls.Client(), "POST", "/api/auth/logout", "", "Cookie", "token=; token="+one+"; token=x; token="+one+"; token="+two)
+		out.want(t, "logout", 200, loggedOut)
+		withDomain := strings.Replace(clearedFor, "; Expires", "; Domain=example.com; Expires", 1)
+		if got := out.header["Set-Cookie"]; !slices.Equal(got, []string{withDomain, clearedFor}) {
+			t.Errorf("logout sets %q", got)
+		}
+		for token, status := range map[string]int{one: 401, two: 401, three: 200} {
+			if got := s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token); got.status != status {
+				t.Errorf("me: %d %s, want %d", got.status, got.body, status)
+			}
+		}
+	})
 	t.Run("bearer tokens", func(t *testing.T) {
 		t.Parallel()
 		s := newService(t, "ACCEPT_BEARER=true")

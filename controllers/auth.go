@@ -95,13 +95,12 @@ func (a *Auth) Login(c *gin.Context) error {
 	return JSON(c, http.StatusOK, identity{"User logged in successfully", answerUser(u)})
 }
 
-// Logout revokes the session, if there is one, and clears the cookie. Its 200 says that the revocation is stored. If
-// that failed, the client keeps the cookie and can try again.
+// Logout revokes every session that the request has a token of, and clears the cookie. Its 200 says that the
+// revocations are stored. If that failed, the client keeps the cookie and can try again.
 func (a *Auth) Logout(c *gin.Context) error {
-	s, err := a.Sessions.Authenticate(a.Sessions.ReadToken(c.Request.Header))
-	if err == nil {
-		ctx := session.NewContext(c.Request.Context(), s)
-		c.Request = c.Request.WithContext(ctx)
+	ctx := c.Request.Context()
+	for _, s := range a.Sessions.ReadAll(c.Request.Header) {
+		c.Request = c.Request.WithContext(session.NewContext(ctx, s))
 		if err := a.revoke(ctx, s); err != nil {
 			return err
 		}

@@ -5,10 +5,29 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gin-contrib/cors"
 	"github.com/gin-gonic/gin"
 )
+
+// ErrPrefetch is a request that a browser sent ahead, in case the user should want what it is for.
+var ErrPrefetch = errors.New("prefetch")
+
+// SameSite rejects a GET that changes something and that a browser sent for a page of another site, or as a prefetch. A
+// script of a trusted origin may send it by fetch in CORS mode, but a page there navigates by POST.
+func SameSite(trusted []string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		purpose := strings.ToLower(c.GetHeader("Sec-Purpose") + c.GetHeader("Purpose"))
+		shared := c.GetHeader("Sec-Fetch-Mode") == "cors" && slices.Contains(trusted, c.GetHeader("Origin"))
+		switch {
+		case strings.Contains(purpose, "prefetch"):
+			refuse(c, ErrPrefetch)
+		case c.GetHeader("Sec-Fetch-Site") == "cross-site" && !shared:
+			refuse(c, fmt.Errorf("%w: a GET from another site", ErrCrossOrigin))
+		}
+	}
+}
 
 // ErrCrossOrigin is a request that a browser sent for another origin's page.
 var ErrCrossOrigin = errors.New("cross-origin request")

@@ -86,6 +86,49 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
+// TestSameSite has the requests that a browser can send to GET /logout.
+func TestSameSite(t *testing.T) {
+	t.Parallel()
+	const trusted = "https://app.example.com"
+	for name, test := range map[string]struct {
+		header []string // name and value
+		want   error
+	}{
+		"no browser":                   {nil, nil},
+		"typed by the user":            {[]string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate"}, nil},
+		"its own page":                 {[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate"}, nil},
+		"a sibling subdomain":          {[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"}, nil},
+		"a sibling's fetch":            {[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors", "Origin", trusted}, nil},
+		"a link on another site":       {[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, middleware.ErrCrossOrigin},
+		"an image on another site":     {[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, middleware.ErrCrossOrigin},
+		"a trusted site's fetch":       {[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Origin", trusted}, nil},
+		"a trusted site's link":        {[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Origin", trusted}, middleware.ErrCrossOrigin},
+		"a trusted site's image":       {[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Origin", trusted}, middleware.ErrCrossOrigin},
+		"another site's fetch":         {[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Origin", "https://evil.example"}, middleware.ErrCrossOrigin},
+		"a prefetch":                   {[]string{"Sec-Fetch-Site", "same-origin", "Sec-Purpose", "prefetch"}, middleware.ErrPrefetch},
+		"a prerendered page":           {[]string{"Sec-Fetch-Site", "none", "Sec-Purpose", "prefetch;prerender"}, middleware.ErrPrefetch},
+		"a prefetch of an old browser": {[]string{"Purpose", "prefetch"}, middleware.ErrPrefetch},
+		"a prefetch of a trusted site": {[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors", "Origin", trusted, "Sec-Purpose", "Prefetch"}, middleware.ErrPrefetch},
+	} {
+		var failed error
+		ran := false
+		r := gin.New()
+		r.Use(func(c *gin.Context) {
+			c.Next()
+			failed = middleware.LastError(c)
+		})
+		r.GET("/", middleware.SameSite([]string{trusted}), func(*gin.Context) { ran = true })
+		request := httptest.NewRequest(http.MethodGet, "/", nil)
+		for pair := range slices.Chunk(test.header, 2) {
+			request.Header.Set(pair[0], pair[1])
+		}
+		r.ServeHTTP(httptest.NewRecorder(), request)
+		if !errors.Is(failed, test.want) || ran != (test.want == nil) {
+			t.Errorf("%s: error %v, want %v; the handler ran: %v", name, failed, test.want, ran)
+		}
+	}
+}
+
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	for httpsOnly, transport := range map[bool]string{true: "max-age=31536000", false: ""} {

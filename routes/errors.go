@@ -31,6 +31,7 @@ var answers = []struct {
 	{middleware.ErrForbidden, http.StatusForbidden, "Forbidden"},
 	{middleware.ErrRoleQuery, http.StatusBadRequest, "the query can only have role=…, each with a value"},
 	{middleware.ErrCrossOrigin, http.StatusForbidden, "Cross-origin request refused"},
+	{middleware.ErrPrefetch, http.StatusForbidden, "Prefetch refused"},
 	{controllers.ErrCredentials, http.StatusUnauthorized, "Invalid credentials"},
 	{controllers.ErrUserExists, http.StatusConflict, "User already exists"},
 	{controllers.ErrRegistrationClosed, http.StatusForbidden, "Registration is closed"},

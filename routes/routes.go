@@ -62,7 +62,7 @@ func New(o Options) (http.Handler, error) {
 	public.POST("/register", handle(o.Auth.Register))
 	public.POST("/login", handle(o.Auth.Login))
 	public.POST("/logout", handle(o.Auth.Logout))
-	public.GET("/logout", handle(o.Auth.Logout)) // for the collections that use it
+	public.GET("/logout", middleware.SameSite(o.Origins), handle(o.Auth.Logout)) // for the collections that use it
 
 	guard := guardOf(o)
 	protected := public.Group("", guard)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"iter"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,17 +23,25 @@ type Cookie struct {
 // first of the name counts even if it is empty, one pair of double quotes is dropped, and a value with
 // % is decoded once, as a whole, or not at all. + stays +. (Values with the prefix j: stay text here.)
 func (c Cookie) ReadToken(h http.Header) string {
-	const space = " \t"
-	for _, line := range h["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
-			name, value, ok := strings.Cut(pair, "=")
-			if !ok || strings.Trim(name, space) != c.Name {
-				continue
-			}
-			return decodeValue(strings.Trim(value, space))
-		}
+	for value := range c.values(h) {
+		return value
 	}
 	return ""
+}
+
+// values yields the values of all cookies of the name. A browser sends several if they differ in domain or path.
+func (c Cookie) values(h http.Header) iter.Seq[string] {
+	const space = " \t"
+	return func(yield func(string) bool) {
+		for _, line := range h["Cookie"] {
+			for pair := range strings.SplitSeq(line, ";") {
+				name, value, ok := strings.Cut(pair, "=")
+				if ok && strings.Trim(name, space) == c.Name && !yield(decodeValue(strings.Trim(value, space))) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // readBearer returns the token in the header Authorization, or "" if there is none. The scheme may be in any case, and
@@ -72,11 +81,16 @@ func (s *Sessions) SetCookie(h http.Header, session *Session) {
 	h.Add("Set-Cookie", cookie.String())
 }
 
-// ClearCookie removes the cookie from the client. Its attributes are those of SetCookie, or browsers would keep it.
+// ClearCookie removes the cookie from the client. Its attributes are those of SetCookie, or browsers would keep it. With
+// a domain, it also removes the cookie of the host alone, which a service without that setting has left.
 func (s *Sessions) ClearCookie(h http.Header) {
 	cookie := s.HTTPCookie("")
 	cookie.Expires = time.Unix(0, 0)
 	h.Add("Set-Cookie", cookie.String())
+	if cookie.Domain != "" {
+		cookie.Domain = ""
+		h.Add("Set-Cookie", cookie.String())
+	}
 }
 
 // HTTPCookie returns a cookie with the given value and no expiry.

@@ -84,6 +84,20 @@ func (s *Sessions) ReadToken(h http.Header) string {
 	return token
 }
 
+// ReadAll returns every session whose authentic token the request has: in all cookies of the name, and where ReadToken
+// reads it.
+func (s *Sessions) ReadAll(h http.Header) []*Session {
+	var all []*Session
+	seen := map[string]bool{}
+	for _, token := range append(slices.Collect(s.values(h)), s.ReadToken(h)) {
+		if session, err := s.Authenticate(token); err == nil && !seen[token] {
+			seen[token] = true
+			all = append(all, session)
+		}
+	}
+	return all
+}
+
 // header is the header of every token issued: {"alg":"HS256","typ":"JWT"}, as jsonwebtoken writes it.
 const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 

@@ -258,7 +258,20 @@ func TestCrossSite(t *testing.T) {
 	if got != "kept from it" {
 		t.Errorf("another site's script could read /me: %s", got)
 	}
-	b.do(t, chromedp.Click(chromedp.CSS("button")))
+	loaded, err := eval[string](b, fmt.Sprintf(
+		`new Promise((done) => Object.assign(new Image(), {onerror: () => done('no image'), src: '%s/api/auth/logout'}))`, s.URL))
+	if err != nil || loaded != "no image" {
+		t.Errorf("its image: %s, %v", loaded, err)
+	}
+	if kept := b.keptCookie(t, s.URL+"/api/auth/me"); kept != token {
+		t.Error("another site's image changed the cookie")
+	}
+	b.do(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf("location.href = '%s/api/auth/logout'", s.URL)))
+	b.wait(t, "its link is rejected", `document.body.innerText.includes('Cross-origin request refused')`)
+	if kept := b.keptCookie(t, s.URL+"/api/auth/me"); kept != token {
+		t.Error("another site's link changed the cookie")
+	}
+	b.do(t, chromedp.Navigate(other.URL), chromedp.Click(chromedp.CSS("button")))
 	b.wait(t, "its form is refused", `document.body.innerText.includes('Cross-origin request refused')`)
 
 	if kept := b.keptCookie(t, s.URL+"/api/auth/me"); kept != token {

@@ -79,6 +79,15 @@ var originalDivergences = []divergence{
 		check:    logsOut,
 	},
 	{
+		name:     "every-cookie",
+		topic:    tokens,
+		original: "logout revokes the first of several cookies of the name",
+		ours:     "revokes every authentic token among them",
+		why:      "a browser keeps several if they differ in domain or path, and the next request may be with another one",
+		aspects:  []string{keys, ttl},
+		check:    all(says(http.StatusOK, loggedOut), clears, livesAsLongAsItsToken),
+	},
+	{
 		name:     "forged-entry",
 		topic:    tokens,
 		original: "a forged token that is found in the blacklist is said to be expired, and clears the cookie",
@@ -186,6 +195,15 @@ var originalDivergences = []divergence{
 		ours:     "a browser's cross-origin POST gets 403, unless the origin is in `CORS_ORIGINS`",
 		why:      "CSRF",
 		aspects:  []string{status, body, cookie, issued, keys},
+		check:    refuses(http.StatusForbidden, ""),
+	},
+	{
+		name:     "get-logout",
+		topic:    wire,
+		original: "GET logs out, whoever's page sends it, and as a prefetch",
+		ours:     "403, and nothing is cleared, if a browser says that it is from another site or a prefetch",
+		why:      "another site could end a session",
+		aspects:  []string{status, body, cookie, keys},
 		check:    refuses(http.StatusForbidden, ""),
 	},
 	{
