@@ -105,13 +105,17 @@ func askHash(cmd *cobra.Command, cfg *config.Config) (string, error) {
 }
 
 func newUserRole(o Options) *cobra.Command {
-	return &cobra.Command{
-		Use:   "role EMAIL ROLE",
+	var now bool
+	cmd := &cobra.Command{
+		Use:   "role EMAIL ROLE [--now]",
 		Short: "Gives a user another role",
 		Long: `Gives a user another role. Existing sessions keep the old one, which is part of
-their tokens.`,
-		Example: "  gin-auth user role ada@example.com admin",
-		Args:    exactArgs("EMAIL", "ROLE"),
+their tokens, until they expire (JWT_EXPIRES_IN). With --now they end, and the
+user has to log in again.`,
+		Example: `  gin-auth user role ada@example.com admin
+  gin-auth user role eve@example.com user --now`,
+		Args:                  exactArgs("EMAIL", "ROLE"),
+		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := user.CheckRole(args[1]); err != nil {
 				return err
@@ -121,10 +125,18 @@ their tokens.`,
 				if err != nil {
 					return err
 				}
-				return say(cmd, "%s has the role %s\n", u.Email, u.Role)
+				if !now {
+					return say(cmd, "%s has the role %s\n", u.Email, u.Role)
+				}
+				if err := endSessions(cmd.Context(), store, u); err != nil {
+					return err
+				}
+				return say(cmd, "%s has the role %s, and their sessions have ended\n", u.Email, u.Role)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&now, "now", false, "end the user's sessions, which have the old role")
+	return cmd
 }
 
 func newUserSwitch(o Options, name, short string, disabled bool) *cobra.Command {

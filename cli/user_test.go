@@ -19,7 +19,7 @@ import (
 // TestUserCommands is the life of a user, one command after the other.
 func TestUserCommands(t *testing.T) {
 	t.Parallel()
-	o, store, _ := startRedis(t)
+	o, store, server := startRedis(t)
 	const ada = "ada@example.com"
 	stored := func() user.User {
 		t.Helper()
@@ -46,7 +46,13 @@ func TestUserCommands(t *testing.T) {
 		{add, "", 1, "gin-auth: the user ada@example.com exists already\n", func() bool { return matches(stored(), "correct horse") }},
 		{[]string{"user", "add", "--email", "eve@example.com", "--username", "ADA"}, "correct horse", 1, "gin-auth: another user has the username \"ADA\"\n", nil},
 		{[]string{"user", "add", "--email", "eve@example.com", "--username", "a\u202e"}, "", 1, "gin-auth: username must have at most 64 characters and no control or invisible characters\n", nil},
-		{[]string{"user", "role", "Ada@example.com", "admin"}, "", 0, "ada@example.com has the role admin\n", func() bool { return stored().Role == "admin" }},
+		{[]string{"user", "role", "Ada@example.com", "admin"}, "", 0, "ada@example.com has the role admin\n", func() bool {
+			return stored().Role == "admin" && !server.Exists("auth:logout-all:"+stored().ID)
+		}},
+		{[]string{"user", "role", ada, "staff", "--now"}, "", 0, "ada@example.com has the role staff, and their sessions have ended\n", func() bool {
+			return stored().Role == "staff" && server.Exists("auth:logout-all:"+stored().ID)
+		}},
+		{[]string{"user", "role", ada, "admin"}, "", 0, "ada@example.com has the role admin\n", func() bool { return stored().Role == "admin" }},
 		{[]string{"user", "disable", ada}, "", 0, "ada@example.com is disabled\n", func() bool { return stored().Disabled }},
 		{[]string{"user", "disable", ada}, "", 0, "ada@example.com is disabled\n", func() bool { return stored().Disabled }},
 		{[]string{"user", "password", ada}, "battery staple", 0, "ada@example.com has a new password\n", func() bool {
