@@ -114,6 +114,12 @@ func TestPeople(t *testing.T) {
 		if !bytes.Contains(body, []byte(`"id":`+p.id+`,`)) || !bytes.Contains(body, []byte(`"username":"`+p.username+`"`)) {
 			t.Errorf("%s: login answers %s", p.fields, body)
 		}
+		if p.username != "" {
+			status, byName := post(t, s, "/api/auth/login", map[string]string{"username": p.username, "password": password})
+			if status != http.StatusOK || !bytes.Equal(byName, body) {
+				t.Errorf("%s: login by username answers %d %s", p.fields, status, byName)
+			}
+		}
 		client := browser(t, s, emails[i], password)
 		if _, body := me(t, s, client); !strings.Contains(body, `"id":`+p.id+`,`) {
 			t.Errorf("%s: me answers %s", p.fields, body)
