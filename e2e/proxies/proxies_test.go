@@ -3,16 +3,10 @@
 package proxies
 
 import (
-	"bytes"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,16 +24,16 @@ const (
 	cleared = "token=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict"
 )
 
-// proxy is a program that is started in front of two addresses, host:port, and its URL.
+// proxy is a program that is started in front of two addresses, host:port.
 type proxy struct {
-	start func(t *testing.T, auth, app string) (url string, client *http.Client)
+	start func(t testing.TB, auth, app string, edits ...harness.Edit) *harness.Proxy
 	// signedOut and unavailable are the bodies of what it answers in the service's place.
 	signedOut, unavailable string
 }
 
 var proxies = map[string]proxy{
-	"nginx": {startNginx, `{"message":"Unauthorized"}`, `{"message":"Authentication service unavailable"}`},
-	"caddy": {startCaddy, "", ""},
+	"nginx": {harness.StartNginx, `{"message":"Unauthorized"}`, `{"message":"Authentication service unavailable"}`},
+	"caddy": {harness.StartCaddy, "", ""},
 }
 
 // TestProxies has what a client gets and what the service behind gets to see, of a client who tries to be
@@ -54,8 +48,11 @@ func TestProxies(t *testing.T) {
 			s := harness.StartService(t, append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s")...)
 			behind := httptest.NewServer(http.HandlerFunc(tell))
 			t.Cleanup(behind.Close)
-			c := &client{}
-			c.url, c.Client = p.start(t, strings.TrimPrefix(s.URL, "http://"), strings.TrimPrefix(behind.URL, "http://"))
+			running := p.start(t, strings.TrimPrefix(s.URL, "http://"), strings.TrimPrefix(behind.URL, "http://"))
+			c := &client{running.Client, running.URL}
+			if running.PlainURL != "" {
+				wantRedirected(t, running)
+			}
 
 			c.send(t, "POST", "/api/auth/register", "", zoe).want(t, "register", 201)
 			login := c.send(t, "POST", "/api/auth/login", "", zoe)
@@ -107,6 +104,19 @@ func TestProxies(t *testing.T) {
 			gone := c.send(t, "GET", "/orders", token, "")
 			gone.want(t, "the service is gone", map[string]int{"nginx": 503, "caddy": 502}[name])
 		})
+	}
+}
+
+// wantRedirected wants plain http to redirect to https.
+func wantRedirected(t *testing.T, p *harness.Proxy) {
+	t.Helper()
+	response, err := p.Client.Get(p.PlainURL + "/orders?x=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if got := response.Header.Get("Location"); response.StatusCode != 308 || got != "https://127.0.0.1/orders?x=1" {
+		t.Errorf("plain http: %d to %q", response.StatusCode, got)
 	}
 }
 
@@ -241,100 +251,5 @@ func (a answer) wantSeen(t *testing.T, what, request string, user map[string]str
 		if text := strings.Join(values, ", "); strings.Contains(text, "203.0.113.7") || strings.Contains(text, "root.example.com") {
 			t.Errorf("%s: the service is told %q, which the client made up", what, text)
 		}
-	}
-}
-
-// startNginx runs deploy/nginx.conf with other addresses and another certificate.
-func startNginx(t *testing.T, auth, app string) (string, *http.Client) {
-	t.Helper()
-	dir := t.TempDir()
-	donor := httptest.NewTLSServer(http.NotFoundHandler()) // a certificate, and a client that trusts it
-	t.Cleanup(donor.Close)
-	certificate := donor.TLS.Certificates[0]
-	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "tls.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}))
-	write(t, filepath.Join(dir, "tls.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
-
-	plain, secure := harness.FreePort(t), harness.FreePort(t)
-	config := deployed(t, "nginx.conf")
-	for _, change := range [][2]string{
-		{"server gin-auth:3000;", "server " + auth + ";"},
-		{"server app:8000;", "server " + app + ";"},
-		{"listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", plain)},
-		{"listen 443 ssl;", fmt.Sprintf("listen 127.0.0.1:%d ssl;", secure)},
-		{"/etc/nginx/tls/tls.crt", dir + "/tls.crt"},
-		{"/etc/nginx/tls/tls.key", dir + "/tls.key"},
-	} {
-		if bytes.Count(config, []byte(change[0])) != 1 {
-			t.Fatalf("deploy/nginx.conf has not one %q", change[0])
-		}
-		config = bytes.Replace(config, []byte(change[0]), []byte(change[1]), 1)
-	}
-	around := "daemon off;\npid %[1]s/nginx.pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\nclient_body_temp_path %[1]s/body;\n" +
-		"proxy_temp_path %[1]s/proxy;\nfastcgi_temp_path %[1]s/fastcgi;\nuwsgi_temp_path %[1]s/uwsgi;\nscgi_temp_path %[1]s/scgi;\n%[2]s}\n"
-	path := filepath.Join(dir, "nginx.conf")
-	write(t, path, fmt.Appendf(nil, around, dir, config))
-	p := harness.Start(t, dir, nil, harness.Need(t, "nginx"), "-c", path, "-p", dir)
-	// Its workers end when the master is asked to; killed, it would leave them.
-	t.Cleanup(func() { p.Stop(t) })
-
-	client := donor.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	url := "https://127.0.0.1:" + strconv.Itoa(secure)
-	listens(t, client, url, p)
-	response, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/orders?x=1", plain))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if got := response.Header.Get("Location"); response.StatusCode != 308 || got != "https://127.0.0.1/orders?x=1" {
-		t.Errorf("plain http: %d to %q", response.StatusCode, got)
-	}
-	return url, client
-}
-
-// startCaddy runs deploy/Caddyfile as it is, on plain http.
-func startCaddy(t *testing.T, auth, app string) (string, *http.Client) {
-	t.Helper()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "Caddyfile")
-	write(t, path, deployed(t, "Caddyfile"))
-	url := fmt.Sprintf("http://127.0.0.1:%d", harness.FreePort(t))
-	p := harness.Start(t, dir, []string{
-		"SITE=" + url, "GIN_AUTH=" + auth, "APP=" + app, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir,
-		"CADDY_ADMIN=127.0.0.1:" + strconv.Itoa(harness.FreePort(t)),
-	}, harness.Need(t, "caddy"), "run", "--config", path)
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	listens(t, client, url, p)
-	return url, client
-}
-
-func listens(t *testing.T, client *http.Client, url string, p *harness.Process) {
-	t.Helper()
-	harness.Eventually(t, filepath.Base(p.Path)+" listens", func() error {
-		response, err := client.Get(url)
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, p.Output())
-		}
-		return response.Body.Close()
-	})
-}
-
-func deployed(t *testing.T, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(harness.Root(), "deploy", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-func write(t *testing.T, path string, text []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
