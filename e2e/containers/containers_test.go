@@ -256,12 +256,24 @@ func TestCompose(t *testing.T) {
 	if !slices.Equal(nginx.Ports, []string{"${HTTPS_PORT:-8443}:443"}) || !slices.Contains(nginx.Volumes, "./nginx.conf:/etc/nginx/conf.d/default.conf:ro") {
 		t.Errorf("nginx has %q and %q", nginx.Ports, nginx.Volumes)
 	}
-	for _, server := range regexp.MustCompile(`server (\S+):(\d+);`).FindAllStringSubmatch(read(t, "deploy/nginx.conf"), -1) {
-		if _, ok := nginx.DependsOn[server[1]]; !ok {
-			t.Errorf("nginx does not start without %s, and does not wait for it", server[1])
+	config := read(t, "deploy/nginx.conf")
+	addresses := regexp.MustCompile(`(?m)^    \S.* ([a-z-]+):(\d+);$`).FindAllStringSubmatch(config, -1)
+	if len(addresses) != 2 {
+		t.Errorf("nginx.conf has the addresses %q", addresses)
+	}
+	for _, address := range addresses {
+		needed, ok := c.Services[address[1]]
+		if !ok || !slices.Contains(needed.Networks, nginx.Networks[0]) {
+			t.Errorf("nginx does not reach %s", address[1])
+		}
+		if _, ok := nginx.DependsOn[address[1]]; !ok {
+			t.Errorf("nginx does not wait for %s", address[1])
 		}
 	}
-	if port := c.Services["app"].Environment["WHOAMI_PORT_NUMBER"]; !strings.Contains(read(t, "deploy/nginx.conf"), "server app:"+port+";") {
+	if !strings.Contains(config, "resolver 127.0.0.11 ") {
+		t.Error("nginx does not ask Docker's resolver")
+	}
+	if port := c.Services["app"].Environment["WHOAMI_PORT_NUMBER"]; !strings.Contains(config, " app:"+port+";") {
 		t.Errorf("app listens on %s", port)
 	}
 }

@@ -4,9 +4,6 @@ package proxies
 
 import (
 	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,15 +40,9 @@ func TestProxies(t *testing.T) {
 	for name, p := range proxies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			harness.Need(t, name)
-			redis := harness.StartRedis(t)
-			s := harness.StartService(t, append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s")...)
-			behind := httptest.NewServer(http.HandlerFunc(tell))
-			t.Cleanup(behind.Close)
-			running := p.start(t, strings.TrimPrefix(s.URL, "http://"), strings.TrimPrefix(behind.URL, "http://"))
-			c := &client{running.Client, running.URL}
-			if running.PlainURL != "" {
-				wantRedirected(t, running)
+			c := startSite(t, name)
+			if c.proxy.PlainURL != "" {
+				wantRedirected(t, c.proxy)
 			}
 
 			c.send(t, "POST", "/api/auth/register", "", zoe).want(t, "register", 201)
@@ -75,32 +66,33 @@ func TestProxies(t *testing.T) {
 			c.send(t, "GET", "/orders", sign(t, jwt.MapClaims{"sub": "7", "username": long}), "").
 				wantSeen(t, "a long name", "GET /orders ", map[string]string{"User": "7", "Preferred-Username": strings.Repeat("%C3%A9", 2500)})
 
-			teapot := c.send(t, "GET", "/teapot?status=500", token, "")
-			teapot.want(t, "an error of the service behind", 500)
-			if !strings.Contains(teapot.body, "/teapot") {
-				t.Errorf("an error of the service behind lost its body: %s", teapot.body)
-			}
-			unauthorized := c.send(t, "GET", "/teapot?status=401", token, "")
-			unauthorized.want(t, "a 401 of the service behind", 401)
-			if !strings.Contains(unauthorized.body, "/teapot") {
-				t.Errorf("a 401 of the service behind lost its body: %s", unauthorized.body)
+			for _, status := range []int{401, 403, 431, 500, 503} {
+				teapot := c.send(t, "GET", "/teapot?status="+strconv.Itoa(status), token, "")
+				teapot.want(t, "an error of the service behind", status)
+				if !strings.Contains(teapot.body, "/teapot") {
+					t.Errorf("a %d of the service behind lost its body: %s", status, teapot.body)
+				}
 			}
 
 			c.send(t, "GET", "/orders", "", "").wantRefused(t, "signed out", 401, p.signedOut, "")
 			c.send(t, "POST", "/orders", "", "a body").wantRefused(t, "signed out, with a body", 401, p.signedOut, "")
 			c.send(t, "GET", "/orders", token+"x", "").wantRefused(t, "a forged token", 401, p.signedOut, "")
+			c.send(t, "OPTIONS", "/orders", "", "").wantRefused(t, "a preflight", 401, p.signedOut, "")
+			c.send(t, "GET", "/admin/orders", token, "").wantRefused(t, "another role", 403, `{"message":"Forbidden"}`, "")
 
 			c.send(t, "POST", "/api/auth/logout", token, "").want(t, "logout", 200)
 			c.send(t, "GET", "/orders", token, "").wantRefused(t, "revoked", 401, p.signedOut, cleared)
-			c.send(t, "GET", "/verify", "", "").want(t, "the proxy's own path", map[string]int{"nginx": 404, "caddy": 401}[name])
+			for _, path := range []string{"/_verify/session", "/_verify/admin", "/_verify/"} {
+				c.send(t, "GET", path, "", "").want(t, "the proxy's own path", map[string]int{"nginx": 404, "caddy": 401}[name])
+			}
 
 			login = c.send(t, "POST", "/api/auth/login", "", zoe)
 			login.want(t, "login again", 200)
 			token, _, _ = strings.Cut(strings.TrimPrefix(login.header.Get("Set-Cookie"), "token="), ";")
-			redis.Kill()
+			c.redis.Kill()
 			c.send(t, "GET", "/orders", token, "").wantRefused(t, "Redis is down", 503, p.unavailable, "")
 			c.send(t, "GET", "/orders", "", "").wantRefused(t, "signed out, Redis is down", 401, p.signedOut, "")
-			s.Stop(t)
+			c.service.Stop(t)
 			gone := c.send(t, "GET", "/orders", token, "")
 			gone.want(t, "the service is gone", map[string]int{"nginx": 503, "caddy": 502}[name])
 		})
@@ -117,85 +109,6 @@ func wantRedirected(t *testing.T, p *harness.Proxy) {
 	_ = response.Body.Close()
 	if got := response.Header.Get("Location"); response.StatusCode != 308 || got != "https://127.0.0.1/orders?x=1" {
 		t.Errorf("plain http: %d to %q", response.StatusCode, got)
-	}
-}
-
-// tell answers with what it was asked and by whom, with the status that it is asked for.
-func tell(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	status, _ := strconv.Atoi(r.URL.Query().Get("status"))
-	w.WriteHeader(max(status, http.StatusOK))
-	_ = json.NewEncoder(w).Encode(seen{r.Method + " " + r.RequestURI + " " + string(body), r.Header})
-}
-
-type seen struct {
-	Request string
-	Header  http.Header
-}
-
-// sign makes a token as another service that has the secret would.
-func sign(t *testing.T, claims jwt.MapClaims) string {
-	t.Helper()
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
-
-type client struct {
-	*http.Client
-	url string
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// send sends a request with all that a client may try to be somebody else by.
-func (c *client) send(t *testing.T, method, path, token, body string) answer {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, c.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header = http.Header{
-		"Content-Type":                      {"application/json"},
-		"X-Auth-Request-User":               {"root"},
-		"X-Auth-Request-Email":              {"root@example.com"},
-		"X-Auth-Request-Role":               {"admin", "root"},
-		"X-Auth-Request-Preferred-Username": {"root"},
-		"X-Auth-Request-Groups":             {"admin"},
-		"X-Auth-Request-Access-Token":       {"root"},
-		"x-auth-request-role":               {"admin"},
-		"X_Auth_Request_Role":               {"admin"},
-		"X-Auth_Request-User":               {"root"},
-		"X-Forwarded-For":                   {"203.0.113.7"},
-		"X-Forwarded-Host":                  {"root.example.com"},
-		"X-Real-Ip":                         {"203.0.113.7"},
-		"Forwarded":                         {"for=203.0.113.7"},
-	}
-	if token != "" {
-		request.Header.Set("Cookie", "token="+token)
-	}
-	response, err := c.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{response.StatusCode, response.Header, string(text)}
-}
-
-func (a answer) want(t *testing.T, what string, status int) {
-	t.Helper()
-	if a.status != status {
-		t.Errorf("%s: %d %s, want %d", what, a.status, a.body, status)
 	}
 }
 

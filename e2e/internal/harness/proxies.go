@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,19 +37,13 @@ func StartNginx(t testing.TB, auth, app string, edits ...Edit) *Proxy {
 	donor := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate, and a client that trusts it
 	t.Cleanup(donor.Close)
 	writeCertificate(t, donor, dir)
-	numeric := strings.NewReplacer("localhost:", "127.0.0.1:") // nginx reads no /etc/hosts while it runs
-	auth, app = numeric.Replace(auth), numeric.Replace(app)
 	plain, secure := FreePort(t), FreePort(t)
-	config := edited(t, "nginx.conf", append(edits,
-		Edit{"server gin-auth:3000;", "server " + auth + ";"},
-		Edit{"server app:8000;", "server " + app + ";"},
-		Edit{"listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", plain)},
-		Edit{"listen 443 ssl;", fmt.Sprintf("listen 127.0.0.1:%d ssl;", secure)},
-		Edit{"/etc/nginx/tls/tls.crt", dir + "/tls.crt"},
-		Edit{"/etc/nginx/tls/tls.key", dir + "/tls.key"},
-	))
+	edits = append(slices.Clone(edits), Edit{"/etc/nginx/tls/tls.crt", dir + "/tls.crt"},
+		Edit{"/etc/nginx/tls/tls.key", dir + "/tls.key"})
+	config := edited(t, "nginx.conf", append(edits, nginxAddresses(auth, app, plain, secure)...))
 	path := filepath.Join(dir, "nginx.conf")
-	writeFile(t, path, fmt.Appendf(nil, "daemon off;\npid %[1]s/nginx.pid;\nerror_log stderr;\nevents {}\n"+
+	// Its workers need the rights of the test to write to its directory.
+	writeFile(t, path, fmt.Appendf(nil, "daemon off;\nuser root;\npid %[1]s/nginx.pid;\nerror_log stderr;\nevents {}\n"+
 		"http {\naccess_log off;\nclient_body_temp_path %[1]s/body;\nproxy_temp_path %[1]s/proxy;\n"+
 		"fastcgi_temp_path %[1]s/fastcgi;\nuwsgi_temp_path %[1]s/uwsgi;\nscgi_temp_path %[1]s/scgi;\n%[2]s}\n",
 		dir, config))
@@ -58,11 +53,30 @@ func StartNginx(t testing.TB, auth, app string, edits ...Edit) *Proxy {
 		PlainURL: "http://127.0.0.1:" + strconv.Itoa(plain),
 		Client:   donor.Client(),
 	}
+	if HasIPv6() {
+		p.URL6 = "https://[::1]:" + strconv.Itoa(secure)
+	}
 	// The workers end when the master is asked to end. If it is killed, they keep running.
 	t.Cleanup(func() { p.Stop(t) })
 	p.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	p.waitUntilListening(t)
 	return p
+}
+
+// nginxAddresses puts other addresses into deploy/nginx.conf.
+func nginxAddresses(auth, app string, plain, secure int) []Edit {
+	numeric := strings.NewReplacer("localhost:", "127.0.0.1:") // a resolver of nginx does not read /etc/hosts
+	edits := []Edit{
+		{"set $gin_auth gin-auth:3000;", "set $gin_auth " + numeric.Replace(auth) + ";"},
+		{" app:8000;", " " + numeric.Replace(app) + ";"},
+		{"listen 80;", fmt.Sprintf("listen 127.0.0.1:%d;", plain)},
+		{"listen 443 ssl;", fmt.Sprintf("listen 127.0.0.1:%d ssl;", secure)},
+	}
+	if !HasIPv6() {
+		return append(edits, Edit{"listen [::]:80;", ""}, Edit{"listen [::]:443 ssl;", ""})
+	}
+	return append(edits, Edit{"listen [::]:80;", fmt.Sprintf("listen [::1]:%d;", plain)},
+		Edit{"listen [::]:443 ssl;", fmt.Sprintf("listen [::1]:%d ssl;", secure)})
 }
 
 // StartCaddy runs deploy/Caddyfile on plain http in front of gin-auth and an application (host:port each), after some
