@@ -2,11 +2,13 @@ package rolling
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +19,8 @@ import (
 // /readyz, and no request fails.
 func TestRestarts(t *testing.T) {
 	redis := harness.StartRedis(t)
-	env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=1s", "LOGIN_LIMIT=off")
+	env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4", "LOGIN_LIMIT=off",
+		"SHUTDOWN_DELAY=2s", "REDIS_TIMEOUT=2s") // enough for a busy machine
 	instances := []*harness.Service{harness.StartService(t, env...), harness.StartService(t, env...)}
 	p := startChecking(t, instances)
 	l := &load{url: p.url}
@@ -48,14 +51,13 @@ func TestRestarts(t *testing.T) {
 		if status := s.Stop(t); status != 0 {
 			t.Errorf("instance %d: exit status %d", i, status)
 		}
-		port := s.URL[strings.LastIndex(s.URL, ":")+1:]
-		harness.StartService(t, append(env, "PORT="+port)...)
-		harness.Eventually(t, "haproxy has noticed", func() error {
-			if line := p.server(t, i); !strings.Contains(line, ",UP,") {
-				return fmt.Errorf("%s", line)
-			}
-			return nil
-		})
+		if i == 0 { // the other one is slow meanwhile, as on a busy machine: three checks' time
+			signal(t, instances[1].Process, syscall.SIGSTOP)
+			time.Sleep(300 * time.Millisecond)
+			signal(t, instances[1].Process, syscall.SIGCONT)
+		}
+		harness.StartService(t, append(env, "PORT="+portOf(s))...)
+		p.waitFor(t, "auth", i, ",UP,")
 	}
 	close(ending)
 	all.Wait()
@@ -63,56 +65,89 @@ func TestRestarts(t *testing.T) {
 	l.report(t)
 }
 
-// startChecking starts haproxy as one is run: it asks each instance whether it is ready.
+// startChecking starts haproxy as one is run: it asks each instance whether it is ready. Without "timeout check", a
+// check that takes longer than inter would count as failed, and on a busy machine both instances would be removed.
 func startChecking(t *testing.T, instances []*harness.Service) proxy {
 	t.Helper()
-	dir := t.TempDir()
 	port := harness.FreePort(t)
-	p := proxy{url: "http://127.0.0.1:" + strconv.Itoa(port), socket: filepath.Join(dir, "admin.sock")}
-	config := fmt.Sprintf(`global
+	config := fmt.Sprintf(`frontend web
+  bind 127.0.0.1:%d
+  default_backend auth
+backend auth
+  balance roundrobin
+  option httpchk GET /readyz
+  timeout check 5s
+  default-server inter 100ms fall 2 rise 1 check
+`, port)
+	for i, s := range instances {
+		config += fmt.Sprintf("  server ours%d 127.0.0.1:%s\n", i, portOf(s))
+	}
+	p := startHaproxy(t, config)
+	p.url = "http://127.0.0.1:" + strconv.Itoa(port)
+	for i := range instances {
+		p.waitFor(t, "auth", i, ",UP,")
+	}
+	return p
+}
+
+// startHaproxy starts haproxy with these frontends and backends and waits until it takes commands.
+func startHaproxy(t *testing.T, config string) proxy {
+	t.Helper()
+	dir := t.TempDir()
+	p := proxy{socket: filepath.Join(dir, "admin.sock")}
+	config = fmt.Sprintf(`global
   stats socket %s level admin
 defaults
   mode http
   timeout connect 2s
   timeout client 10s
   timeout server 10s
-  default-server inter 100ms fall 2 rise 1 check
-frontend web
-  bind 127.0.0.1:%d
-  default_backend auth
-backend auth
-  balance roundrobin
-  option httpchk GET /readyz
-`, p.socket, port)
-	for i, s := range instances {
-		config += fmt.Sprintf("  server ours%d 127.0.0.1%s\n", i, s.URL[strings.LastIndex(s.URL, ":"):])
-	}
+`, p.socket) + config
 	path := filepath.Join(dir, "haproxy.cfg")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	harness.Start(t, dir, nil, harness.Need(t, "haproxy"), "-db", "-f", path)
-	for i := range instances {
-		harness.Eventually(t, "haproxy knows the instances", func() error {
-			if _, err := os.Stat(p.socket); err != nil {
-				return err
-			}
-			if line := p.server(t, i); !strings.Contains(line, ",UP,") {
-				return fmt.Errorf("%s", line)
-			}
-			return nil
-		})
-	}
+	harness.Eventually(t, "haproxy listens", func() error {
+		conn, err := net.Dial("unix", p.socket)
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
 	return p
 }
 
-// server returns what haproxy says of an instance.
-func (p proxy) server(t *testing.T, i int) string {
+// server returns what haproxy says of the i-th server of a backend.
+func (p proxy) server(t *testing.T, backend string, i int) string {
 	t.Helper()
 	for line := range strings.Lines(p.command(t, "show stat")) {
-		if strings.HasPrefix(line, fmt.Sprintf("auth,ours%d,", i)) {
+		if !strings.HasPrefix(line, backend+",") {
+			continue
+		}
+		if i--; i < 0 {
 			return line
 		}
 	}
 	return ""
+}
+
+// waitFor waits until haproxy gives that status for the i-th server of a backend.
+func (p proxy) waitFor(t *testing.T, backend string, i int, status string) {
+	t.Helper()
+	harness.Eventually(t, "haproxy has noticed", func() error {
+		if line := p.server(t, backend, i); !strings.Contains(line, status) {
+			return fmt.Errorf("%s", line)
+		}
+		return nil
+	})
+}
+
+func portOf(s *harness.Service) string { return s.URL[strings.LastIndex(s.URL, ":")+1:] }
+
+func signal(t *testing.T, p *harness.Process, s syscall.Signal) {
+	t.Helper()
+	if err := p.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
 }

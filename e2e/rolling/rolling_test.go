@@ -113,41 +113,21 @@ type proxy struct {
 // startProxy starts haproxy with the originals in use and our instances waiting.
 func startProxy(t *testing.T, originals, ours []*harness.Service) proxy {
 	t.Helper()
-	dir := t.TempDir()
 	port := harness.FreePort(t)
-	p := proxy{url: "http://127.0.0.1:" + strconv.Itoa(port), socket: filepath.Join(dir, "admin.sock")}
 	var servers strings.Builder
 	for i, s := range originals {
-		fmt.Fprintf(&servers, "  server original%d %s\n", i, strings.TrimPrefix(s.URL, "http://"))
+		fmt.Fprintf(&servers, "  server original%d 127.0.0.1:%s\n", i, portOf(s))
 	}
 	for i, s := range ours {
-		fmt.Fprintf(&servers, "  server ours%d %s disabled\n", i, strings.TrimPrefix(s.URL, "http://"))
+		fmt.Fprintf(&servers, "  server ours%d 127.0.0.1:%s disabled\n", i, portOf(s))
 	}
-	config := fmt.Sprintf(`global
-  stats socket %s level admin
-defaults
-  mode http
-  timeout connect 2s
-  timeout client 10s
-  timeout server 10s
-frontend web
+	p := startHaproxy(t, fmt.Sprintf(`frontend web
   bind 127.0.0.1:%d
   default_backend auth
 backend auth
   balance roundrobin
-%s`, p.socket, port, strings.ReplaceAll(servers.String(), "localhost", "127.0.0.1"))
-	path := filepath.Join(dir, "haproxy.cfg")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	harness.Start(t, dir, nil, harness.Need(t, "haproxy"), "-db", "-f", path)
-	harness.Eventually(t, "haproxy listens", func() error {
-		conn, err := net.Dial("unix", p.socket)
-		if err == nil {
-			err = conn.Close()
-		}
-		return err
-	})
+%s`, port, &servers))
+	p.url = "http://127.0.0.1:" + strconv.Itoa(port)
 	return p
 }
 
