@@ -1,0 +1,174 @@
+// Package siblings runs three Express services that judge tokens by themselves, as most of the family do, and never
+// ask Redis. Behind nginx with deploy/nginx.conf they reject a token that was logged out, without a change to them.
+package siblings
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+// ways are ways to send a token that the sibling services read. cookie-parser decodes what follows j: as JSON, an empty
+// cookie leaves the token to Authorization, and there the services look at the second word alone.
+var ways = map[string]func(token string) http.Header{
+	"cookie":                 func(token string) http.Header { return http.Header{"Cookie": {"token=" + token}} },
+	"Bearer":                 bearer,
+	"a JSON cookie":          func(token string) http.Header { return http.Header{"Cookie": {`token=j:"` + token + `"`}} },
+	"Bearer, empty cookie":   withEmptyCookie,
+	"another authentication": func(token string) http.Header { return http.Header{"Authorization": {"Basic " + token}} },
+}
+
+func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+
+func withEmptyCookie(token string) http.Header {
+	header := bearer(token)
+	header.Set("Cookie", "token=")
+	return header
+}
+
+// TestLoggedOut counts the services that accept a token after its logout, asked by themselves and behind the proxy.
+func TestLoggedOut(t *testing.T) {
+	t.Parallel()
+	s := startShop(t)
+	user, _ := s.register(t, "ada", "user")
+	for _, at := range []where{s.direct, s.proxied} {
+		for _, way := range []string{"cookie", "Bearer"} {
+			if n := at.admits(t, ways[way](user)); n != 3 {
+				t.Errorf("%s, %s: %d of 3 services accept a valid token", at.name, way, n)
+			}
+		}
+	}
+	s.send(t, "POST", s.proxied.urls["cart"]+"/api/cart", bearer(user), `{"product":"tea"}`).want(t, "cart", 201, `{"items":["tea"]}`)
+	const order = `{"order":{"items":["tea"]}}`
+	for _, at := range []where{s.direct, s.proxied} {
+		at.order(t, user).want(t, at.name+": the order service asks the cart service", 201, order)
+	}
+
+	s.send(t, "POST", s.proxied.urls["auth"]+"/api/auth/logout", bearer(user), "").
+		want(t, "logout", 200, `{"message":"logged out successfully"}`)
+	for way, header := range ways {
+		before, after := s.direct.admits(t, header(user)), s.proxied.admits(t, header(user))
+		t.Logf("a logged-out token as %s: accepted by %d of 3 directly, by %d of 3 behind the proxy", way, before, after)
+		if before != 3 || after != 0 {
+			t.Errorf("%s: %d of 3 and %d of 3, want 3 of 3 and 0 of 3", way, before, after)
+		}
+	}
+	s.direct.order(t, user).want(t, "a logged-out token between the services directly", 201, order)
+	s.proxied.order(t, user).want(t, "a logged-out token at the order service", 401, `{"message":"Unauthorized"}`)
+	// The order service that calls through the proxy is asked past it, as if the logout came between the two requests.
+	inside := s.proxied
+	inside.urls = map[string]string{"orders": s.inside}
+	inside.order(t, user).want(t, "a logged-out token between the services through the proxy", 502,
+		`{"message":"The cart service answered 401"}`)
+}
+
+// TestRoles compares what the services answer by themselves and behind the proxy.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	s := startShop(t)
+	user, _ := s.register(t, "ada", "user")
+	seller, sellerID := s.register(t, "bob", "seller")
+	for _, test := range []struct {
+		method, path, token string
+		status              int
+		body                string
+	}{
+		{"GET", "/api/cart", user, 200, `{"items":[]}`},
+		{"GET", "/api/cart", seller, 403, `{"message":"Not for the role seller"}`},
+		{"GET", "/api/orders", seller, 403, `{"message":"Not for the role seller"}`},
+		{"POST", "/api/orders", seller, 403, `{"message":"Not for the role seller"}`},
+		{"POST", "/api/orders", user, 201, `{"order":{"items":[]}}`},
+		{"POST", "/api/products", user, 403, `{"message":"Not for the role user"}`},
+		{"POST", "/api/products", seller, 201, `{"product":{"name":"tea","seller":"` + sellerID + `"}}`},
+		{"GET", "/api/products", "", 401, ""},
+		{"GET", "/api/products", user + "x", 401, ""},
+	} {
+		for _, at := range []where{s.direct, s.proxied} {
+			for _, way := range []string{"cookie", "Bearer"} {
+				service := strings.TrimPrefix(test.path, "/api/")
+				header := http.Header{}
+				if test.token != "" {
+					header = ways[way](test.token)
+				}
+				s.send(t, test.method, at.urls[service]+test.path, header, `{"name":"tea"}`).
+					want(t, at.name+", "+way+": "+test.method+" "+test.path, test.status, test.body)
+			}
+		}
+	}
+}
+
+// admits returns how many of the three services answer 200.
+func (at where) admits(t *testing.T, header http.Header) (n int) {
+	t.Helper()
+	for _, service := range services {
+		switch got := at.send(t, "GET", at.urls[service]+"/api/"+service, header, ""); got.status {
+		case http.StatusOK:
+			n++
+		case http.StatusUnauthorized:
+		default:
+			t.Errorf("%s, %s: %d %s", at.name, service, got.status, got.body)
+		}
+	}
+	return n
+}
+
+func (at where) order(t *testing.T, token string) answer {
+	t.Helper()
+	return at.send(t, "POST", at.urls["orders"]+"/api/orders", bearer(token), "{}")
+}
+
+type answer struct {
+	status int
+	body   string
+	header http.Header
+}
+
+// want wants a status and, unless it is "", a body.
+func (a answer) want(t *testing.T, what string, status int, body string) {
+	t.Helper()
+	if a.status != status || body != "" && a.body != body {
+		t.Errorf("%s: %d %s, want %d %s", what, a.status, a.body, status, body)
+	}
+}
+
+type client struct{ *http.Client }
+
+func (c client) send(t *testing.T, method, url string, header http.Header, body string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = header.Clone()
+	request.Header.Set("Content-Type", "application/json")
+	response, err := c.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, string(text), response.Header}
+}
+
+// register registers a user at gin-auth and returns the token of the cookie and the user's id.
+func (s *shop) register(t *testing.T, name, role string) (token, id string) {
+	t.Helper()
+	body := `{"username":"` + name + `","email":"` + name + `@example.com","password":"correct horse","role":"` + role + `"}`
+	got := s.send(t, "POST", s.proxied.urls["auth"]+"/api/auth/register", http.Header{}, body)
+	got.want(t, "register", 201, "")
+	var user struct{ User struct{ ID string } }
+	if err := json.Unmarshal([]byte(got.body), &user); err != nil {
+		t.Fatal(err)
+	}
+	token, _, _ = strings.Cut(strings.TrimPrefix(got.header.Get("Set-Cookie"), "token="), ";")
+	return token, user.User.ID
+}
