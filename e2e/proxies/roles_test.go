@@ -126,7 +126,8 @@ func rulesFor(name, another string) ([]rule, []harness.Edit) {
 	for _, r := range rules[2:] {
 		if name == "nginx" {
 			fmt.Fprintf(&outer, "location %[1]s { auth_request /_verify%[1]s; proxy_pass http://$app; }\n", r.path)
-			fmt.Fprintf(&inner, "location = /_verify%s { proxy_pass \"http://$gin_auth/api/auth/verify%s\"; }\n", r.path, r.query)
+			fmt.Fprintf(&inner, "location = /_verify%s { proxy_pass \"http://$gin_auth/api/auth/verify%s\"; }\n",
+				r.path, r.query)
 		} else {
 			fmt.Fprintf(&outer, "handle %s/* {\nimport verified \"/api/auth/verify%s\"\n}\n", r.path, r.query)
 		}
