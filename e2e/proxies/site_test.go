@@ -64,6 +64,7 @@ func tell(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	status, _ := strconv.Atoi(r.URL.Query().Get("status"))
 	w.Header().Set("X-Method", r.Method)
+	w.Header().Set("X-Connection", r.RemoteAddr)
 	w.WriteHeader(max(status, http.StatusOK))
 	_ = json.NewEncoder(w).Encode(seen{r.Method + " " + r.RequestURI + " " + string(body), r.Header})
 }

@@ -1,0 +1,71 @@
+package proxies
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// leftOut are the changes to the files that docs/proxies.md gives for leaving out what nobody verified.
+var leftOut = map[string][]harness.Edit{
+	"nginx": {
+		{Old: "X-Auth-Request-Email $auth_email;", New: `X-Auth-Request-Email "";`},
+		{Old: "X-Auth-Request-Preferred-Username $auth_username;", New: `X-Auth-Request-Preferred-Username "";`},
+	},
+	"caddy": {{
+		Old: "copy_headers X-Auth-Request-User X-Auth-Request-Email X-Auth-Request-Role X-Auth-Request-Preferred-Username",
+		New: "copy_headers X-Auth-Request-User X-Auth-Request-Role",
+	}},
+}
+
+func TestLeftOut(t *testing.T) {
+	t.Parallel()
+	for name := range proxies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := startSite(t, name, leftOut[name]...)
+			claims := claimsWithRole("user")
+			claims["email"], claims["username"] = "boss@example.com", "admin"
+			c.send(t, "GET", "/orders", sign(t, claims), "").
+				wantSeen(t, "without email and name", "GET /orders ", map[string]string{"User": "7", "Role": "user"})
+		})
+	}
+}
+
+// TestKeptConnections runs nginx with the upstreams of docs/proxies.md, without what nginx 1.22 does not know.
+func TestKeptConnections(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "nginx")
+	page, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "proxies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindSubmatch(page)
+	if block == nil {
+		t.Fatal("docs/proxies.md has no upstream")
+	}
+	upstream := regexp.MustCompile(`(?m)^ *(zone|resolver) .*\n| resolve`).ReplaceAllString(string(block[1]), "")
+	redis := harness.StartRedis(t)
+	auth := strings.TrimPrefix(harness.StartService(t, settings(redis)...).URL, "http://")
+	app := startApp(t, new(atomic.Int64))
+	p := harness.StartNginx(t, "gin_auth", "the_app",
+		insert("map $http_upgrade $upgrade_header {\n", strings.Replace(upstream, "gin-auth:3000", auth, 1)+
+			strings.NewReplacer("gin_auth", "the_app", "gin-auth:3000", app).Replace(upstream)),
+		harness.Edit{Old: "default close;", New: `default "";`},
+		harness.Edit{Old: "Connection close;", New: `Connection "";`})
+	c := &client{p.Client, p.URL}
+	connections := map[string]bool{}
+	for range 5 {
+		got := c.send(t, "GET", "/orders", sign(t, claimsWithRole("user")), "")
+		got.want(t, "with upstreams", 200)
+		connections[got.header.Get("X-Connection")] = true
+	}
+	if len(connections) != 1 {
+		t.Errorf("5 requests reached the application on %d connections", len(connections))
+	}
+}
