@@ -2,6 +2,7 @@ package proxies
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -177,9 +178,12 @@ func TestMethods(t *testing.T) {
 				if got.Request != "POST /orders a body" || id == "" || id == "forged" {
 					t.Errorf("%s: the application received %s with the id %q", url, got.Request, id)
 				}
-				if !strings.Contains(s.service.Output(), id) {
-					t.Errorf("%s: gin-auth logged no request %s", url, id)
-				}
+				harness.Eventually(t, "gin-auth logs the request", func() error { // it does so after its answer
+					if !strings.Contains(s.service.Output(), id) {
+						return errors.New(id)
+					}
+					return nil
+				})
 				me := s.do(t, "GET", url+"/api/auth/me", header, "")
 				me.want(t, "me", 200)
 				if id := me.header.Get("X-Request-Id"); id == "" || id == "forged" {
