@@ -81,8 +81,8 @@ func (s *Sessions) SetCookie(h http.Header, session *Session) {
 	h.Add("Set-Cookie", cookie.String())
 }
 
-// ClearCookie removes the cookie from the client. Its attributes are those of SetCookie, or browsers would keep it. With
-// a domain, it also removes the cookie of the host alone, which a service without that setting has left.
+// ClearCookie removes the cookie from the client. Its attributes are those of SetCookie, or browsers would keep it.
+// With a domain, it also removes the cookie of the host alone, which a service without that setting has left.
 func (s *Sessions) ClearCookie(h http.Header) {
 	cookie := s.HTTPCookie("")
 	cookie.Expires = time.Unix(0, 0)
