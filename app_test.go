@@ -849,3 +849,11 @@ func TestTheLogHasNoSecrets(t *testing.T) {
 		t.Errorf("the log has requests %v, want %v", statuses, want)
 	}
 }
+
+// TestIdleTimeout: a load balancer that keeps an idle connection for 600 seconds does not lose it.
+func TestIdleTimeout(t *testing.T) {
+	t.Parallel()
+	if timeout := newServer(nil, slog.New(slog.DiscardHandler)).IdleTimeout; timeout <= 610*time.Second {
+		t.Errorf("idle connections are closed after %s", timeout)
+	}
+}
