@@ -31,6 +31,7 @@ type tokenReport struct {
 	lines    [][2]string
 	settings []string // NAME=value, with which this service agrees with the Node service
 	against  []string // what no setting changes
+	unknown  string   // what is not known yet
 }
 
 func (r *tokenReport) say(subject, format string, args ...any) {
@@ -73,7 +74,7 @@ func (r *tokenReport) print(cmd *cobra.Command) error {
 		b.WriteString("\nWhat no setting changes:\n  " + strings.Join(r.against, "\n  ") + "\n")
 	}
 	if len(r.settings)+len(r.against) == 0 {
-		b.WriteString("\nThis service and the Node service agree on this token.\n")
+		b.WriteString("\nThis service and the Node service agree on this token" + r.unknown + ".\n")
 	}
 	if err := say(cmd, "%s", b.String()); err != nil || len(r.settings)+len(r.against) == 0 {
 		return err
@@ -174,13 +175,14 @@ func (r *tokenReport) checkBlacklist(ctx context.Context, store *db.DB, s *sessi
 	if err != nil {
 		return err
 	}
-	if refused != nil {
-		r.warn("not every key was examined: %v", refused)
-	}
 	if len(entries) == 0 {
-		r.say("blacklist", "no entry; tried %s, and every key with the token in it", strings.Join(tried, ", "))
+		r.say("blacklist", "no entry; tried %s", strings.Join(tried, ", "))
+		if refused != nil {
+			r.say("", "Not every key was examined: %v.", refused)
+		}
 		r.say("", "Log out at the Node service with this token, and run this again. If there is still none,")
 		r.say("", "that service stores no logouts, or in another Redis or database number.")
+		r.unknown = "; whether they agree on logouts is not known yet"
 		return nil
 	}
 	templates := make([]string, len(entries))

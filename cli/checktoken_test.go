@@ -35,6 +35,7 @@ func nodeToken(t *testing.T, claims string) string {
 const (
 	usual  = `{"id":"7","email":"ada@b.c","role":"user","iat":NOW,"exp":TOMORROW}`
 	agreed = "\nThis service and the Node service agree on this token.\n"
+	unseen = "\nThis service and the Node service agree on this token; whether they agree on logouts is not known yet.\n"
 )
 
 // TestCheckToken examines tokens of Node services. In stdin and keys, TOKEN is the token.
@@ -50,7 +51,7 @@ func TestCheckToken(t *testing.T) {
 		says   []string
 	}{
 		"agrees": {
-			says: []string{"signature   HS256, valid with JWT_SECRET\n", "user        id 7\n", "lifetime    1d\n", "blacklist   no entry; tried blacklist:{token}, ", agreed},
+			says: []string{"signature   HS256, valid with JWT_SECRET\n", "user        id 7\n", "lifetime    1d\n", "blacklist   no entry; tried blacklist:{token}, ", unseen},
 		},
 		"logged out":     {keys: "blacklist:TOKEN", ttl: 24 * time.Hour, says: []string{"an entry under blacklist:<token>, which expires in 24h0m0s\n", agreed}},
 		"never expires":  {keys: "blacklist:TOKEN", says: []string{"an entry under blacklist:<token>, which never expires\n", agreed}},
@@ -67,7 +68,7 @@ func TestCheckToken(t *testing.T) {
 		},
 		"the secret before": {
 			config: func(c *config.Config) { c.JWTSecret, c.JWTSecretPrevious = "another", nodeSecret },
-			says:   []string{"valid with JWT_SECRET_PREVIOUS\n", agreed},
+			says:   []string{"valid with JWT_SECRET_PREVIOUS\n", unseen},
 		},
 		"another secret": {
 			config: func(c *config.Config) { c.JWTSecret = "another" }, status: 1,
@@ -100,13 +101,13 @@ func TestCheckToken(t *testing.T) {
 		},
 		"a whole response": {
 			stdin: "HTTP/1.1 200 OK\r\nServer: a.b.c\r\nSet-Cookie: x=1; Path=/\r\nset-cookie: token=TOKEN; Max-Age=86400; Path=/; HttpOnly; Secure; SameSite=Strict\r\n\r\n{\"token\":\"TOKEN\"}",
-			says:  []string{"cookie      token; Max-Age=86400", agreed},
+			says:  []string{"cookie      token; Max-Age=86400", unseen},
 		},
 		"a cookie that lasts longer": {
 			stdin: "token=TOKEN; Max-Age=172800; Path=/; HttpOnly; Secure; SameSite=Strict", status: 1, says: []string{"the cookie of the Node service lasts 2d"},
 		},
-		"a body":   {stdin: `{"message":"ok","token":"TOKEN"}`, says: []string{agreed}},
-		"a header": {stdin: "Authorization: Bearer TOKEN\n", says: []string{agreed}},
+		"a body":   {stdin: `{"message":"ok","token":"TOKEN"}`, says: []string{unseen}},
+		"a header": {stdin: "Authorization: Bearer TOKEN\n", says: []string{unseen}},
 		"no token": {stdin: "a.b.c", status: 1, says: []string{"gin-auth: there is no JSON Web Token in the input"}},
 		"nothing":  {stdin: " ", status: 1, says: []string{"gin-auth: there is no JSON Web Token in the input"}},
 	} {
@@ -145,6 +146,21 @@ func TestCheckToken(t *testing.T) {
 	}
 }
 
+// TestCheckTokenArgument: a token on the command line is rejected and not repeated.
+func TestCheckTokenArgument(t *testing.T) {
+	t.Parallel()
+	o, _, _ := startRedis(t)
+	token := nodeToken(t, usual)
+	status, stdout, stderr := run(t, o, "", "check", "--token", token)
+	if status != statusUsage || stdout != "" || !strings.Contains(stderr, "--token -") || strings.Contains(stderr, token) {
+		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
+	}
+	status, _, stderr = run(t, o, "", "check", "--token", "no-such-file")
+	if status != statusFailed || !strings.Contains(stderr, "no-such-file") {
+		t.Errorf("exit status %d, %q", status, stderr)
+	}
+}
+
 func orText(text, other string) string {
 	if text == "" {
 		return other
@@ -180,7 +196,7 @@ func TestCheckTokenUser(t *testing.T) {
 		}
 	}
 	for claims, want := range map[string]string{
-		usual: "user here   ada@b.c, role user, enabled\n" + `(?s:.*)` + agreed,
+		usual: "user here   ada@b.c, role user, enabled\n" + `(?s:.*)` + unseen,
 		`{"id":7,"email":"old@b.c","role":"user","iat":NOW,"exp":TOMORROW}`:   "user here   ada@b.c, role user, enabled\n",
 		`{"id":"8","role":"user","iat":NOW,"exp":TOMORROW}`:                   "user here   bob@b.c, role admin, disabled\n(?s:.*)disabled here(?s:.*)the role is user in the token and admin here",
 		`{"id":"9","email":"ada@b.c","iat":NOW,"exp":TOMORROW}`:               "user here   nobody with this id\n(?s:.*)with the id 7: import the users again",

@@ -27,7 +27,11 @@ var (
 // readTokenInput reads a token, a cookie or the response to a login, such as curl -i prints it.
 func readTokenInput(name string, stdin io.Reader) (tokenInput, error) {
 	in := stdin
-	if name != "-" {
+	switch {
+	case tokenPattern.MatchString(name):
+		return tokenInput{}, &usageError{errors.New("pass the token in a file or on standard input (--token -): " +
+			"other users of this machine can read arguments")}
+	case name != "-":
 		file, err := os.Open(name) //nolint:gosec // G304: the operator names the file
 		if err != nil {
 			return tokenInput{}, err

@@ -27,8 +27,8 @@ type Entry struct {
 }
 
 // FindEntries returns the entries of a token under the keys that the services of this kind use, or else under any key
-// that contains the token. tried are the templates that it has looked for, not all of which this Redis user may read:
-// refused says why. It stores nothing.
+// that contains the token. tried says where it has looked; refused, if not nil, why not everywhere: this Redis user may
+// lack a right. It stores nothing.
 func (d *DB) FindEntries(ctx context.Context, token string) (found []Entry, tried []string, refused, err error) {
 	templates := slices.Clone(knownTemplates)
 	if !slices.Contains(templates, keyTemplate(d.blacklist.String())) {
@@ -51,11 +51,13 @@ func (d *DB) FindEntries(ctx context.Context, token string) (found []Entry, trie
 	if len(found) > 0 {
 		return found, tried, nil, nil
 	}
-	found, err = d.scanFor(ctx, token)
-	if isRefusal(err) {
-		err = nil
+	switch found, err = d.scanFor(ctx, token); {
+	case isRefusal(err):
+		return nil, tried, fmt.Errorf("SCAN: %w", err), nil
+	case err != nil:
+		return nil, nil, nil, err
 	}
-	return found, tried, refused, err
+	return found, append(tried, "any key with the token in it"), refused, nil
 }
 
 // isRefusal reports whether err is an answer of Redis, such as that a right is missing.
