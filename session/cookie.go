@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,6 +43,33 @@ func (c Cookie) values(h http.Header) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// ReadToken returns the cookie's value. If that is "" and bearer tokens are accepted, it returns the one in the header
+// Authorization, as Node services do: req.cookies.token || header.
+func (s *Sessions) ReadToken(h http.Header) string {
+	token := s.Cookie.ReadToken(h)
+	if token == "" && s.bearer {
+		token = readBearer(h)
+	}
+	return token
+}
+
+// ReadAll returns every session whose authentic token the request has: in all cookies of the name, and where ReadToken
+// reads it.
+func (s *Sessions) ReadAll(h http.Header) []*Session {
+	var all []*Session
+	seen := map[string]bool{}
+	for _, token := range append(slices.Collect(s.values(h)), s.ReadToken(h)) {
+		if seen[token] {
+			continue
+		}
+		seen[token] = true
+		if session, err := s.Authenticate(token); err == nil {
+			all = append(all, session)
+		}
+	}
+	return all
 }
 
 // readBearer returns the token in the header Authorization, or "" if there is none. The scheme may be in any case, and

@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"time"
 
@@ -74,30 +73,6 @@ type User struct {
 	Role     string `json:"role"`
 }
 
-// ReadToken returns the cookie's value. If that is "" and bearer tokens are accepted, it returns the one in the header
-// Authorization, as Node services do: req.cookies.token || header.
-func (s *Sessions) ReadToken(h http.Header) string {
-	token := s.Cookie.ReadToken(h)
-	if token == "" && s.bearer {
-		token = readBearer(h)
-	}
-	return token
-}
-
-// ReadAll returns every session whose authentic token the request has: in all cookies of the name, and where ReadToken
-// reads it.
-func (s *Sessions) ReadAll(h http.Header) []*Session {
-	var all []*Session
-	seen := map[string]bool{}
-	for _, token := range append(slices.Collect(s.values(h)), s.ReadToken(h)) {
-		if session, err := s.Authenticate(token); err == nil && !seen[token] {
-			seen[token] = true
-			all = append(all, session)
-		}
-	}
-	return all
-}
-
 // header is the header of every token issued: {"alg":"HS256","typ":"JWT"}, as jsonwebtoken writes it.
 const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
@@ -137,15 +112,30 @@ type Session struct {
 	jtiKeys [][]byte // see issuedHere
 }
 
-// UserID returns whom the session belongs to: the first of the claims id, _id, userId and sub that is
-// a text or a number, a number as its decimal text. It is "" if there is none.
+// UserID returns whom the session belongs to, "" if its token names no user. See UserClaim.
 func (s *Session) UserID() string {
+	_, id := s.UserClaim()
+	return id
+}
+
+// UserClaim returns the claim that names the user, and their id: the first of id, _id, userId and sub that is a string
+// or a number, a number as its decimal string. Both are "" if there is none.
+func (s *Session) UserClaim() (name, id string) {
 	for _, name := range []string{"id", "_id", "userId", "sub"} {
 		if id := s.claims.text(name); id != "" {
-			return id
+			return name, id
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// ClaimNames returns the names of the claims, in their order.
+func (s *Session) ClaimNames() []string {
+	names := make([]string, len(s.claims.members))
+	for i, m := range s.claims.members {
+		names[i] = m.name
+	}
+	return names
 }
 
 // Email returns the claim email, "" if there is none.
