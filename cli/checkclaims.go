@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,14 +12,15 @@ import (
 	"gin-auth/session"
 )
 
-var algorithmPattern = regexp.MustCompile(`^[A-Za-z0-9-]{1,20}$`)
-
 // issuedClaims are the claims of the tokens that are issued here.
 var issuedClaims = []string{"id", "email", "username", "role", "jti", "iat", "exp"}
 
 // checkClaims reports what the claims of the token mean here.
 func (r *tokenReport) checkClaims(s *session.Session, cookie *http.Cookie) {
-	names := claimNames(s)
+	names := s.ClaimNames()
+	for n := range names {
+		names[n] = printable(names[n])
+	}
 	r.say("claims", "%s", strings.Join(names, ", "))
 	by := r.checkIdentity(s)
 	if s.Email() == "" {
@@ -56,48 +56,28 @@ func (r *tokenReport) checkTimes(s *session.Session, cookie *http.Cookie) {
 	if lifetime != r.cfg.JWTExpiresIn && lifetime > 0 {
 		r.set("JWT_EXPIRES_IN", lifetime.String())
 	}
-	if cookie != nil && cookie.MaxAge > 0 && config.Lifetime(time.Duration(cookie.MaxAge)*time.Second) != lifetime {
-		r.warn("the cookie of the Node service lasts %s: here it lasts as long as its token",
-			config.Lifetime(time.Duration(cookie.MaxAge)*time.Second))
+	if cookie == nil || cookie.MaxAge <= 0 {
+		return
+	}
+	if lasts := config.Lifetime(time.Duration(cookie.MaxAge) * time.Second); lasts != lifetime {
+		r.warn("the cookie of the Node service lasts %s: here it lasts as long as its token", lasts)
 	}
 }
 
 // checkIdentity reports whose token it is, and returns the claim that says so.
 func (r *tokenReport) checkIdentity(s *session.Session) (by string) {
-	for _, name := range []string{"id", "_id", "userId", "sub"} {
-		if by == "" && s.StringClaim(name) != "" {
-			by = name
-		}
-	}
+	by, id := s.UserClaim()
 	switch by {
 	case "":
 		r.say("user", "none of id, _id, userId and sub")
 		r.warn("the token names no user: logging out everywhere and disabling a user cannot end such sessions")
 	case "id":
-		r.say("user", "id %s", printable(s.UserID()))
+		r.say("user", "id %s", printable(id))
 	default:
-		r.say("user", "id %s, in the claim %s", printable(s.UserID()), by)
+		r.say("user", "id %s, in the claim %s", printable(id), by)
 		r.warn("tokens issued here name the user in id, not in %s: let register and login stay at Node, or read id there", by)
 	}
 	return by
-}
-
-// claimNames returns the names of the claims, in their order.
-func claimNames(s *session.Session) []string {
-	var names []string
-	decoder := json.NewDecoder(strings.NewReader(string(s.Claims())))
-	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return nil
-	}
-	for decoder.More() {
-		name, _ := decoder.Token()
-		var value json.RawMessage
-		if decoder.Decode(&value) != nil {
-			break
-		}
-		names = append(names, printable(fmt.Sprint(name)))
-	}
-	return names
 }
 
 // seconds returns a claim that is a whole number of seconds.

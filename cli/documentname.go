@@ -69,9 +69,8 @@ func nameOfParts(members map[string]json.RawMessage) user.FullName {
 			}
 		}
 	}
-	whole := cleanName(strings.Join(parts[:], " "))
 	if parts[1] != "" || utf8.RuneCountInString(parts[0]+" "+parts[2]) > user.MaxFullName {
-		return user.FullName{Whole: whole}
+		return user.FullName{Whole: cleanName(strings.Join(parts[:], " "))}
 	}
 	return user.FullName{First: parts[0], Last: parts[2]}
 }
