@@ -57,10 +57,10 @@ type identity struct {
 // answeredUser is a user as answers show them: what tokens carry, and the full name.
 type answeredUser struct {
 	session.User
-	FullName user.FullName `json:"fullName,omitzero"`
+	FullName any `json:"fullName,omitempty"`
 }
 
-func answerUser(u user.User) answeredUser { return answeredUser{sessionUser(u), u.FullName} }
+func answerUser(u user.User) answeredUser { return answeredUser{sessionUser(u), u.FullName.Value()} }
 
 // Login starts a session for a user who is named by their email or their username. If both are sent, the email
 // decides. Neither the answer nor the work done for it shows whether the user is unknown, the password is wrong or the

@@ -1,7 +1,6 @@
 package user
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,18 +31,21 @@ type fullNameParts struct {
 	Last  string `json:"lastName,omitempty"`
 }
 
-// MarshalJSON encodes the parts, or the string. It does not escape <, > and &.
-func (n FullName) MarshalJSON() ([]byte, error) {
-	var value any = fullNameParts{n.First, n.Last}
-	if n.Whole != "" {
-		value = n.Whole
+// Value returns what the name is in JSON: its parts or a string, nil if there is no name.
+func (n FullName) Value() any {
+	switch {
+	case n == FullName{}:
+		return nil
+	case n.Whole != "":
+		return n.Whole
+	default:
+		return fullNameParts{n.First, n.Last}
 	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(value)
-	return b.Bytes(), err
 }
+
+// MarshalJSON encodes Value. It escapes <, > and &, which an encoder that does not escape them leaves as they are: what
+// clients see is encoded from Value.
+func (n FullName) MarshalJSON() ([]byte, error) { return json.Marshal(n.Value()) }
 
 // UnmarshalJSON decodes what MarshalJSON encodes, and ignores other members of an object.
 func (n *FullName) UnmarshalJSON(text []byte) error {
