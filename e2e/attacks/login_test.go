@@ -2,7 +2,6 @@ package attacks
 
 import (
 	"bytes"
-	"io"
 	"net/http"
 	"runtime"
 	"slices"
@@ -19,24 +18,11 @@ import (
 // loginSend sends a request and returns its answer and body.
 func loginSend(t *testing.T, method, url, body string, header ...string) (*http.Response, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
+	headers := http.Header{"Content-Type": {"application/json"}}
 	for pair := range slices.Chunk(header, 2) {
-		request.Header.Set(pair[0], pair[1])
+		headers.Set(pair[0], pair[1])
 	}
-	response, err := loginClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(text)
+	return harness.Send(t, loginClient, method, url, headers, body)
 }
 
 var loginClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute}

@@ -123,21 +123,8 @@ func (c *client) send(t *testing.T, method, path, token, body string) answer {
 // do sends a request with these headers alone.
 func (c *client) do(t *testing.T, method, url string, header http.Header, body string) answer {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header = header
-	response, err := c.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{response.StatusCode, response.Header, string(text)}
+	response, text := harness.Send(t, c.Client, method, url, header, body)
+	return answer{response.StatusCode, response.Header, text}
 }
 
 func (a answer) want(t *testing.T, what string, status int) {

@@ -4,7 +4,6 @@ package siblings
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -141,22 +140,10 @@ type client struct{ *http.Client }
 
 func (c client) send(t *testing.T, method, url string, header http.Header, body string) answer {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header = header.Clone()
-	request.Header.Set("Content-Type", "application/json")
-	response, err := c.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{response.StatusCode, string(text), response.Header}
+	header = header.Clone()
+	header.Set("Content-Type", "application/json")
+	response, text := harness.Send(t, c.Client, method, url, header, body)
+	return answer{response.StatusCode, text, response.Header}
 }
 
 // register registers a user at gin-auth and returns the token of the cookie and the user's id.

@@ -1,0 +1,28 @@
+package harness
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Send sends a request with these headers alone, and returns the response with its body, which was read.
+func Send(t testing.TB, c *http.Client, method, url string, header http.Header, body string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = header
+	response, err := c.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(text)
+}
