@@ -19,7 +19,7 @@ func Send(t testing.TB, c *http.Client, method, url string, header http.Header, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // it was read
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
