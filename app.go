@@ -28,17 +28,7 @@ type app struct {
 }
 
 // newApp wires the service together.
-func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
-	cookie := session.Cookie{
-		Name:     cfg.CookieName,
-		Domain:   cfg.CookieDomain,
-		SameSite: sameSite[cfg.CookieSameSite],
-		Secure:   cfg.CookieSecure,
-	}
-	sessions, err := newSessions(cfg, cookie)
-	if err != nil {
-		return nil, err
-	}
+func newApp(cfg *config.Config, sessions *session.Sessions, store *db.DB, log *slog.Logger) (*app, error) {
 	registry := newRegistry()
 	if err := store.Register(registry); err != nil {
 		return nil, err
@@ -55,7 +45,7 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 		Guard:          middleware.Auth(sessions, store),
 		Origins:        cfg.CORSOrigins,
 		TrustedProxies: cfg.TrustedProxies,
-		Cookie:         *cookie.HTTPCookie(""),
+		Cookie:         *sessions.HTTPCookie(""),
 		Page:           !cfg.Production(),
 		Metrics:        metrics,
 		HTTPSOnly:      cfg.Production() && cfg.CookieSecure,
@@ -67,7 +57,7 @@ func newApp(cfg *config.Config, store *db.DB, log *slog.Logger) (*app, error) {
 	return &app{handler: handler, health: health, metrics: registry}, nil
 }
 
-func newSessions(cfg *config.Config, cookie session.Cookie) (*session.Sessions, error) {
+func newSessions(cfg *config.Config) (*session.Sessions, error) {
 	secret := string(cfg.JWTSecret)
 	if secret == "" {
 		secret = rand.Text() + rand.Text() // only with the embedded Redis: otherwise config rejects it
@@ -75,8 +65,13 @@ func newSessions(cfg *config.Config, cookie session.Cookie) (*session.Sessions, 
 	return session.New(session.Options{
 		Secrets:  []string{secret, string(cfg.JWTSecretPrevious)},
 		Lifetime: time.Duration(cfg.JWTExpiresIn),
-		Cookie:   cookie,
-		Bearer:   cfg.AcceptBearer,
+		Cookie: session.Cookie{
+			Name:     cfg.CookieName,
+			Domain:   cfg.CookieDomain,
+			SameSite: sameSite[cfg.CookieSameSite],
+			Secure:   cfg.CookieSecure,
+		},
+		Bearer: cfg.AcceptBearer,
 	})
 }
 

@@ -71,12 +71,16 @@ func newService(t testing.TB, settings ...string) *service {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	store, err := openDB(cfg, true, log)
+	sessions, err := newSessions(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := openDB(cfg, sessions, true, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	if s.app, err = newApp(cfg, store, log); err != nil {
+	if s.app, err = newApp(cfg, sessions, store, log); err != nil {
 		t.Fatal(err)
 	}
 	s.described = describe(t, s.app.handler)

@@ -263,7 +263,11 @@ func (s *service) store(t *testing.T) *db.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := openDB(cfg, false, newLog(cfg, s.log))
+	sessions, err := newSessions(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := openDB(cfg, sessions, false, newLog(cfg, s.log))
 	if err != nil {
 		t.Fatal(err)
 	}

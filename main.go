@@ -20,6 +20,7 @@ import (
 	"gin-auth/cli"
 	"gin-auth/config"
 	"gin-auth/db"
+	"gin-auth/session"
 )
 
 func main() { os.Exit(run()) }
@@ -38,7 +39,13 @@ func run() int {
 			return serve(ctx, stderr)
 		},
 		LoadConfig: loadConfig,
-		OpenDB:     func(cfg *config.Config) (*db.DB, error) { return openDB(cfg, false, slog.New(slog.DiscardHandler)) },
+		OpenDB: func(cfg *config.Config) (*db.DB, error) {
+			sessions, err := newSessions(cfg)
+			if err != nil {
+				return nil, err
+			}
+			return openDB(cfg, sessions, false, slog.New(slog.DiscardHandler))
+		},
 	})
 	return cli.Execute(ctx, root)
 }
@@ -58,12 +65,16 @@ func serve(ctx context.Context, stderr *logWriter) error {
 	for _, warning := range cfg.Warnings {
 		notices.Warn("configuration", "warning", warning)
 	}
-	store, err := openDB(cfg, true, log)
+	sessions, err := newSessions(cfg)
+	if err != nil {
+		return err
+	}
+	store, err := openDB(cfg, sessions, true, log)
 	if err != nil {
 		return err
 	}
 	defer closeDB(store, log)
-	app, err := newApp(cfg, store, log)
+	app, err := newApp(cfg, sessions, store, log)
 	if err != nil {
 		return err
 	}
@@ -151,7 +162,7 @@ func listen(cfg *config.Config) (net.Listener, error) {
 }
 
 // openDB opens the DB that cfg names. watch is for serving.
-func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
+func openDB(cfg *config.Config, sessions *session.Sessions, watch bool, log *slog.Logger) (*db.DB, error) {
 	advice := ""
 	if !cfg.Production() && cfg.RedisHost != "" {
 		advice = "start Redis, or remove REDIS_HOST to use the embedded one"
@@ -170,8 +181,20 @@ func openDB(cfg *config.Config, watch bool, log *slog.Logger) (*db.DB, error) {
 		BlacklistKey:     cfg.BlacklistKey,
 		ExpectEpoch:      cfg.RevocationEpoch == config.EpochExpect,
 		LoginLimit:       db.LoginLimit(cfg.LoginLimit),
+		RebuildToken:     rebuildToken(sessions),
 		Watch:            watch,
 		Advice:           advice,
 		Log:              log,
 	})
+}
+
+// rebuildToken returns the function with which db puts the sessions that it has stored on the blacklist.
+func rebuildToken(sessions *session.Sessions) func(record string) (string, time.Time, error) {
+	return func(record string) (string, time.Time, error) {
+		s, err := sessions.Rebuild(record)
+		if err != nil {
+			return "", time.Time{}, err
+		}
+		return s.Token, s.RevocableUntil(), nil
+	}
 }

@@ -31,6 +31,9 @@ type Options struct {
 	LoginLimit LoginLimit
 	// BlacklistKey is the key of a revoked token with {token} in its place; "" for the original's, blacklist:{token}.
 	BlacklistKey string
+	// RebuildToken returns the token of a session that was issued here, from its record, and until when a revocation of
+	// it has to be kept. It returns an error if no secret can make that token. It is needed.
+	RebuildToken func(record string) (token string, until time.Time, err error)
 	// ExpectEpoch says that there has been a blacklist before, so that a missing one is a lost one.
 	ExpectEpoch bool
 	// Watch makes the DB ask Redis every second whether it answers and whether the blacklist still exists.

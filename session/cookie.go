@@ -105,7 +105,7 @@ func decodeValue(value string) string {
 func (s *Sessions) SetCookie(h http.Header, session *Session) {
 	cookie := s.HTTPCookie(session.Token)
 	cookie.MaxAge = int(s.lifetime / time.Second)
-	cookie.Expires = session.expiresAt()
+	cookie.Expires = session.ExpiresAt()
 	h.Add("Set-Cookie", cookie.String())
 }
 

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -16,12 +15,6 @@ const (
 	jtiRandom = 16
 	jtiMAC    = 8
 )
-
-// jtiKey derives the key of the HMAC in jti from a secret. The HKDF keeps it apart from the key that signs
-// tokens, so no signature and no other use of the secret can give an HMAC that a jti needs.
-func jtiKey(secret string) ([]byte, error) {
-	return hkdf.Key(sha256.New, []byte(secret), nil, "gin-auth jti", sha256.Size)
-}
 
 // newJTI returns a new jti for a token issued at iat.
 func newJTI(key []byte, iat int64) string {
@@ -48,9 +41,9 @@ func (s *Session) issuedHere() bool {
 	if err != nil || len(decoded) != jtiRandom+jtiMAC {
 		return false
 	}
-	for _, key := range s.jtiKeys {
+	for _, key := range s.keys {
 		// The whole jti is compared, so that it has one spelling.
-		if hmac.Equal([]byte(text), []byte(markedJTI(key, decoded[:jtiRandom:jtiRandom], iat))) {
+		if hmac.Equal([]byte(text), []byte(markedJTI(key.jti, decoded[:jtiRandom:jtiRandom], iat))) {
 			return true
 		}
 	}

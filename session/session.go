@@ -11,7 +11,6 @@
 package session
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -41,28 +40,17 @@ type Options struct {
 type Sessions struct {
 	Cookie
 	bearer   bool
-	keys     [][]byte
-	jtiKeys  [][]byte // one for each of keys
+	keys     []keys // the first sign, all of them verify
 	lifetime time.Duration
 }
 
 // New returns a Sessions, or an error if there is no secret to sign with.
 func New(o Options) (*Sessions, error) {
-	s := &Sessions{Cookie: o.Cookie, bearer: o.Bearer, lifetime: o.Lifetime}
-	for _, secret := range o.Secrets {
-		if secret == "" {
-			continue
-		}
-		key, err := jtiKey(secret)
-		if err != nil {
-			return nil, fmt.Errorf("deriving a key from a secret: %w", err)
-		}
-		s.keys, s.jtiKeys = append(s.keys, []byte(secret)), append(s.jtiKeys, key)
+	keys, err := newKeys(o.Secrets)
+	if err != nil {
+		return nil, err
 	}
-	if len(s.keys) == 0 {
-		return nil, errors.New("making sessions: no secret to sign tokens with")
-	}
-	return s, nil
+	return &Sessions{Cookie: o.Cookie, bearer: o.Bearer, keys: keys, lifetime: o.Lifetime}, nil
 }
 
 // User is whom a session is issued to.
@@ -85,12 +73,12 @@ func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 		ID        string `json:"jti"`
 		IssuedAt  int64  `json:"iat"`
 		ExpiresAt int64  `json:"exp"`
-	}{user, newJTI(s.jtiKeys[0], issued), issued, issued + int64(s.lifetime/time.Second)})
+	}{user, newJTI(s.keys[0].jti, issued), issued, issued + int64(s.lifetime/time.Second)})
 	if err != nil {
 		return nil, fmt.Errorf("encoding claims: %w", err)
 	}
 	signed := header + "." + base64.RawURLEncoding.EncodeToString(payload)
-	signature, err := jwt.SigningMethodHS256.Sign(signed, s.keys[0])
+	signature, err := jwt.SigningMethodHS256.Sign(signed, s.keys[0].signing)
 	if err != nil {
 		return nil, fmt.Errorf("signing a token: %w", err)
 	}
@@ -99,17 +87,17 @@ func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 		return nil, fmt.Errorf("decoding claims: %w", err)
 	}
 	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
-	return &Session{Token: token, claims: claims, jtiKeys: s.jtiKeys}, nil
+	return &Session{Token: token, claims: claims, keys: s.keys}, nil
 }
 
 // Session is an authentic token: someone who has one of the secrets made it. It may be revoked,
 // expired or unfit all the same.
 type Session struct {
 	// Token is the token in its one spelling.
-	Token   string
-	claims  object
-	unfit   error    // why it can't hold at any time
-	jtiKeys [][]byte // see issuedHere
+	Token  string
+	claims object
+	unfit  error  // why it can't hold at any time
+	keys   []keys // see issuedHere
 }
 
 // UserID returns whom the session belongs to, "" if its token names no user. See UserClaim.
@@ -140,6 +128,14 @@ func (s *Session) ClaimNames() []string {
 
 // Email returns the claim email, "" if there is none.
 func (s *Session) Email() string { return s.claims.text("email") }
+
+// ID returns the id of a session that was issued here, the claim jti, and "" for any other. It grants nothing.
+func (s *Session) ID() string {
+	if !s.issuedHere() {
+		return ""
+	}
+	return s.StringClaim("jti")
+}
 
 // Hash returns a short hash of the token, for logs.
 func (s *Session) Hash() string {
@@ -224,18 +220,5 @@ func (s *Session) RevocableUntil() time.Time {
 	return time.Unix(int64(math.Ceil(max(0, min(n, endOfTime)))), 0).Add(leeway)
 }
 
-// expiresAt returns the session's exp. It is only for sessions issued here.
-func (s *Session) expiresAt() time.Time { return s.RevocableUntil().Add(-leeway) }
-
-type contextKey struct{}
-
-// NewContext returns a context that carries the session that a request belongs to.
-func NewContext(ctx context.Context, s *Session) context.Context {
-	return context.WithValue(ctx, contextKey{}, s)
-}
-
-// FromContext returns the session that a request belongs to, or nil.
-func FromContext(ctx context.Context) *Session {
-	s, _ := ctx.Value(contextKey{}).(*Session)
-	return s
-}
+// ExpiresAt returns the session's exp. It is only for sessions issued here.
+func (s *Session) ExpiresAt() time.Time { return s.RevocableUntil().Add(-leeway) }

@@ -59,7 +59,7 @@ func (s *Sessions) Authenticate(token string) (*Session, error) {
 		// RFC 7515, section 4.1.11: whoever doesn't understand all of crit must refuse.
 		unfit = errors.New("its header has crit")
 	}
-	return &Session{Token: token, claims: claims, unfit: unfit, jtiKeys: s.jtiKeys}, nil
+	return &Session{Token: token, claims: claims, unfit: unfit, keys: s.keys}, nil
 }
 
 // findAlg returns the value of the last alg in a header if it is a string, as it is spelled; otherwise "". It
@@ -115,7 +115,7 @@ func checkHeader(head []byte, method *jwt.SigningMethodHMAC) (critical bool, err
 
 func (s *Sessions) verify(method *jwt.SigningMethodHMAC, signed string, signature []byte) bool {
 	for _, key := range s.keys {
-		if method.Verify(signed, signature, key) == nil {
+		if method.Verify(signed, signature, key.signing) == nil {
 			return true
 		}
 	}

@@ -1,0 +1,16 @@
+package session
+
+import "context"
+
+type contextKey struct{}
+
+// NewContext returns a context that carries the session that a request belongs to.
+func NewContext(ctx context.Context, s *Session) context.Context {
+	return context.WithValue(ctx, contextKey{}, s)
+}
+
+// FromContext returns the session that a request belongs to, or nil.
+func FromContext(ctx context.Context) *Session {
+	s, _ := ctx.Value(contextKey{}).(*Session)
+	return s
+}

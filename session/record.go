@@ -1,0 +1,55 @@
+package session
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// recordMAC is the length of the HMAC in a record, in bytes.
+const recordMAC = 16
+
+// ErrSecretGone says that a record was not made with any of the secrets, so its token is not accepted either.
+var ErrSecretGone = errors.New("no secret made this record")
+
+// Record returns what Rebuild makes the token of a session that was issued here from: the token's header and payload,
+// and in the place of the signature an HMAC with another key of the same secret. It is stored where others may read
+// it, and is of no use to them: the signature cannot be computed without the secret. The HMAC says which secret signed
+// the token, and that Rebuild signs nothing that was not issued here.
+func (s *Sessions) Record(issued *Session) string {
+	signed, _ := cutSignature(issued.Token)
+	return signed + "." + s.keys[0].recordMAC(signed)
+}
+
+// Rebuild returns the session that a record was made of, or ErrSecretGone.
+func (s *Sessions) Rebuild(record string) (*Session, error) {
+	signed, mac := cutSignature(record)
+	for _, key := range s.keys {
+		if !hmac.Equal([]byte(mac), []byte(key.recordMAC(signed))) {
+			continue
+		}
+		signature, err := jwt.SigningMethodHS256.Sign(signed, key.signing)
+		if err != nil {
+			return nil, fmt.Errorf("signing a token: %w", err)
+		}
+		return s.Authenticate(signed + "." + base64.RawURLEncoding.EncodeToString(signature))
+	}
+	return nil, ErrSecretGone
+}
+
+// cutSignature cuts a token before its last segment.
+func cutSignature(token string) (signed, signature string) {
+	end := max(0, strings.LastIndexByte(token, '.'))
+	return token[:end], strings.TrimPrefix(token[end:], ".")
+}
+
+func (k keys) recordMAC(signed string) string {
+	mac := hmac.New(sha256.New, k.record)
+	mac.Write([]byte(signed))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:recordMAC])
+}

@@ -1,0 +1,69 @@
+package session
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestRecord: a record gives back the token that it was made of, also after a change of the secret, and nothing else.
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	sessions := newSessions(t, "the old secret")
+	issued, err := sessions.Issue(User{ID: "7", Email: "a@b.c", Username: "é", Role: "user"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := sessions.Record(issued)
+	for name, sessions := range map[string]*Sessions{
+		"the same":    sessions,
+		"a later one": newSessions(t, secret, "the old secret"),
+	} {
+		rebuilt, err := sessions.Rebuild(record)
+		if err != nil || rebuilt.Token != issued.Token || rebuilt.ID() != issued.ID() || rebuilt.ID() == "" {
+			t.Errorf("%s: %v, %v", name, rebuilt, err)
+		}
+	}
+	if _, err := newSessions(t, secret).Rebuild(record); !errors.Is(err, ErrSecretGone) {
+		t.Errorf("another secret: %v", err)
+	}
+}
+
+// TestRecordGrantsNothing: a record is not a token, and a record that somebody else wrote is never signed, also if they
+// have other records and tokens.
+func TestRecordGrantsNothing(t *testing.T) {
+	t.Parallel()
+	sessions := newSessions(t)
+	issued, err := sessions.Issue(User{ID: "7", Role: "user"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := sessions.Record(issued)
+	if _, err := sessions.Authenticate(record); !errors.Is(err, ErrNotAuthentic) {
+		t.Errorf("as a token: %v", err)
+	}
+	if signature := issued.Token[strings.LastIndexByte(issued.Token, '.')+1:]; strings.Contains(record, signature[:20]) {
+		t.Error("a record has a part of the signature")
+	}
+	payload := strings.Replace(string(issued.Claims()), `"user"`, `"admin"`, 1)
+	admin := strings.Split(record, ".")[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(admin))
+	for name, forged := range map[string]string{
+		"another payload":    admin + record[strings.LastIndexByte(record, '.'):],
+		"without an HMAC":    admin + ".",
+		"with a signature":   admin + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)),
+		"a shortened one":    admin + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:recordMAC]),
+		"a token":            issued.Token,
+		"a shortened record": record[:len(record)-1],
+		"one segment":        "abc",
+		"none":               "",
+	} {
+		if s, err := sessions.Rebuild(forged); !errors.Is(err, ErrSecretGone) {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+}
