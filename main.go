@@ -181,20 +181,9 @@ func openDB(cfg *config.Config, sessions *session.Sessions, watch bool, log *slo
 		BlacklistKey:     cfg.BlacklistKey,
 		ExpectEpoch:      cfg.RevocationEpoch == config.EpochExpect,
 		LoginLimit:       db.LoginLimit(cfg.LoginLimit),
-		RebuildToken:     rebuildToken(sessions),
+		RebuildToken:     sessions.RebuildToken,
 		Watch:            watch,
 		Advice:           advice,
 		Log:              log,
 	})
-}
-
-// rebuildToken returns the function with which db puts the sessions that it has stored on the blacklist.
-func rebuildToken(sessions *session.Sessions) func(record string) (string, time.Time, error) {
-	return func(record string) (string, time.Time, error) {
-		s, err := sessions.Rebuild(record)
-		if err != nil {
-			return "", time.Time{}, err
-		}
-		return s.Token, s.RevocableUntil(), nil
-	}
 }

@@ -37,6 +37,7 @@ type DB struct {
 	blacklist    keyTemplate
 	waitReplicas int
 	loginLimit   LoginLimit
+	rebuildToken func(record string) (token string, until time.Time, err error)
 }
 
 // Open returns a DB without waiting for Redis, which need not run yet: until it does, every call returns an error
@@ -47,6 +48,7 @@ func Open(o Options) (*DB, error) {
 		timeout:      o.Timeout,
 		waitReplicas: o.WaitReplicas,
 		loginLimit:   o.LoginLimit,
+		rebuildToken: o.RebuildToken,
 		state:        state{log: o.Log},
 		clock:        clock{log: o.Log},
 		blacklist:    keyTemplate(o.BlacklistKey),
@@ -117,13 +119,9 @@ func (d *DB) withTimeout(ctx context.Context, exchange func(context.Context) err
 	return err
 }
 
-// store runs a command that writes key and returns nil once Redis, and as many replicas as the options ask for, have
-// stored it. WAIT counts for the writes of its own connection, so both are sent in one pipeline.
-func (d *DB) store(ctx context.Context, key string, write func(redis.Pipeliner)) error {
-	node, err := d.nodeOf(ctx, key)
-	if err != nil {
-		return err
-	}
+// store runs commands that write at a node and returns nil once Redis, and as many replicas as the options ask for, have
+// stored it. WAIT counts for the writes of its own connection, so all are sent in one pipeline.
+func (d *DB) store(ctx context.Context, node *redis.Client, write func(redis.Pipeliner)) error {
 	if d.waitReplicas == 0 {
 		return d.pipelineAll(ctx, node, write)
 	}

@@ -45,6 +45,9 @@ func userIDKey(id string) string { return "auth:user-id:" + id }
 
 func logoutAllKey(userID string) string { return "auth:logout-all:" + userID }
 
+// sessionsKey holds the sessions of a user: see sessions.go.
+func sessionsKey(userID string) string { return "auth:sessions:" + userID }
+
 const epochKey = "auth:epoch"
 
 // clockKey records that Redis's clock was set back.

@@ -36,7 +36,7 @@ func TestMetrics(t *testing.T) {
 	s.SetError("OOM no")
 	_ = d.Revoke(t.Context(), "token", time.Time{})
 	s.SetError("")
-	if outcome(outcomeAnswered) != answered+2 || outcome(outcomeRefused) != 1 || outcome(outcomeUnanswered) != 0 {
+	if outcome(outcomeAnswered) != answered+3 || outcome(outcomeRefused) != 1 || outcome(outcomeUnanswered) != 0 {
 		t.Errorf("exchanges: %v answered, %v refused, %v unanswered", outcome(outcomeAnswered)-answered, outcome(outcomeRefused), outcome(outcomeUnanswered))
 	}
 	if value("token", "stored") != 1 || value("token", "failed") != 1 || value("user", "stored") != 1 {

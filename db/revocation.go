@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -53,18 +54,7 @@ func (d *DB) find(ctx context.Context, token, userID string) (revoked bool, cut 
 // It is stored with EXAT (Redis 6.2). A lifetime computed here would be wrong by as much as this instance's clock
 // is, and with a clock that is ahead a token could be valid again after its entry has expired.
 func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
-	args := redis.SetArgs{}
-	if !until.IsZero() {
-		args.ExpireAt = time.Unix(max(1, until.Unix()), 0) // 0 is not a time to SET
-	}
-	err := d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
-		key := d.blacklist.key(token)
-		return d.store(ctx, key, func(pipeline redis.Pipeliner) {
-			pipeline.SetArgs(ctx, key, "true", args)
-		})
-	})
-	d.metrics.countRevocations("token", err, 1)
-	return err
+	return d.revoke(ctx, []revocation{{token, until}})
 }
 
 // absentKey is the reply used for a GET that was not sent, as if its key did not exist.
@@ -90,8 +80,9 @@ if math.max(before, epoch) >= now then cut = math.max(before, now + 1) end
 redis.call('SET', KEYS[1], string.format('%.0f', cut))
 return cut`
 
-// LogoutAll revokes every token that the user was issued here until now. When it returns nil, Redis has stored it, and
-// as many replicas as the options ask for.
+// LogoutAll revokes every token that the user was issued here until now: it raises their cut, then it puts their
+// sessions on the blacklist, the only one of the two that Node services ask for. When it returns nil, Redis has stored
+// it, and as many replicas as the options ask for.
 //
 // The time of the presented token has no effect: a Node service, with a clock of its own, may have issued it, so the
 // caller revokes it separately. A cut that followed it could be ahead of Redis's clock, and so would the tokens issued
@@ -100,27 +91,29 @@ func (d *DB) LogoutAll(ctx context.Context, userID string) error {
 	return d.LogoutUsers(ctx, []string{userID})
 }
 
-// LogoutUsers is LogoutAll for many users, in one exchange unless this is a cluster.
+// LogoutUsers is LogoutAll for many users.
 func (d *DB) LogoutUsers(ctx context.Context, userIDs []string) error {
 	ctx = context.WithoutCancel(ctx) // a client that disconnects does not stop it
-	if !d.cluster() {
-		return d.raiseCuts(ctx, userIDs)
+	perExchange := max(1, len(userIDs))
+	if d.cluster() {
+		perExchange = 1 // each has a node of its own
 	}
-	for _, id := range userIDs { // each has a node of its own
-		if err := d.raiseCuts(ctx, []string{id}); err != nil {
+	for ids := range slices.Chunk(userIDs, perExchange) {
+		if err := d.raiseCuts(ctx, ids); err != nil {
 			return err
 		}
 	}
-	return nil
+	return d.endAllSessions(ctx, userIDs)
 }
 
 // raiseCuts raises the cuts of users that are stored on one node.
 func (d *DB) raiseCuts(ctx context.Context, userIDs []string) error {
-	if len(userIDs) == 0 {
-		return nil
-	}
 	err := d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
-		return d.store(ctx, logoutAllKey(userIDs[0]), func(pipeline redis.Pipeliner) {
+		node, err := d.nodeOf(ctx, logoutAllKey(userIDs[0]))
+		if err != nil {
+			return err
+		}
+		return d.store(ctx, node, func(pipeline redis.Pipeliner) {
 			for _, id := range userIDs {
 				keys := []string{logoutAllKey(id)}
 				if !d.cluster() {
@@ -165,10 +158,26 @@ func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
 
 // firstIssueTime returns the time at which a token may be issued, and Redis's own time.
 func (d *DB) firstIssueTime(ctx context.Context, userID string) (at, now time.Time, err error) {
-	err = d.call(ctx, "asking for the time", func(ctx context.Context) error {
+	cut, now, err := d.readCuts(ctx, "asking for the time", userID, nil)
+	at = now
+	if after := time.Unix(cut+1, 0); at.Before(after) {
+		at = after
+	}
+	return at, now, err
+}
+
+// readCuts returns the latest cut that applies to a user's tokens, 0 for none, and Redis's time. The commands that
+// before adds, if it is not nil, run before, except on a cluster. doing says in the error what that is for.
+func (d *DB) readCuts(
+	ctx context.Context, doing, userID string, before func(context.Context, redis.Pipeliner),
+) (cut int64, now time.Time, err error) {
+	err = d.call(ctx, doing, func(ctx context.Context) error {
 		var userCut, epoch *redis.StringCmd
 		var clock *redis.TimeCmd
 		if err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
+			if before != nil {
+				before(ctx, p)
+			}
 			userCut, epoch = p.Get(ctx, logoutAllKey(userID)), absentKey
 			if !d.cluster() {
 				epoch = p.Get(ctx, epochKey)
@@ -186,11 +195,8 @@ func (d *DB) firstIssueTime(ctx context.Context, userID string) (at, now time.Ti
 			return err
 		}
 		ofAll, err := d.epochCut(ctx, epoch)
-		at = now
-		if after := time.Unix(max(ofUser, ofAll)+1, 0); at.Before(after) {
-			at = after
-		}
+		cut = max(ofUser, ofAll)
 		return err
 	})
-	return at, now, err
+	return cut, now, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -17,17 +18,18 @@ const recordMAC = 16
 // ErrSecretGone says that a record was not made with any of the secrets, so its token is not accepted either.
 var ErrSecretGone = errors.New("no secret made this record")
 
-// Record returns what Rebuild makes the token of a session that was issued here from: the token's header and payload,
+// Record returns what RebuildToken makes the token of a session that was issued here from: the token's header and payload,
 // and in the place of the signature an HMAC with another key of the same secret. It is stored where others may read
 // it, and is of no use to them: the signature cannot be computed without the secret. The HMAC says which secret signed
-// the token, and that Rebuild signs nothing that was not issued here.
+// the token, and that RebuildToken signs nothing that was not issued here.
 func (s *Sessions) Record(issued *Session) string {
 	signed, _ := cutSignature(issued.Token)
 	return signed + "." + s.keys[0].recordMAC(signed)
 }
 
-// Rebuild returns the session that a record was made of, or ErrSecretGone.
-func (s *Sessions) Rebuild(record string) (*Session, error) {
+// RebuildToken returns the token that a record was made of, and until when a revocation of it has to be kept: see
+// RevocableUntil. It returns ErrSecretGone if no secret made the record.
+func (s *Sessions) RebuildToken(record string) (token string, until time.Time, err error) {
 	signed, mac := cutSignature(record)
 	for _, key := range s.keys {
 		if !hmac.Equal([]byte(mac), []byte(key.recordMAC(signed))) {
@@ -35,11 +37,15 @@ func (s *Sessions) Rebuild(record string) (*Session, error) {
 		}
 		signature, err := jwt.SigningMethodHS256.Sign(signed, key.signing)
 		if err != nil {
-			return nil, fmt.Errorf("signing a token: %w", err)
+			return "", time.Time{}, fmt.Errorf("signing a token: %w", err)
 		}
-		return s.Authenticate(signed + "." + base64.RawURLEncoding.EncodeToString(signature))
+		rebuilt, err := s.Authenticate(signed + "." + base64.RawURLEncoding.EncodeToString(signature))
+		if err != nil {
+			return "", time.Time{}, err
+		}
+		return rebuilt.Token, rebuilt.RevocableUntil(), nil
 	}
-	return nil, ErrSecretGone
+	return "", time.Time{}, ErrSecretGone
 }
 
 // cutSignature cuts a token before its last segment.

@@ -1,0 +1,163 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gin-auth/user"
+)
+
+// sessionList is sessions of one user.
+type sessionList struct {
+	userID   string
+	sessions []user.Session
+}
+
+// EndSession ends a session of a user and returns its token once that is stored. It returns "" if the user has no such
+// session.
+func (d *DB) EndSession(ctx context.Context, userID, id string) (token string, err error) {
+	ctx = context.WithoutCancel(ctx) // a client that disconnects does not stop it
+	lists, err := d.readSessions(ctx, []string{userID})
+	if err != nil {
+		return "", err
+	}
+	sessions := lists[0].sessions
+	i := slices.IndexFunc(sessions, func(s user.Session) bool { return s.ID == id })
+	if i < 0 {
+		return "", nil
+	}
+	token, _, err = d.rebuildToken(sessions[i].Record)
+	if err != nil {
+		token = "" // no secret made it, so it is accepted nowhere
+	}
+	return token, d.endSessions(ctx, []sessionList{{userID, sessions[i : i+1]}})
+}
+
+// usersPerRead limits how many users' sessions are read and ended at a time.
+const usersPerRead = 50
+
+// endAllSessions ends every session of the users that is stored.
+func (d *DB) endAllSessions(ctx context.Context, userIDs []string) error {
+	for ids := range slices.Chunk(userIDs, usersPerRead) {
+		lists, err := d.readSessions(ctx, ids)
+		if err != nil {
+			return err
+		}
+		if err := d.endSessions(ctx, lists); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readSessions returns the stored sessions of users, in their order.
+func (d *DB) readSessions(ctx context.Context, userIDs []string) ([]sessionList, error) {
+	const doing = "reading the sessions of a user"
+	keys := make([]string, len(userIDs))
+	for i, id := range userIDs {
+		keys[i] = sessionsKey(id)
+	}
+	replies, err := d.getAll(ctx, doing, keys)
+	if err != nil {
+		return nil, err
+	}
+	lists := make([]sessionList, len(userIDs))
+	for i, id := range userIDs {
+		sessions, err := decodeSessions(id, replies[i])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", doing, err)
+		}
+		lists[i] = sessionList{id, sessions}
+	}
+	return lists, nil
+}
+
+// endSessions puts sessions on the blacklist, then removes them from those of their users. A session whose token
+// cannot be made again is accepted nowhere: it is only removed.
+func (d *DB) endSessions(ctx context.Context, lists []sessionList) error {
+	lists = slices.DeleteFunc(lists, func(l sessionList) bool { return len(l.sessions) == 0 })
+	var revocations []revocation
+	for _, list := range lists {
+		for _, s := range list.sessions {
+			if token, until, err := d.rebuildToken(s.Record); err == nil {
+				revocations = append(revocations, revocation{token, until})
+			}
+		}
+	}
+	if err := d.revoke(ctx, revocations); err != nil {
+		return err
+	}
+	return d.removeSessions(ctx, lists)
+}
+
+// removeSessions removes sessions from those of their users.
+func (d *DB) removeSessions(ctx context.Context, lists []sessionList) error {
+	if len(lists) == 0 {
+		return nil
+	}
+	return d.call(ctx, "removing sessions", func(ctx context.Context) error {
+		return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
+			for _, list := range lists {
+				args := []any{"", maxSessions}
+				for _, s := range list.sessions {
+					args = append(args, s.ID)
+				}
+				p.Eval(ctx, changeSessionsScript, []string{sessionsKey(list.userID)}, args...)
+			}
+		})
+	})
+}
+
+// revocation is a token to put on the blacklist.
+type revocation struct {
+	token string
+	until time.Time // the zero time is forever
+}
+
+// maxRevocations limits how many tokens are revoked in one exchange.
+const maxRevocations = 1000
+
+// revoke puts tokens on the blacklist: see Revoke.
+func (d *DB) revoke(ctx context.Context, revocations []revocation) error {
+	for part := range slices.Chunk(revocations, maxRevocations) {
+		err := d.call(context.WithoutCancel(ctx), "revoking a token", func(ctx context.Context) error {
+			return d.storeRevocations(ctx, part)
+		})
+		d.metrics.countRevocations("token", err, float64(len(part)))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storeRevocations stores the entries of tokens: in one pipeline for each node of a cluster.
+func (d *DB) storeRevocations(ctx context.Context, revocations []revocation) error {
+	nodes := map[*redis.Client][]revocation{}
+	for _, r := range revocations {
+		node, err := d.nodeOf(ctx, d.blacklist.key(r.token))
+		if err != nil {
+			return err
+		}
+		nodes[node] = append(nodes[node], r)
+	}
+	for node, part := range nodes {
+		err := d.store(ctx, node, func(p redis.Pipeliner) {
+			for _, r := range part {
+				args := redis.SetArgs{}
+				if !r.until.IsZero() {
+					args.ExpireAt = time.Unix(max(1, r.until.Unix()), 0) // 0 is not a time to SET
+				}
+				p.SetArgs(ctx, d.blacklist.key(r.token), "true", args)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
