@@ -78,6 +78,7 @@ func newSessions(cfg *config.Config) (*session.Sessions, error) {
 func newAuth(cfg *config.Config, sessions *session.Sessions, store *db.DB, log *slog.Logger) *controllers.Auth {
 	return &controllers.Auth{
 		Sessions:           sessions,
+		SessionStore:       store,
 		Revoker:            store,
 		Clock:              store,
 		Users:              store,

@@ -321,8 +321,8 @@ func TestBadRequests(t *testing.T) {
 			t.Errorf("%s %.80s sets a cookie", test.path, test.body)
 		}
 	}
-	// Only Ada is stored.
-	if keys := s.redis.Keys(); len(keys) != 4 || keys[2] != "auth:user:ada@example.com" || keys[3] != "auth:username:ada" {
+	// Only Ada is stored, and her sessions.
+	if keys := s.redis.Keys(); len(keys) != 5 || keys[3] != "auth:user:ada@example.com" || keys[4] != "auth:username:ada" {
 		t.Errorf("Redis has %q", keys)
 	}
 	s.send(t, s.tls.Client(), "POST", login, adaLogin, "Content-Encoding", "gzip").

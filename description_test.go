@@ -59,17 +59,35 @@ func describe(t testing.TB, handler http.Handler) *description {
 	return d
 }
 
-// routes returns the routes of the document, as "GET /path".
+// pathOf returns the path in the document that a request's path belongs to: itself, or one with a parameter in the place
+// of a segment.
+func (d *description) pathOf(path string) string {
+	paths := d.whole.get("paths").members
+	if paths[path] != nil {
+		return path
+	}
+	for template := range paths {
+		fixed, _, found := strings.Cut(template, "{")
+		if rest := strings.TrimPrefix(path, fixed); found && rest != path && !strings.Contains(rest, "/") {
+			return template
+		}
+	}
+	return path
+}
+
+// routes returns the routes of the document, as "GET /path/:parameter".
 func (d *description) routes() map[string]bool {
 	routes := map[string]bool{}
 	paths := d.whole.get("paths")
 	for path := range paths.members {
 		for method := range paths.get(path).members {
-			routes[strings.ToUpper(method)+" "+path] = true
+			routes[strings.ToUpper(method)+" "+parameters.Replace(path)] = true
 		}
 	}
 	return routes
 }
+
+var parameters = strings.NewReplacer("{", ":", "}", "")
 
 // hold fails the test if check returns an error.
 func (d *description) hold(t *testing.T, request *http.Request, response *http.Response, body []byte) {
@@ -83,7 +101,7 @@ func (d *description) hold(t *testing.T, request *http.Request, response *http.R
 // check returns an error if the document does not have this answer to this request or, when the request was
 // successful, if it does not have the request's body.
 func (d *description) check(request *http.Request, response *http.Response, body []byte) error {
-	path, method := request.URL.EscapedPath(), strings.ToLower(request.Method)
+	path, method := d.pathOf(request.URL.EscapedPath()), strings.ToLower(request.Method)
 	operation := d.whole.get("paths", path, method)
 	answer := operation.get("responses", strconv.Itoa(response.StatusCode))
 	switch described := d.whole.get("paths", path).members; {

@@ -3,12 +3,14 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -34,12 +36,13 @@ type Clock interface {
 
 // Auth has the handlers of everything that concerns users and their sessions. All fields are needed.
 type Auth struct {
-	Sessions  *session.Sessions
-	Revoker   Revoker
-	Clock     Clock
-	Users     Users
-	Passwords *Passwords
-	Limiter   Limiter
+	Sessions     *session.Sessions
+	SessionStore SessionStore
+	Revoker      Revoker
+	Clock        Clock
+	Users        Users
+	Passwords    *Passwords
+	Limiter      Limiter
 	// Log gets the audit lines.
 	Log *slog.Logger
 	// RegistrationRoles are the roles that users may choose when they register. The first is the default role.
@@ -69,6 +72,7 @@ func answerUser(u user.User) answeredUser { return answeredUser{sessionUser(u), 
 // No session outlives the disabling of its user or a change of the user: such a change ends with a logout of all
 // sessions after the write, and a login reads the user once more after it has taken the time that the token is issued
 // at. So either the token has what was written, or the write came after that time and the logout of all revokes it.
+// It also puts the user's stored sessions on the blacklist: see start.
 func (a *Auth) Login(c *gin.Context) error {
 	body, err := readFields(c.Request)
 	if err != nil {
@@ -84,7 +88,7 @@ func (a *Auth) Login(c *gin.Context) error {
 		a.auditFailedLogin(c, u, account, err)
 		return err
 	}
-	u, s, err := a.issue(ctx, u, password)
+	u, s, err := a.issue(ctx, c, u, password)
 	if err != nil {
 		a.auditFailedLogin(c, u, account, err)
 		return err
@@ -111,21 +115,56 @@ func (a *Auth) Logout(c *gin.Context) error {
 }
 
 func (a *Auth) revoke(ctx context.Context, s *session.Session) error {
-	return a.Revoker.Revoke(ctx, s.Token, s.RevocableUntil())
+	if err := a.Revoker.Revoke(ctx, s.Token, s.RevocableUntil()); err != nil {
+		return err
+	}
+	return a.removeSession(context.WithoutCancel(ctx), s)
 }
+
+// maxIssueTries limits how often a session is issued again because the user was changed or logged out everywhere
+// meanwhile.
+const maxIssueTries = 3
 
 // issue returns a new session of a user, issued later than every cut, and the user as stored after its time was taken:
 // see Login. It returns ErrCredentials if they may no longer log in with that password.
-func (a *Auth) issue(ctx context.Context, u user.User, password string) (user.User, *session.Session, error) {
-	at, err := a.Clock.IssueTime(ctx, u.ID)
-	if err != nil {
-		return u, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+func (a *Auth) issue(
+	ctx context.Context, c *gin.Context, u user.User, password string,
+) (user.User, *session.Session, error) {
+	for range maxIssueTries {
+		at, err := a.Clock.IssueTime(ctx, u.ID)
+		if err != nil {
+			return u, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		s, err := a.Sessions.Issue(sessionUser(u), at)
+		if err != nil {
+			return u, nil, err
+		}
+		current, valid, err := a.start(ctx, c, s, u, password)
+		if err == nil && valid && sessionUser(current) == sessionUser(u) {
+			return current, s, nil
+		}
+		if failed := a.removeSession(ctx, s); err == nil && failed != nil {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, failed)
+		}
+		if err != nil {
+			return current, nil, err
+		}
+		u = current
 	}
-	if u, err = a.recheckUser(ctx, u, password); err != nil {
-		return u, nil, err
-	}
-	s, err := a.Sessions.Issue(sessionUser(u), at)
-	return u, s, err
+	return u, nil, fmt.Errorf("%w: the user is changed or logged out everywhere all the time", ErrUnavailable)
+}
+
+// start stores a session of a user and, at the same time, reads the user again. It reports whether the session is
+// valid.
+func (a *Auth) start(
+	ctx context.Context, c *gin.Context, s *session.Session, u user.User, password string,
+) (current user.User, valid bool, err error) {
+	var failed error
+	var both sync.WaitGroup
+	both.Go(func() { current, failed = a.recheckUser(ctx, u, password) })
+	valid, err = a.addSession(ctx, c, s)
+	both.Wait()
+	return current, valid, cmp.Or(failed, err)
 }
 
 // setSession makes s the session of the request and of the client.

@@ -82,24 +82,28 @@ func (o *ownUsers) ReplaceHash(_ context.Context, email, old, hash string) (bool
 // Redis. In app.go, newAuth is where Users is set.
 func Example_ownUsers() {
 	log := slog.New(slog.DiscardHandler)
-	store, err := db.Open(db.Options{Timeout: time.Second, Log: log}) // the embedded Redis
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = store.Close() }()
 	sessions, err := session.New(session.Options{
 		Secrets: []string{"a secret of 32 bytes or more ..."}, Lifetime: time.Hour, Cookie: session.Cookie{Name: "token"},
 	})
 	if err != nil {
 		panic(err)
 	}
+	store, err := db.Open(db.Options{ // the embedded Redis
+		Timeout:      time.Second,
+		Log:          log,
+		RebuildToken: sessions.RebuildToken,
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = store.Close() }()
 	metrics, err := middleware.NewMetrics(prometheus.NewRegistry())
 	if err != nil {
 		panic(err)
 	}
 	handler, err := routes.New(routes.Options{
 		Auth: &controllers.Auth{
-			Sessions: sessions, Revoker: store, Clock: store, Limiter: store, Log: log,
+			Sessions: sessions, SessionStore: store, Revoker: store, Clock: store, Limiter: store, Log: log,
 			Users:             &ownUsers{},
 			Passwords:         controllers.NewPasswords(user.Hasher{Cost: 4, MinLength: 8}),
 			RegistrationRoles: []string{"user"},

@@ -39,7 +39,7 @@ func (a *Auth) ChangePassword(c *gin.Context) error {
 	case err != nil:
 		return err
 	}
-	next, err := a.replacePassword(c.Request.Context(), s, u, fields["newPassword"])
+	next, err := a.replacePassword(c, s, u, fields["newPassword"])
 	if err != nil {
 		return err
 	}
@@ -52,8 +52,9 @@ func (a *Auth) ChangePassword(c *gin.Context) error {
 // so that they have ended when the new password is valid, even if this stops after the write; and after the write,
 // for logins with the old password in the meantime.
 func (a *Auth) replacePassword(
-	ctx context.Context, s *session.Session, u user.User, password string,
+	c *gin.Context, s *session.Session, u user.User, password string,
 ) (*session.Session, error) {
+	ctx := c.Request.Context()
 	hash, err := a.Passwords.Hash(ctx, password)
 	if err != nil {
 		return nil, err
@@ -76,6 +77,6 @@ func (a *Auth) replacePassword(
 		return nil, err
 	}
 	u.PasswordHash = hash
-	_, next, err := a.issue(ctx, u, password)
+	_, next, err := a.issue(ctx, c, u, password)
 	return next, err
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,8 @@ import (
 
 // Register creates a user and starts their first session.
 //
-// The time of the session is taken before the user is stored. So a logout of all their sessions that follows the
-// storing, because somebody disables the user at once, revokes it.
+// The session is stored before the user. So a logout of all their sessions that follows, because somebody disables the
+// user at once, revokes it.
 func (a *Auth) Register(c *gin.Context) error {
 	if a.RegistrationClosed {
 		return ErrRegistrationClosed
@@ -34,15 +35,19 @@ func (a *Auth) Register(c *gin.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	switch err := a.Users.CreateUser(ctx, u); {
-	case errors.Is(err, user.ErrEmailTaken) || errors.Is(err, user.ErrUsernameTaken):
-		return fmt.Errorf("%w: %w", ErrUserExists, err)
-	case err != nil:
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
 	s, err := a.Sessions.Issue(sessionUser(u), at)
 	if err != nil {
 		return err
+	}
+	if valid, err := a.addSession(ctx, c, s); err != nil || !valid {
+		return cmp.Or(err, ErrUnavailable) // not valid: everybody was logged out since then
+	}
+	if err := a.Users.CreateUser(ctx, u); err != nil {
+		err = errors.Join(err, a.removeSession(ctx, s))
+		if errors.Is(err, user.ErrEmailTaken) || errors.Is(err, user.ErrUsernameTaken) {
+			return fmt.Errorf("%w: %w", ErrUserExists, err)
+		}
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	a.setSession(c, s)
 	a.audit(c, eventCreated, userAttr(u.ID), tokenAttr(s.Hash()))

@@ -157,21 +157,17 @@ func (r *redis) start(t *testing.T) *instance {
 	t.Helper()
 	i := &instance{log: &buffer{}, redis: r}
 	log := slog.New(slog.NewTextHandler(i.log, nil))
-	sessions, err := session.New(session.Options{
-		Secrets: []string{testSecret}, Lifetime: time.Hour, Cookie: session.Cookie{Name: "token"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	sessions := newSessions(t)
 	i.store = r.open(t, db.LoginLimit{}, log)
 	i.auth = &controllers.Auth{
-		Sessions:  sessions,
-		Revoker:   i.store,
-		Clock:     i.store,
-		Users:     i.store,
-		Passwords: controllers.NewPasswords(user.Hasher{Cost: bcrypt.MinCost, MinLength: 8}),
-		Limiter:   i.store,
-		Log:       log,
+		Sessions:     sessions,
+		SessionStore: i.store,
+		Revoker:      i.store,
+		Clock:        i.store,
+		Users:        i.store,
+		Passwords:    controllers.NewPasswords(user.Hasher{Cost: bcrypt.MinCost, MinLength: 8}),
+		Limiter:      i.store,
+		Log:          log,
 
 		RegistrationRoles: []string{"user", "seller"},
 	}
@@ -189,10 +185,25 @@ func (r *redis) start(t *testing.T) *instance {
 	return i
 }
 
+func newSessions(t *testing.T) *session.Sessions {
+	t.Helper()
+	sessions, err := session.New(session.Options{
+		Secrets: []string{testSecret}, Lifetime: time.Hour, Cookie: session.Cookie{Name: "token"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sessions
+}
+
 // open returns a DB on r.
 func (r *redis) open(t *testing.T, limit db.LoginLimit, log *slog.Logger) *db.DB {
 	t.Helper()
-	store, err := db.Open(db.Options{Addrs: []string{r.Addr()}, Timeout: 20 * time.Second, LoginLimit: limit, Log: log})
+	sessions := newSessions(t)
+	store, err := db.Open(db.Options{
+		Addrs: []string{r.Addr()}, Timeout: 20 * time.Second, LoginLimit: limit, Log: log,
+		RebuildToken: sessions.RebuildToken,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func CrossOrigin(trusted []string) (gin.HandlerFunc, error) {
 	if len(trusted) > 0 {
 		share = cors.New(cors.Config{
 			AllowOrigins:     trusted,
-			AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost},
+			AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
 			AllowHeaders:     []string{"Content-Type", "Authorization", requestIDHeader},
 			ExposeHeaders:    []string{requestIDHeader},
 			AllowCredentials: true,

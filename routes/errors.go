@@ -34,6 +34,7 @@ var answers = []struct {
 	{middleware.ErrPrefetch, http.StatusForbidden, "Prefetch refused"},
 	{controllers.ErrCredentials, http.StatusUnauthorized, "Invalid credentials"},
 	{controllers.ErrUserExists, http.StatusConflict, "User already exists"},
+	{controllers.ErrNoSession, http.StatusNotFound, "Session not found"},
 	{controllers.ErrRegistrationClosed, http.StatusForbidden, "Registration is closed"},
 	{controllers.ErrUnavailable, http.StatusServiceUnavailable, "Authentication service unavailable"},
 	{controllers.ErrLimited, http.StatusTooManyRequests, "Too many failed logins. Please try again later."},

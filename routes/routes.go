@@ -69,6 +69,8 @@ func New(o Options) (http.Handler, error) {
 	protected.GET("/me", handle(o.Auth.Me))
 	protected.HEAD("/me", handle(o.Auth.Me))
 	protected.POST("/logout-all", handle(o.Auth.LogoutAll))
+	protected.GET("/sessions", handle(o.Auth.ListSessions))
+	protected.DELETE("/sessions/:id", handle(o.Auth.EndSession))
 	protected.POST("/password", handle(o.Auth.ChangePassword))
 	// Routes of your own go here. They get only requests with a valid session, and those of some roles with
 	// middleware.RequireRole("admin").
