@@ -345,6 +345,9 @@ func routesInSource(t *testing.T) []string {
 	return routes
 }
 
+// parameters rewrites the parameters of a path of the OpenAPI document as those of a route.
+var parameters = strings.NewReplacer("{", ":", "}", "")
+
 // routesInDescription returns the method and path of each operation in the OpenAPI document.
 func routesInDescription(t *testing.T) map[string]bool {
 	t.Helper()
@@ -355,7 +358,7 @@ func routesInDescription(t *testing.T) map[string]bool {
 	routes := map[string]bool{}
 	for path, operations := range document.Paths {
 		for method := range operations {
-			routes[strings.ToUpper(method)+" "+path] = true
+			routes[strings.ToUpper(method)+" "+parameters.Replace(path)] = true
 		}
 	}
 	if len(routes) == 0 {
