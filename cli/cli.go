@@ -132,9 +132,12 @@ func noArgs(cmd *cobra.Command, args []string) error {
 }
 
 // exactArgs wants one argument for each of the names.
-func exactArgs(names ...string) cobra.PositionalArgs {
+func exactArgs(names ...string) cobra.PositionalArgs { return rangeArgs(len(names), names...) }
+
+// rangeArgs wants one argument for each of the names, of which only the first least are required.
+func rangeArgs(least int, names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		if len(args) < len(names) {
+		if len(args) < least {
 			return &usageError{fmt.Errorf("%s is missing", names[len(args)])}
 		}
 		if len(args) > len(names) {

@@ -100,15 +100,22 @@ type listed struct {
 
 func printJSON(out io.Writer, users []user.User, _ bool) error {
 	for _, u := range users {
-		line, err := session.EncodeJSON(listed{u.Email, u.Username, u.FullName.String(), u.Role, u.ID, u.Disabled, u.Created})
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(out, "%s\n", escapeInvisible(string(line))); err != nil {
+		l := listed{u.Email, u.Username, u.FullName.String(), u.Role, u.ID, u.Disabled, u.Created}
+		if err := printJSONLine(out, l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// printJSONLine prints v as JSON in a line that is safe to show on a terminal.
+func printJSONLine(out io.Writer, v any) error {
+	line, err := session.EncodeJSON(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", escapeInvisible(string(line)))
+	return err
 }
 
 // escapeInvisible escapes characters in JSON that a terminal does not show, or that change the direction of what
