@@ -93,7 +93,8 @@ func (f *fixture) interrupt(n int, first, second func(*fixture) answer) (one, tw
 
 // TestLoginsDuringAChange stops the first of two actions before each of its commands to Redis, or after the
 // last, until the second is done. No session survives that was started with the old password, or whose user was
-// disabled or replaced. The session that a change of the password starts does.
+// disabled or replaced: neither here nor at a Node service, which looks at the blacklist alone. The session that a change
+// of the password starts does.
 func TestLoginsDuringAChange(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -132,6 +133,7 @@ func TestLoginsDuringAChange(t *testing.T) {
 					if accepted := f.accepted(token); accepted != (of == test.survives) {
 						t.Errorf("%s: the session of %s is accepted: %v", where, of, accepted)
 					}
+					f.checkNode(t, where+", "+of, token)
 				}
 				if again := f.b.login(adaLogin); f.accepted(again.token) {
 					t.Errorf("%s: the user logs in with the old password afterwards", where)
@@ -142,6 +144,49 @@ func TestLoginsDuringAChange(t *testing.T) {
 			})
 			if got := slices.Sorted(maps.Keys(outcomes)); !slices.Equal(got, test.outcomes) {
 				t.Errorf("the outcomes are %q, want %q", got, test.outcomes)
+			}
+		})
+	}
+}
+
+// checkNode fails the test if a token is valid here and not at a Node service, or the reverse. A Node service looks at the
+// blacklist alone.
+func (f *fixture) checkNode(t *testing.T, where, token string) {
+	t.Helper()
+	here, atNode := f.b.accepts(token), !f.redis.Exists("blacklist:"+token)
+	if token != "" && here != atNode {
+		t.Errorf("%s: the session is valid here: %v, at a Node service: %v", where, here, atNode)
+	}
+}
+
+// TestLoginDuringLogoutAll stops a login before each of its commands until the user is logged out everywhere, and the
+// reverse. The login succeeds. Its session is valid here and at a Node service, or at neither.
+func TestLoginDuringLogoutAll(t *testing.T) {
+	t.Parallel()
+	logoutAll := func(f *fixture) answer { return f.endSessions(f.a) }
+	logIn := func(f *fixture) answer { return actions[login](f, f.b) }
+	for name, test := range map[string][2]func(*fixture) answer{
+		"a login first": {logIn, logoutAll}, "a logout first": {logoutAll, logIn},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var valid atomic.Int32
+			inEach(fixtures(t, "", test[0]), func(n int, f *fixture) {
+				one, two, command := f.interrupt(n, test[0], test[1])
+				where := fmt.Sprintf("stopped before command %d (%.40s)", n, command)
+				token := one.token + two.token
+				if one.status != http.StatusOK || two.status != http.StatusOK || token == "" {
+					t.Errorf("%s: %d and %d", where, one.status, two.status)
+				}
+				for _, token := range []string{f.laptop, f.phone, token} {
+					f.checkNode(t, where, token)
+				}
+				if f.accepted(token) {
+					valid.Add(1)
+				}
+			})
+			if valid.Load() == 0 {
+				t.Error("no session of a login is valid")
 			}
 		})
 	}

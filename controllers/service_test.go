@@ -313,6 +313,7 @@ type fixture struct {
 	a, b          *instance
 	id            string
 	laptop, phone string // tokens
+	phoneID       string // the id of that session
 }
 
 // correctHorse is a hash of the password "correct horse", at the cost that the instances have.
@@ -326,7 +327,8 @@ func newFixture(t *testing.T) *fixture {
 	if err := f.a.store.CreateUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	f.laptop, f.phone = f.a.issue(t, u), f.b.issue(t, u)
+	f.laptop, _ = f.a.issue(t, u)
+	f.phone, f.phoneID = f.b.issue(t, u)
 	if !f.a.accepts(f.laptop) || !f.b.accepts(f.phone) { // both know the epoch from here on
 		t.Fatal("no two sessions")
 	}
@@ -334,8 +336,8 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// issue returns a new token of a user.
-func (i *instance) issue(t *testing.T, u user.User) string {
+// issue returns the token of a new session of a user, and its id.
+func (i *instance) issue(t *testing.T, u user.User) (token, id string) {
 	t.Helper()
 	at, err := i.store.IssueTime(t.Context(), u.ID)
 	if err != nil {
@@ -346,7 +348,13 @@ func (i *instance) issue(t *testing.T, u user.User) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Token
+	valid, err := i.store.AddSession(t.Context(), u.ID, user.Session{
+		ID: s.ID(), Record: i.auth.Sessions.Record(s), IssuedAt: at, ExpiresAt: s.ExpiresAt(),
+	})
+	if err != nil || !valid {
+		t.Fatal(valid, err)
+	}
+	return s.Token, s.ID()
 }
 
 // fixtures returns a fixture for every command that do sends to Redis and that matches, and one more.

@@ -119,8 +119,8 @@ func (d *DB) withTimeout(ctx context.Context, exchange func(context.Context) err
 	return err
 }
 
-// store runs commands that write at a node and returns nil once Redis, and as many replicas as the options ask for, have
-// stored it. WAIT counts for the writes of its own connection, so all are sent in one pipeline.
+// store runs commands that write at a node, and returns nil once Redis and as many replicas as the options ask for
+// have stored it. WAIT counts for the writes of its own connection, so all are sent in one pipeline.
 func (d *DB) store(ctx context.Context, node *redis.Client, write func(redis.Pipeliner)) error {
 	if d.waitReplicas == 0 {
 		return d.pipelineAll(ctx, node, write)

@@ -51,6 +51,8 @@ func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
 		LoginLimit: tenAMinute,
 		Watch:      true,
 		Log:        slog.New(slog.NewTextHandler(log, nil)),
+
+		RebuildToken: rebuildTest,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -18,10 +18,10 @@ const recordMAC = 16
 // ErrSecretGone says that a record was not made with any of the secrets, so its token is not accepted either.
 var ErrSecretGone = errors.New("no secret made this record")
 
-// Record returns what RebuildToken makes the token of a session that was issued here from: the token's header and payload,
-// and in the place of the signature an HMAC with another key of the same secret. It is stored where others may read
-// it, and is of no use to them: the signature cannot be computed without the secret. The HMAC says which secret signed
-// the token, and that RebuildToken signs nothing that was not issued here.
+// Record returns what RebuildToken makes the token of a session from that was issued here: the token's header and
+// payload, and in the place of the signature an HMAC with another key of the same secret. It may be stored where others
+// read it, because it is of no use to them: only the secret gives the signature. The HMAC says which secret signed the
+// token, and makes sure that RebuildToken signs nothing that was not issued here.
 func (s *Sessions) Record(issued *Session) string {
 	signed, _ := cutSignature(issued.Token)
 	return signed + "." + s.keys[0].recordMAC(signed)
