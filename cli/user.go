@@ -124,7 +124,7 @@ func newUserPassword(o Options) *cobra.Command {
 // endSessions revokes every session of a user after a change.
 func endSessions(ctx context.Context, store *db.DB, u user.User) error {
 	if err := store.LogoutAll(ctx, u.ID); err != nil {
-		return fmt.Errorf("%s is changed, but the user's sessions continue: %w; run it again", u.Email, err)
+		return fmt.Errorf("%s is changed, but some of their sessions may continue: %w; run it again", u.Email, err)
 	}
 	return nil
 }

@@ -27,9 +27,9 @@ func TestUserSessions(t *testing.T) {
 	const ada = "ada@example.com"
 	storeUsers(t, store, []user.User{{ID: "1", Email: ada, Username: "ada", Role: "user", PasswordHash: hash}})
 	began := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	server.SetTime(began)
+	server.SetTime(began.Add(2 * time.Second))
 	for i, id := range []string{"old", "middle", "new"} {
-		valid, err := store.AddSession(t.Context(), "1", user.Session{
+		valid, _, err := store.AddSession(t.Context(), "1", user.Session{
 			ID: id, Record: "token-" + id, IssuedAt: began.Add(time.Duration(i) * time.Second), ExpiresAt: began.Add(time.Hour),
 			Address: "203.0.113.7", UserAgent: "A <b>\x1b[2J\u202e",
 		})

@@ -348,7 +348,7 @@ func (i *instance) issue(t *testing.T, u user.User) (token, id string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	valid, err := i.store.AddSession(t.Context(), u.ID, user.Session{
+	valid, _, err := i.store.AddSession(t.Context(), u.ID, user.Session{
 		ID: s.ID(), Record: i.auth.Sessions.Record(s), IssuedAt: at, ExpiresAt: s.ExpiresAt(),
 	})
 	if err != nil || !valid {

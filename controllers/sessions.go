@@ -19,8 +19,9 @@ import (
 // of all sessions can put each of them on the blacklist. An error means that it cannot be asked now.
 type SessionStore interface {
 	// AddSession stores a new session and reports whether it is valid: false means that a logout of all the user's
-	// sessions came after it was issued.
-	AddSession(ctx context.Context, userID string, s user.Session) (valid bool, err error)
+	// sessions came after it was issued. It returns the tokens of the oldest sessions if it ended them, because the
+	// user had too many.
+	AddSession(ctx context.Context, userID string, s user.Session) (valid bool, ended []string, err error)
 	// RemoveSession removes a session that is not valid, or no longer.
 	RemoveSession(ctx context.Context, userID, id string) error
 	// Sessions returns the active sessions of a user, the newest first.
@@ -101,7 +102,7 @@ func userSession(c *gin.Context) (*session.Session, error) {
 
 // addSession stores a session that was issued in answer to a request. It reports whether it is valid.
 func (a *Auth) addSession(ctx context.Context, c *gin.Context, s *session.Session) (valid bool, err error) {
-	valid, err = a.SessionStore.AddSession(ctx, s.UserID(), user.Session{
+	valid, ended, err := a.SessionStore.AddSession(ctx, s.UserID(), user.Session{
 		ID:        s.ID(),
 		Record:    a.Sessions.Record(s),
 		IssuedAt:  time.Unix(s.IssuedAt(), 0),
@@ -109,6 +110,9 @@ func (a *Auth) addSession(ctx context.Context, c *gin.Context, s *session.Sessio
 		Address:   c.ClientIP(),
 		UserAgent: shortUserAgent(c.Request.UserAgent()),
 	})
+	for _, token := range ended {
+		a.audit(c, eventRevoked, userAttr(s.UserID()), tokenAttr(session.ShortHash(token)))
+	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -98,33 +98,47 @@ func (d *DB) LogoutUsers(ctx context.Context, userIDs []string) error {
 	if d.cluster() {
 		perExchange = 1 // each has a node of its own
 	}
+	var cuts []int64
 	for ids := range slices.Chunk(userIDs, perExchange) {
-		if err := d.raiseCuts(ctx, ids); err != nil {
+		raised, err := d.raiseCuts(ctx, ids)
+		if err != nil {
 			return err
 		}
+		cuts = append(cuts, raised...)
 	}
-	return d.endAllSessions(ctx, userIDs)
+	return d.endAllSessions(ctx, userIDs, cuts)
 }
 
-// raiseCuts raises the cuts of users that are stored on one node.
-func (d *DB) raiseCuts(ctx context.Context, userIDs []string) error {
-	err := d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
+// raiseCuts raises the cuts of users that are stored on one node, and returns them.
+func (d *DB) raiseCuts(ctx context.Context, userIDs []string) (cuts []int64, err error) {
+	err = d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
 		node, err := d.nodeOf(ctx, logoutAllKey(userIDs[0]))
 		if err != nil {
 			return err
 		}
-		return d.store(ctx, node, func(pipeline redis.Pipeliner) {
-			for _, id := range userIDs {
+		replies := make([]*redis.Cmd, len(userIDs))
+		if err := d.store(ctx, node, func(pipeline redis.Pipeliner) {
+			for i, id := range userIDs {
 				keys := []string{logoutAllKey(id)}
 				if !d.cluster() {
 					keys = append(keys, epochKey)
 				}
-				pipeline.Eval(ctx, raiseCutScript, keys)
+				replies[i] = pipeline.Eval(ctx, raiseCutScript, keys)
 			}
-		})
+		}); err != nil {
+			return err
+		}
+		for _, reply := range replies {
+			cut, err := reply.Int64()
+			if err != nil {
+				return err
+			}
+			cuts = append(cuts, cut)
+		}
+		return nil
 	})
 	d.metrics.countRevocations("user", err, float64(len(userIDs)))
-	return err
+	return cuts, err
 }
 
 // maxAhead is how far the time of a token may be ahead of Redis's clock: a second, so that a login in the second of a

@@ -25,33 +25,57 @@ func (d *DB) EndSession(ctx context.Context, userID, id string) (token string, e
 	if err != nil {
 		return "", err
 	}
-	sessions := lists[0].sessions
-	i := slices.IndexFunc(sessions, func(s user.Session) bool { return s.ID == id })
-	if i < 0 {
+	list := lists[0]
+	list.sessions = slices.DeleteFunc(list.sessions, func(s user.Session) bool { return s.ID != id })
+	revocations := d.keepRebuilt(&list)
+	if len(revocations) == 0 {
 		return "", nil
 	}
-	token, _, err = d.rebuildToken(sessions[i].Record)
-	if err != nil {
-		token = "" // no secret made it, so it is accepted nowhere
+	if err := d.revoke(ctx, revocations); err != nil {
+		return "", err
 	}
-	return token, d.endSessions(ctx, []sessionList{{userID, sessions[i : i+1]}})
+	return revocations[0].token, d.removeSessions(ctx, []sessionList{list})
 }
 
 // usersPerRead limits how many users' sessions are read and ended at a time.
 const usersPerRead = 50
 
-// endAllSessions ends every session of the users that is stored.
-func (d *DB) endAllSessions(ctx context.Context, userIDs []string) error {
-	for ids := range slices.Chunk(userIDs, usersPerRead) {
-		lists, err := d.readSessions(ctx, ids)
+// endAllSessions ends every stored session of users that their cut applies to.
+func (d *DB) endAllSessions(ctx context.Context, userIDs []string, cuts []int64) error {
+	for i := 0; i < len(userIDs); i += usersPerRead {
+		end := min(i+usersPerRead, len(userIDs))
+		lists, err := d.readSessions(ctx, userIDs[i:end])
 		if err != nil {
 			return err
 		}
-		if err := d.endSessions(ctx, lists); err != nil {
+		var revocations []revocation
+		for n, cut := range cuts[i:end] {
+			l := &lists[n]
+			l.sessions = slices.DeleteFunc(l.sessions, func(s user.Session) bool { return s.IssuedAt.Unix() > cut })
+			revocations = append(revocations, d.keepRebuilt(l)...)
+		}
+		if err := d.revoke(ctx, revocations); err != nil {
+			return err
+		}
+		if err := d.removeSessions(ctx, lists); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keepRebuilt returns the revocations of a list's sessions. It removes those from the list whose tokens cannot be made
+// again: no secret here made them, so they are not accepted here. They stay stored until they expire, because another
+// process may have their secret.
+func (d *DB) keepRebuilt(l *sessionList) (revocations []revocation) {
+	l.sessions = slices.DeleteFunc(l.sessions, func(s user.Session) bool {
+		token, until, err := d.rebuildToken(s.Record)
+		if err == nil {
+			revocations = append(revocations, revocation{token, until})
+		}
+		return err != nil
+	})
+	return revocations
 }
 
 // readSessions returns the stored sessions of users, in their order.
@@ -76,26 +100,22 @@ func (d *DB) readSessions(ctx context.Context, userIDs []string) ([]sessionList,
 	return lists, nil
 }
 
-// endSessions puts sessions on the blacklist, then removes them from those of their users. A session whose token
-// cannot be made again is accepted nowhere: it is only removed.
-func (d *DB) endSessions(ctx context.Context, lists []sessionList) error {
-	lists = slices.DeleteFunc(lists, func(l sessionList) bool { return len(l.sessions) == 0 })
-	var revocations []revocation
-	for _, list := range lists {
-		for _, s := range list.sessions {
-			if token, until, err := d.rebuildToken(s.Record); err == nil {
-				revocations = append(revocations, revocation{token, until})
-			}
-		}
-	}
+// endOldest puts sessions of a user on the blacklist, then removes them, and returns their tokens.
+func (d *DB) endOldest(ctx context.Context, userID string, sessions []user.Session) (tokens []string, err error) {
+	rebuilt := sessionList{userID, slices.Clone(sessions)}
+	revocations := d.keepRebuilt(&rebuilt)
 	if err := d.revoke(ctx, revocations); err != nil {
-		return err
+		return nil, err
 	}
-	return d.removeSessions(ctx, lists)
+	for _, r := range revocations {
+		tokens = append(tokens, r.token)
+	}
+	return tokens, d.removeSessions(ctx, []sessionList{{userID, sessions}})
 }
 
 // removeSessions removes sessions from those of their users.
 func (d *DB) removeSessions(ctx context.Context, lists []sessionList) error {
+	lists = slices.DeleteFunc(lists, func(l sessionList) bool { return len(l.sessions) == 0 })
 	if len(lists) == 0 {
 		return nil
 	}

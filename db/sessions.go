@@ -105,15 +105,17 @@ local oldest = {}
 for i = 1, #kept - limit do oldest[i] = kept[i] end
 return oldest`
 
-// AddSession stores a new session of a user. If they have too many, it ends the oldest. It reports whether the new one
-// is valid: whether the user was not logged out everywhere since it was issued.
+// AddSession stores a new session of a user. If they have too many, it ends the oldest and returns their tokens. It
+// reports whether the new one is valid: whether the user was not logged out everywhere since it was issued.
 //
 // That is asked after the session is stored, and a logout of all sessions raises the cut before it reads them. So
 // either that logout finds the session, or this finds the cut.
-func (d *DB) AddSession(ctx context.Context, userID string, s user.Session) (valid bool, err error) {
+func (d *DB) AddSession(
+	ctx context.Context, userID string, s user.Session,
+) (valid bool, ended []string, err error) {
 	line, err := encodeSession(s)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	var reply *redis.Cmd
 	add := func(ctx context.Context, p redis.Pipeliner) {
@@ -125,20 +127,20 @@ func (d *DB) AddSession(ctx context.Context, userID string, s user.Session) (val
 		if err := d.call(ctx, doing, func(ctx context.Context) error {
 			return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { add(ctx, p) })
 		}); err != nil {
-			return false, err
+			return false, nil, err
 		}
 		add = nil
 	}
 	cut, _, err := d.readCuts(ctx, doing, userID, add)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	lines, err := reply.StringSlice()
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", doing, err)
+		return false, nil, fmt.Errorf("%s: %w", doing, err)
 	}
-	oldest := decodeLines(slices.Values(lines))
-	return s.IssuedAt.Unix() > cut, d.endSessions(ctx, []sessionList{{userID, oldest}})
+	ended, err = d.endOldest(ctx, userID, decodeLines(slices.Values(lines)))
+	return s.IssuedAt.Unix() > cut, ended, err
 }
 
 // RemoveSession removes a session that is not valid, or no longer, from those of its user.

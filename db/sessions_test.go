@@ -39,7 +39,7 @@ func testSession(name string, seconds int) user.Session {
 
 func addSession(t *testing.T, d *DB, s user.Session) {
 	t.Helper()
-	if valid, err := d.AddSession(t.Context(), "7", s); err != nil || !valid {
+	if valid, _, err := d.AddSession(t.Context(), "7", s); err != nil || !valid {
 		t.Fatalf("adding %s: %v, %v", s.ID, valid, err)
 	}
 }
@@ -82,7 +82,7 @@ func TestSessions(t *testing.T) {
 	for _, s := range []user.Session{testSession("b", 2), testSession("a", 2), long, testSession("c", 3), testSession("c", 3)} {
 		addSession(t, d, s)
 	}
-	if valid, err := d.AddSession(t.Context(), "8", testSession("other", 0)); err != nil || !valid {
+	if valid, _, err := d.AddSession(t.Context(), "8", testSession("other", 0)); err != nil || !valid {
 		t.Fatal(valid, err)
 	}
 	got, err := d.Sessions(t.Context(), "7")
@@ -134,7 +134,7 @@ func TestTooManySessions(t *testing.T) {
 	d, redis, _ := open(t)
 	redis.SetTime(began)
 	redis.Server().SetPreHook(func(_ *server.Peer, command string, args ...string) bool {
-		if command != "EVAL" || len(args) < 6 || args[3] != "" { // a removal
+		if command != "EVAL" || args[2] != "auth:sessions:7" || args[3] != "" { // not a removal
 			return false
 		}
 		for _, id := range args[5:] {
@@ -148,14 +148,17 @@ func TestTooManySessions(t *testing.T) {
 	for part := range 8 {
 		all.Go(func() {
 			for i := range 30 {
-				if _, err := d.AddSession(t.Context(), "7", testSession(fmt.Sprintf("%d-%d", part, i), i)); err != nil {
+				if _, _, err := d.AddSession(t.Context(), "7", testSession(fmt.Sprintf("%d-%d", part, i), i)); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	all.Wait()
-	addSession(t, d, testSession("last", 30))
+	if _, ended, err := d.AddSession(t.Context(), "7", testSession("last", 30)); err != nil || len(ended) != 1 ||
+		!redis.Exists("blacklist:"+ended[0]) {
+		t.Errorf("one more ends %q, %v", ended, err)
+	}
 	listed, ended := strings.Fields(d.ids(t)), strings.Fields(revoked(redis))
 	if len(listed) != maxSessions || len(ended) != 8*30+1-maxSessions || listed[0] != "last" {
 		t.Errorf("%d are listed, first %s; %d are revoked", len(listed), listed[0], len(ended))
@@ -191,11 +194,17 @@ func TestEndSession(t *testing.T) {
 	if got, ended := d.ids(t), revoked(server); got != "b" || ended != "a" {
 		t.Errorf("listed are %q, revoked are %q", got, ended)
 	}
-	if lines, _ := server.Get("auth:sessions:7"); strings.Count(lines, "\n") != 1 {
+	// Whose secret is not known here stays until it expires: another process may know it.
+	if lines, _ := server.Get("auth:sessions:7"); strings.Count(lines, "\n") != 2 || strings.Contains(lines, "record-a") {
 		t.Errorf("stored are\n%s", lines)
 	}
-	if err := d.RemoveSession(t.Context(), "7", "b"); err != nil || server.Exists("auth:sessions:7") {
-		t.Errorf("removing the last: %v", err)
+	for _, id := range []string{"b", "gone"} {
+		if err := d.RemoveSession(t.Context(), "7", id); err != nil {
+			t.Error(err)
+		}
+	}
+	if server.Exists("auth:sessions:7") {
+		t.Error("the key is left without sessions")
 	}
 	if got := revoked(server); got != "a" {
 		t.Errorf("removing a session revokes it: %s", got)
@@ -214,7 +223,7 @@ func TestLogoutAllEndsSessions(t *testing.T) {
 		users = append(users, id)
 		for _, name := range []string{id + "-x", id + "-y"} {
 			want = append(want, name)
-			if _, err := d.AddSession(t.Context(), id, testSession(name, 0)); err != nil {
+			if _, _, err := d.AddSession(t.Context(), id, testSession(name, 0)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -229,10 +238,21 @@ func TestLogoutAllEndsSessions(t *testing.T) {
 	if keys := strings.Join(server.Keys(), " "); strings.Contains(keys, "auth:sessions:") {
 		t.Errorf("left are %s", keys)
 	}
-	if valid, err := d.AddSession(t.Context(), "7", testSession("late", 0)); err != nil || valid {
+	if valid, _, err := d.AddSession(t.Context(), "7", testSession("late", 0)); err != nil || valid {
 		t.Errorf("a session of before: valid %t, %v", valid, err)
 	}
+	gone := testSession("gone", 1)
+	gone.Record = "of another secret"
+	addSession(t, d, gone)
 	addSession(t, d, testSession("next", 1))
+	addSession(t, d, testSession("ahead", 3)) // issued after the cut that follows
+	server.SetTime(began.Add(2 * time.Second))
+	if err := d.LogoutAll(t.Context(), "7"); err != nil || d.ids(t) != "ahead" || !strings.HasSuffix(revoked(server), " late next") {
+		t.Errorf("after another: %v, listed are %q, revoked are %s", err, d.ids(t), revoked(server))
+	}
+	if lines, _ := server.Get("auth:sessions:7"); strings.Count(lines, "\n") != 2 {
+		t.Errorf("stored are\n%s", lines)
+	}
 	if err := d.LogoutUsers(t.Context(), nil); err != nil {
 		t.Errorf("nobody: %v", err)
 	}
@@ -253,7 +273,7 @@ func TestForeignSessions(t *testing.T) {
 	}
 	server.Del("auth:sessions:7")
 	_, _ = server.Push("auth:sessions:7", "x")
-	_, add := d.AddSession(t.Context(), "7", testSession("a", 0))
+	_, _, add := d.AddSession(t.Context(), "7", testSession("a", 0))
 	_, list := d.Sessions(t.Context(), "7")
 	_, end := d.EndSession(t.Context(), "7", "a")
 	for doing, err := range map[string]error{
