@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,10 +18,14 @@ const requestIDHeader = "X-Request-Id"
 // saneRequestID limits what is copied from a client into the log: 64 characters are fewer than any token has.
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// AccessLog writes one line per request, with its route instead of its path and without headers, so that it holds no
-// token, cookie or password. The error of a 5xx is in the same line.
+// traceparent has a version, the trace's id, that of the caller's span and flags; a later version may have more.
+var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-|$)`)
+
+// AccessLog writes one line per request, without its query, headers and body, so that it holds no token, cookie or
+// password. The error of a 5xx and the reason of a 403 are in the same line.
 //
-// The request's id is the client's X-Request-Id if that is sane, otherwise a new one. It is sent with the answer.
+// The request's id is the client's X-Request-Id if that is sane, otherwise a new one. It is sent with the answer. The
+// trace id is that of the client's traceparent (W3C Trace Context).
 func AccessLog(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		start := time.Now()
@@ -38,19 +43,34 @@ func AccessLog(log *slog.Logger) gin.HandlerFunc {
 		}
 		attrs := []slog.Attr{
 			slog.String("method", knownMethod(c.Request.Method)),
-			slog.String("route", c.FullPath()),
+			slog.String("path", shorten(tokenLike.ReplaceAllString(c.Request.URL.Path, "(token)"))),
 			slog.Int("status", c.Writer.Status()),
 			slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
+			slog.String("client_address", c.ClientIP()),
 			slog.String("request_id", id),
+		}
+		if parent := traceparent.FindStringSubmatch(c.GetHeader("Traceparent")); parent != nil {
+			attrs = append(attrs, slog.String("trace_id", parent[1]))
 		}
 		if s := session.FromContext(ctx); s != nil {
 			attrs = append(attrs, slog.String("user_id", s.UserID()))
 		}
-		if err := LastError(c); err != nil && level >= slog.LevelWarn {
+		if err := LastError(c); err != nil && (level >= slog.LevelWarn || c.Writer.Status() == http.StatusForbidden) {
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
 		log.LogAttrs(ctx, level, "request", attrs...)
 	}
+}
+
+// maxLogged is how much of a string that a client has sent is logged, in bytes.
+const maxLogged = 200
+
+// shorten returns a string that a client has sent as it is logged.
+func shorten(text string) string {
+	if len(text) <= maxLogged {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
 }
 
 // levelOf returns error for a failure of this service, warning for a request that may be sent again later, and debug

@@ -47,6 +47,8 @@ func TestAccessLog(t *testing.T) {
 	request := httptest.NewRequest(http.MethodPost, "/users/"+secret+"?token="+secret, strings.NewReader(secret))
 	request.Header.Set("Cookie", "token="+secret)
 	request.Header.Set("X-Request-Id", "abc-1")
+	request.Header.Set("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	request.RemoteAddr = "203.0.113.7:1234"
 	sessions := newSessions(t, "secret")
 	s, err := sessions.Issue(session.User{ID: "7"}, time.Now())
 	if err != nil {
@@ -59,8 +61,9 @@ func TestAccessLog(t *testing.T) {
 		c.Status(http.StatusTeapot)
 	})
 	for name, want := range map[string]any{
-		"level": "INFO", "msg": "request", "method": "POST", "route": "/users/:id",
-		"status": 418.0, "request_id": "abc-1", "user_id": "7",
+		"level": "INFO", "msg": "request", "method": "POST", "path": "/users/(token)",
+		"status": 418.0, "request_id": "abc-1", "user_id": "7", "client_address": "203.0.113.7",
+		"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
 	} {
 		if line[name] != want {
 			t.Errorf("%s is %v, want %v", name, line[name], want)
@@ -75,6 +78,29 @@ func TestAccessLog(t *testing.T) {
 	}
 	if id := answer.Header().Get("X-Request-Id"); id != "abc-1" {
 		t.Errorf("answered request id %q", id)
+	}
+}
+
+// TestLoggedText: what a client sends is logged as far as it is of use.
+func TestLoggedText(t *testing.T) {
+	t.Parallel()
+	for parent, want := range map[string]any{
+		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01":      "4bf92f3577b34da6a3ce929d0e0e4736",
+		"01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more": "4bf92f3577b34da6a3ce929d0e0e4736",
+		"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01":      nil,
+		"00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01":       nil,
+		"eyJhbGciOiJIUzI1NiJ9.e30.c2ln":                                nil,
+		"":                                                             nil,
+	} {
+		request := httptest.NewRequest(http.MethodGet, "/users/"+strings.Repeat("x", 300)+"?q=1", nil)
+		request.Header.Set("Traceparent", parent)
+		line, _ := logged(t, request, func(*gin.Context) {})
+		if line["trace_id"] != want {
+			t.Errorf("%q: the trace id is %v", parent, line["trace_id"])
+		}
+		if want := "/users/" + strings.Repeat("x", 193) + "…"; line["path"] != want {
+			t.Errorf("a long path is logged as %v", line["path"])
+		}
 	}
 }
 
@@ -112,6 +138,7 @@ func TestLevels(t *testing.T) {
 	}{
 		{"/users/1", 200, "INFO", nil},
 		{"/users/1", 401, "INFO", nil},
+		{"/users/1", 403, "INFO", "what went wrong"},
 		{"/users/1", 500, "ERROR", "what went wrong"},
 		{"/users/1", 503, "ERROR", "what went wrong"},
 		{"/users/gone", 500, "INFO", nil}, // nobody has seen it

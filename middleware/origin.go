@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-contrib/cors"
 	"github.com/gin-gonic/gin"
@@ -24,7 +25,7 @@ func SameSite(trusted []string) gin.HandlerFunc {
 		case strings.Contains(purpose, "prefetch"):
 			refuse(c, ErrPrefetch)
 		case c.GetHeader("Sec-Fetch-Site") == "cross-site" && !shared:
-			refuse(c, fmt.Errorf("%w: a GET from another site", ErrCrossOrigin))
+			refuse(c, fmt.Errorf("%w: a GET from a page of another site", ErrCrossOrigin))
 		}
 	}
 }
@@ -47,9 +48,10 @@ func CrossOrigin(trusted []string) (gin.HandlerFunc, error) {
 		share = cors.New(cors.Config{
 			AllowOrigins:     trusted,
 			AllowMethods:     []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-			AllowHeaders:     []string{"Content-Type", "Authorization", requestIDHeader},
-			ExposeHeaders:    []string{requestIDHeader},
+			AllowHeaders:     sharedHeaders,
+			ExposeHeaders:    []string{requestIDHeader, "Retry-After"},
 			AllowCredentials: true,
+			MaxAge:           preflightAge,
 		})
 	}
 	return func(c *gin.Context) {
@@ -58,7 +60,28 @@ func CrossOrigin(trusted []string) (gin.HandlerFunc, error) {
 			share(c)
 		}
 		if err := protection.Check(c.Request); err != nil {
-			refuse(c, fmt.Errorf("%w: %w", ErrCrossOrigin, err))
+			refuse(c, fmt.Errorf("%w: %s", ErrCrossOrigin, adviceOn(c.Request)))
 		}
 	}, nil
+}
+
+// sharedHeaders are the request headers that pages of trusted origins may set: those of axios and fetch, and those that
+// OpenTelemetry and Sentry add to every request of a page.
+var sharedHeaders = []string{
+	"Content-Type", "Authorization", "X-Requested-With", requestIDHeader,
+	"Traceparent", "Tracestate", "Baggage", "Sentry-Trace",
+}
+
+// preflightAge is how long a browser may use the answer to a preflight. Chrome takes no more.
+const preflightAge = 2 * time.Hour
+
+// adviceOn says for the log what to change if a cross-origin request is one of the own front end.
+func adviceOn(r *http.Request) string {
+	const proxy = "if a proxy changes Host, let it pass on the Host of the browser"
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return fmt.Sprintf("its page has another origin than the host %q; %s", shorten(r.Host), proxy)
+	}
+	return fmt.Sprintf("its page has the origin %q, which is not that of the host %q: add it to CORS_ORIGINS if it is "+
+		"trusted; %s", shorten(origin), shorten(r.Host), proxy)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -69,7 +70,7 @@ func TestCrossOrigin(t *testing.T) {
 			if shared {
 				want = http.Header{
 					"Access-Control-Allow-Origin": {trusted}, "Access-Control-Allow-Credentials": {"true"},
-					"Access-Control-Expose-Headers": {"X-Request-Id"}, "Vary": {"Origin"},
+					"Access-Control-Expose-Headers": {"X-Request-Id,Retry-After"}, "Vary": {"Origin"},
 				}
 			}
 			for _, header := range []string{
@@ -83,6 +84,68 @@ func TestCrossOrigin(t *testing.T) {
 	}
 	if _, err := middleware.CrossOrigin([]string{"app.example.com"}); err == nil {
 		t.Error("an origin without a scheme is trusted")
+	}
+}
+
+// TestPreflight asks for what front ends send: axios, OpenTelemetry and Sentry.
+func TestPreflight(t *testing.T) {
+	t.Parallel()
+	crossOrigin, err := middleware.CrossOrigin([]string{"https://app.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := gin.New()
+	r.Use(crossOrigin)
+	request := httptest.NewRequest(http.MethodOptions, "/", nil)
+	request.Header.Set("Origin", "https://app.example.com")
+	request.Header.Set("Access-Control-Request-Method", "DELETE")
+	answer := httptest.NewRecorder()
+	r.ServeHTTP(answer, request)
+	header := answer.Header()
+	if answer.Code != http.StatusNoContent || header.Get("Access-Control-Max-Age") != "7200" {
+		t.Errorf("%d, %v", answer.Code, header)
+	}
+	headers := strings.Split(strings.ToLower(header.Get("Access-Control-Allow-Headers")), ",")
+	for _, name := range []string{
+		"authorization", "content-type", "x-requested-with", "traceparent", "tracestate", "baggage", "sentry-trace", "x-request-id",
+	} {
+		if !slices.Contains(headers, name) {
+			t.Errorf("%s is not allowed: %v", name, headers)
+		}
+	}
+	for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
+		if !slices.Contains(strings.Split(header.Get("Access-Control-Allow-Methods"), ","), method) {
+			t.Errorf("%s is not allowed: %v", method, header)
+		}
+	}
+}
+
+// TestCrossOriginAdvice: the log says what to change.
+func TestCrossOriginAdvice(t *testing.T) {
+	t.Parallel()
+	crossOrigin, err := middleware.CrossOrigin(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for origin, want := range map[string][]string{
+		"https://app.example.com": {`the origin "https://app.example.com"`, `the host "internal:3000"`, "CORS_ORIGINS", "Host"},
+		"":                        {`the host "internal:3000"`, "Host"},
+	} {
+		request := httptest.NewRequest(http.MethodPost, "http://internal:3000/users/1", nil)
+		request.Header.Set("Sec-Fetch-Site", "cross-site")
+		if origin != "" {
+			request.Header.Set("Origin", origin)
+		}
+		line, _ := logged(t, request, func(c *gin.Context) {
+			crossOrigin(c)
+			c.Status(http.StatusForbidden)
+		})
+		text, _ := line["error"].(string)
+		for _, part := range want {
+			if !strings.Contains(text, part) {
+				t.Errorf("from %q: the log says %q, without %s", origin, text, part)
+			}
+		}
 	}
 }
 

@@ -113,6 +113,7 @@ func newEngine(o Options) (*gin.Engine, error) {
 		return nil, err
 	}
 	r.Use(
+		middleware.ForwardedFor(o.TrustedProxies, o.Log),
 		o.Metrics.Requests,
 		o.Metrics.Login(o.Prefix+"/login"),
 		middleware.AccessLog(o.Log),
