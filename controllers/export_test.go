@@ -24,12 +24,12 @@ func (p *Passwords) CountWork() *atomic.Int64 {
 
 // Occupy takes every place that p has for hashing and for waiting, until free is called.
 func (p *Passwords) Occupy() (free func()) {
-	for range cap(p.queue) {
-		p.queue <- struct{}{}
+	for range cap(p.hashing.queue) {
+		p.hashing.queue <- struct{}{}
 	}
 	return func() {
-		for range cap(p.queue) {
-			<-p.queue
+		for range cap(p.hashing.queue) {
+			<-p.hashing.queue
 		}
 	}
 }

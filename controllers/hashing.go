@@ -4,17 +4,25 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"gin-auth/user"
 )
 
 // Passwords hashes and checks passwords for many requests at once. It never uses more than half of the cores (but
-// at least one), so that the guard and everything else keep theirs.
+// at least one), so that the guard and everything else keep theirs. Registrations use half of that half at most (but
+// at least one core), and the others wait outside, so that a login waits for no more than these.
 type Passwords struct {
-	hasher user.Hasher
-	slots  chan struct{} // an element for each request that hashes
-	queue  chan struct{} // an element for each request that hashes or waits
+	hasher        user.Hasher
+	hashing       gate
+	registrations gate // passed before hashing
+}
+
+// gate admits a few requests at once. A few others wait in the order in which they came.
+type gate struct {
+	slots chan struct{} // an element for each request that was admitted
+	queue chan struct{} // an element for each request that was admitted or waits
 }
 
 const (
@@ -26,45 +34,72 @@ const (
 // NewPasswords returns a Passwords that hashes new passwords as hasher does.
 func NewPasswords(hasher user.Hasher) *Passwords {
 	slots := max(1, runtime.GOMAXPROCS(0)/2)
-	return &Passwords{
-		hasher: hasher,
-		slots:  make(chan struct{}, slots),
-		queue:  make(chan struct{}, slots*(1+queuePerSlot)),
+	return &Passwords{hasher: hasher, hashing: newGate(slots), registrations: newGate(max(1, slots/2))}
+}
+
+func newGate(slots int) gate {
+	return gate{slots: make(chan struct{}, slots), queue: make(chan struct{}, slots*(1+queuePerSlot))}
+}
+
+var errBusy = &RetryError{ErrBusy, busyRetryTime}
+
+// enter waits until the request is admitted; leave makes room for another one. If too many requests wait already, the
+// error is errBusy.
+func (g gate) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case g.queue <- struct{}{}:
+	default:
+		return nil, errBusy
+	}
+	select {
+	case g.slots <- struct{}{}:
+		return func() { <-g.slots; <-g.queue }, nil
+	case <-ctx.Done():
+		<-g.queue
+		return nil, fmt.Errorf("waiting to hash a password: %w", context.Cause(ctx))
 	}
 }
 
-// enter waits for a core to hash on; leave gives it back. If too many requests wait already, or it takes longer than
-// maxQueueing, the error is a *RetryError with ErrBusy.
-func (p *Passwords) enter(ctx context.Context) (leave func(), err error) {
-	busy := &RetryError{ErrBusy, busyRetryTime}
-	select {
-	case p.queue <- struct{}{}:
-	default:
-		return nil, busy
+// enter waits at each of the gates in turn; leave leaves all of them. If too many requests wait at one already, or all
+// of it takes longer than maxQueueing, the error is errBusy.
+func enter(ctx context.Context, gates ...gate) (leave func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxQueueing, errBusy)
+	defer cancel()
+	var leaves []func()
+	leave = func() {
+		for _, leave := range slices.Backward(leaves) {
+			leave()
+		}
 	}
-	timer := time.NewTimer(maxQueueing)
-	defer timer.Stop()
-	select {
-	case p.slots <- struct{}{}:
-		return func() { <-p.slots; <-p.queue }, nil
-	case <-timer.C:
-		err = busy
-	case <-ctx.Done():
-		err = fmt.Errorf("waiting to hash a password: %w", ctx.Err())
+	for _, g := range gates {
+		left, err := g.enter(ctx)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		leaves = append(leaves, left)
 	}
-	<-p.queue
-	return nil, err
+	return leave, nil
 }
 
 // CheckNew returns nil if a user may choose the password. See user.Hasher.CheckNew.
 func (p *Passwords) CheckNew(field, password string) error { return p.hasher.CheckNew(field, password) }
 
-// Hash returns the hash of a new password, or an *InvalidError.
+// Hash returns the hash of a user's new password, or an *InvalidError.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
+	return p.hash(ctx, password, p.hashing)
+}
+
+// HashRegistered returns the hash of a new user's password, or an *InvalidError. Registrations take turns.
+func (p *Passwords) HashRegistered(ctx context.Context, password string) (string, error) {
+	return p.hash(ctx, password, p.registrations, p.hashing)
+}
+
+func (p *Passwords) hash(ctx context.Context, password string, gates ...gate) (string, error) {
 	if err := p.CheckNew("password", password); err != nil {
 		return "", err // without waiting for a core
 	}
-	leave, err := p.enter(ctx)
+	leave, err := enter(ctx, gates...)
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +109,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 
 // Check reports whether hash is that of password. See user.Hasher.Matches.
 func (p *Passwords) Check(ctx context.Context, hash, password string) (bool, error) {
-	leave, err := p.enter(ctx)
+	leave, err := enter(ctx, p.hashing)
 	if err != nil {
 		return false, err
 	}
@@ -87,7 +122,7 @@ func (p *Passwords) Renew(ctx context.Context, hash, password string) (string, e
 	if !p.hasher.NeedsRenewal(hash) {
 		return "", nil
 	}
-	leave, err := p.enter(ctx)
+	leave, err := enter(ctx, p.hashing)
 	if err != nil {
 		return "", err
 	}

@@ -22,7 +22,7 @@ func TestTooManyAtOnce(t *testing.T) {
 		half := max(1, runtime.GOMAXPROCS(0)/2)
 		var leaves []func()
 		for range half {
-			leave, err := p.enter(t.Context())
+			leave, err := enter(t.Context(), p.hashing)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,8 +44,9 @@ func TestTooManyAtOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		for name, enter := range map[string]func() error{
-			"Check": func() error { _, err := p.Check(t.Context(), "", "correct horse"); return err },
-			"Hash":  func() error { _, err := p.Hash(t.Context(), "correct horse"); return err },
+			"Check":          func() error { _, err := p.Check(t.Context(), "", "correct horse"); return err },
+			"Hash":           func() error { _, err := p.Hash(t.Context(), "correct horse"); return err },
+			"HashRegistered": func() error { _, err := p.HashRegistered(t.Context(), "correct horse"); return err },
 			"Renew": func() error {
 				_, err := p.Renew(t.Context(), "$2a$04$......................iO7Xh1rUNrHgIj0tyVrbjmYb1yqOW2a", "correct horse")
 				return err
@@ -61,13 +62,13 @@ func TestTooManyAtOnce(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-		if n := cap(p.queue) - len(p.queue); n != 1 || time.Since(start) != 0 {
+		if n := cap(p.hashing.queue) - len(p.hashing.queue); n != 1 || time.Since(start) != 0 {
 			t.Errorf("there is room for %d after %s, want 1 at once", n, time.Since(start))
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(p.queue) != half {
-			t.Errorf("%d are in the queue, want those %d that hash", len(p.queue), half)
+		if len(p.hashing.queue) != half {
+			t.Errorf("%d are in the queue, want those %d that hash", len(p.hashing.queue), half)
 		}
 		done := false
 		go func() {
@@ -82,8 +83,73 @@ func TestTooManyAtOnce(t *testing.T) {
 		for _, leave := range leaves[1:] {
 			leave()
 		}
-		if !done || len(p.queue) != 0 || len(p.slots) != 0 {
-			t.Errorf("in the end: done %v, %d hash, %d are in the queue", done, len(p.slots), len(p.queue))
+		if !done || len(p.hashing.queue) != 0 || len(p.hashing.slots) != 0 {
+			t.Errorf("in the end: done %v, %d hash, %d are in the queue", done, len(p.hashing.slots), len(p.hashing.queue))
+		}
+	})
+}
+
+// TestRegistrationsTakeTurns: where all cores hash and as many registrations wait as may, no more of them wait for a core
+// than have a turn: a login comes right after these.
+func TestRegistrationsTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPasswords(user.Hasher{Cost: bcrypt.MinCost, MinLength: 8})
+		half := max(1, runtime.GOMAXPROCS(0)/2)
+		turns := max(1, half/2)
+		register := func(want error, after time.Duration) {
+			start := time.Now()
+			_, err := p.HashRegistered(t.Context(), "correct horse")
+			if waited := time.Since(start); !errors.Is(err, want) || waited != after {
+				t.Errorf("a registration that waits: %v after %s", err, waited)
+			}
+		}
+		var leaves []func()
+		for range half {
+			leave, err := enter(t.Context(), p.hashing)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaves = append(leaves, leave)
+		}
+		for range 9 * turns {
+			go register(ErrBusy, time.Second)
+		}
+		synctest.Wait()
+		register(ErrBusy, 0) // one too many
+		if n := len(p.hashing.queue); n != half+turns {
+			t.Errorf("%d hash or wait for a core, want %d", n, half+turns)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(p.registrations.queue) != 0 || len(p.registrations.slots) != 0 || len(p.hashing.queue) != half {
+			t.Errorf("after a second %d wait for a turn and %d hash", len(p.registrations.queue), len(p.hashing.queue))
+		}
+
+		// The second is for both waits together.
+		for range turns {
+			leave, err := enter(t.Context(), p.registrations)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leaves = append(leaves, leave)
+		}
+		go register(ErrBusy, time.Second)
+		time.Sleep(time.Second / 2)
+		leaves[half]()
+		synctest.Wait()
+		if len(p.hashing.queue) != half+1 {
+			t.Error("it does not get the turn that is free")
+		}
+		time.Sleep(time.Second)
+		for i, leave := range leaves {
+			if i != half {
+				leave()
+			}
+		}
+		register(nil, 0)
+		if n := len(p.registrations.queue) + len(p.registrations.slots) + len(p.hashing.queue) + len(p.hashing.slots); n != 0 {
+			t.Errorf("in the end %d places are taken", n)
 		}
 	})
 }

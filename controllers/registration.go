@@ -75,7 +75,7 @@ func (a *Auth) newUser(ctx context.Context, body fields) (u user.User, err error
 	if u.Role, err = a.chosenRole(body); err != nil {
 		return user.User{}, err
 	}
-	if u.PasswordHash, err = a.Passwords.Hash(ctx, texts["password"]); err != nil {
+	if u.PasswordHash, err = a.Passwords.HashRegistered(ctx, texts["password"]); err != nil {
 		return user.User{}, err
 	}
 	u.Created = user.Now()
