@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +14,122 @@ import (
 // userNamed is ada's registration under another name.
 func userNamed(format string, i int) string {
 	return strings.ReplaceAll(ada, "ada", fmt.Sprintf(format, i))
+}
+
+// from sends a POST through the trusted proxy.
+func (s *service) from(t *testing.T, client *http.Client, address, path, body string) answer {
+	t.Helper()
+	return s.send(t, client, "POST", path, body, "X-Forwarded-For", address)
+}
+
+// lockAda has logins to ada fail from ten addresses: as often as an account may where three failures are the limit.
+func (s *service) lockAda(t *testing.T) {
+	t.Helper()
+	for i := range 30 {
+		s.from(t, s.tls.Client(), fmt.Sprintf("203.0.113.%d", i/3), loginPath, wrongLogin).want(t, "a guess", 401, badLogin)
+	}
+}
+
+// TestLockedOut: guesses elsewhere lock nobody out where they have logged in before, nor out of changing the password.
+func TestLockedOut(t *testing.T) {
+	t.Parallel()
+	const home, office, hotel = "192.0.2.1", "2001:db8:1:2::1", "198.51.100.7"
+	s := newService(t, "LOGIN_LIMIT=3/1m", "TRUSTED_PROXIES=127.0.0.0/8", "JWT_EXPIRES_IN=60d")
+	laptop, anybody := s.browser(t), s.tls.Client()
+	s.from(t, laptop, home, "/api/auth/register", ada)
+	s.from(t, laptop, home, loginPath, adaLogin)
+	s.from(t, anybody, office, loginPath, adaLogin)
+	s.lockAda(t)
+
+	login := func(when, address, body string, want int) {
+		t.Helper()
+		if got := s.from(t, anybody, address, loginPath, body); got.status != want {
+			t.Errorf("%s: %d %s, want %d", when, got.status, got.body, want)
+		}
+	}
+	s.from(t, anybody, hotel, loginPath, adaLogin).want(t, "an unknown address", 429, limited)
+	login("at home", home, adaLogin, 200)
+	login("in the network of the office", "2001:db8:1:2:3:4:5:6", adaLogin, 200)
+	login("in another network", "2001:db8:1:3::1", adaLogin, 429)
+	login("behind a proxy at home", "10.1.2.3, "+home, adaLogin, 429)
+	if got := s.from(t, laptop, hotel, passwordPath, newPassword); got.status != 200 {
+		t.Errorf("a password change: %d %s", got.status, got.body)
+	}
+	for range 3 {
+		login("a guess at home", home, adaLogin, 401)
+	}
+	login("a guess too many at home", home, newLogin, 429)
+	s.redis.FastForward(time.Minute)
+	login("at home a minute later", home, newLogin, 200)
+	s.redis.FastForward(30*24*time.Hour + time.Minute)
+	s.lockAda(t)
+	login("at home a month later", home, newLogin, 429)
+}
+
+// TestOwnAddress: a login makes an address known unless it may be that of a proxy that is not trusted.
+func TestOwnAddress(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		trusted string
+		header  []string
+		own     bool
+	}{
+		"no proxy":                          {"", nil, true},
+		"a proxy":                           {"127.0.0.1", []string{"X-Forwarded-For", "192.0.2.1"}, true},
+		"two proxies, spaces":               {"127.0.0.1,10.0.0.0/8", []string{"X-Forwarded-For", " 192.0.2.1 , 10.1.2.3 "}, true},
+		"two proxies":                       {"127.0.0.1,10.0.0.0/8", []string{"X-Forwarded-For", "192.0.2.1, 10.1.2.3"}, true},
+		"two proxies, two lines":            {"127.0.0.1,10.0.0.0/8", []string{"X-Forwarded-For", "192.0.2.1", "X-Forwarded-For", "10.1.2.3"}, true},
+		"a proxy, and X-Real-IP":            {"127.0.0.1", []string{"X-Forwarded-For", "192.0.2.1", "X-Real-IP", "192.0.2.1"}, true},
+		"an untrusted proxy":                {"", []string{"X-Forwarded-For", "192.0.2.1"}, false},
+		"an untrusted proxy before another": {"127.0.0.1", []string{"X-Forwarded-For", "192.0.2.1, 10.1.2.3"}, false},
+		"the same in two lines":             {"127.0.0.1", []string{"X-Forwarded-For", "192.0.2.1", "X-Forwarded-For", "10.1.2.3"}, false},
+		"no address":                        {"127.0.0.1", []string{"X-Forwarded-For", "unknown"}, false},
+		"an empty header":                   {"127.0.0.1", []string{"X-Forwarded-For", ""}, false},
+		"a proxy with X-Real-IP":            {"127.0.0.1", []string{"X-Real-IP", "192.0.2.1"}, false},
+		"a proxy with Forwarded":            {"", []string{"Forwarded", "for=192.0.2.1"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, "TRUSTED_PROXIES="+test.trusted)
+			s.send(t, s.tls.Client(), "POST", "/api/auth/register", ada)
+			request, err := http.NewRequestWithContext(t.Context(), "POST", s.url+loginPath, strings.NewReader(adaLogin))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Content-Type", "application/json")
+			for i := 0; i < len(test.header); i += 2 {
+				request.Header.Add(test.header[i], test.header[i+1])
+			}
+			response, err := s.tls.Client().Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			known := strings.Contains(strings.Join(s.redis.Keys(), " "), "auth:login-limit:known:")
+			if response.StatusCode != 200 || known != test.own {
+				t.Errorf("%d, the address is known: %v, want %v", response.StatusCode, known, test.own)
+			}
+		})
+	}
+}
+
+// TestSecretOfTheLimit: who does not have the secret cannot find out which account or address a key is for.
+func TestSecretOfTheLimit(t *testing.T) {
+	t.Parallel()
+	keys := func(secret string) (keys []string) {
+		s := newService(t, "JWT_SECRET="+secret)
+		s.login(t, s.browser(t))
+		for _, key := range s.redis.Keys() {
+			if strings.HasPrefix(key, "auth:login-limit:") {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	}
+	one, same, other := keys(testSecret), keys(testSecret), keys(testSecret+"2")
+	if len(one) != 1 || !slices.Equal(one, same) || slices.Contains(other, one[0]) {
+		t.Errorf("the keys are %q, %q with the same secret, and %q with another", one, same, other)
+	}
 }
 
 // TestLoginsWhileManyRegister: 32 clients that register without a pause leave the logins enough time to hash.

@@ -167,6 +167,10 @@ func openDB(cfg *config.Config, sessions *session.Sessions, watch bool, log *slo
 	if !cfg.Production() && cfg.RedisHost != "" {
 		advice = "start Redis, or remove REDIS_HOST to use the embedded one"
 	}
+	limitSecret, err := sessions.DeriveKey("login limit")
+	if err != nil {
+		return nil, err
+	}
 	return db.Open(db.Options{
 		Addrs:            cfg.Redis.Addrs,
 		Cluster:          cfg.Redis.Cluster,
@@ -181,6 +185,7 @@ func openDB(cfg *config.Config, sessions *session.Sessions, watch bool, log *slo
 		BlacklistKey:     cfg.BlacklistKey,
 		ExpectEpoch:      cfg.RevocationEpoch == config.EpochExpect,
 		LoginLimit:       db.LoginLimit(cfg.LoginLimit),
+		LimitSecret:      limitSecret,
 		RebuildToken:     sessions.RebuildToken,
 		Watch:            watch,
 		Advice:           advice,

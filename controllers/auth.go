@@ -83,7 +83,7 @@ func (a *Auth) Login(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	u, err := a.checkPassword(c, account, password, nil)
+	u, err := a.checkLogin(c, account, password)
 	if err != nil {
 		a.auditFailedLogin(c, u, account, err)
 		return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -23,15 +22,6 @@ type Users interface {
 	// ReplaceHash gives a user another password hash. It returns false if the user no longer has the old one, or
 	// is disabled.
 	ReplaceHash(ctx context.Context, email, old, hash string) (replaced bool, err error)
-}
-
-// Limiter counts failed logins. An error means that it cannot be asked now.
-type Limiter interface {
-	// BeginLogin counts a login before it is known whether it fails. A wait over 0 says that the limit is reached,
-	// and for how long; busy that it would be reached if all logins under way failed. Then nothing is counted.
-	BeginLogin(ctx context.Context, account, address string) (wait time.Duration, busy bool, err error)
-	// EndLogin says how it ended: whether the password was checked, and whether it was right.
-	EndLogin(ctx context.Context, account, address string, checked, right bool) error
 }
 
 // account is whom somebody wants to log in as.
@@ -81,13 +71,11 @@ func (a *Auth) find(ctx context.Context, account account) (u user.User, found bo
 	return u, found, nil
 }
 
-// checkPassword returns the user of an account if the password is right, the user is not disabled, and accept, if it is
-// not nil, returns true; otherwise ErrCredentials, with the user if there is one. It counts against the login limit,
-// which is asked before anything is hashed: the limit of the user, by whatever name, or else of the account's name.
-func (a *Auth) checkPassword(
-	c *gin.Context, account account, password string, accept func(user.User) bool,
-) (user.User, error) {
-	ctx, address := c.Request.Context(), c.ClientIP()
+// checkLogin returns the user of an account if the password is right and the user is not disabled; otherwise
+// ErrCredentials, with the user if there is one. It counts against the login limit of the user, by whatever name, or
+// else of the account's name.
+func (a *Auth) checkLogin(c *gin.Context, account account, password string) (user.User, error) {
+	ctx := c.Request.Context()
 	u, found, err := a.find(ctx, account)
 	if err != nil {
 		return user.User{}, err
@@ -96,24 +84,27 @@ func (a *Auth) checkPassword(
 	if found {
 		counted = u.Email
 	}
-	wait, busy, err := a.Limiter.BeginLogin(ctx, counted, address)
-	switch {
-	case err != nil:
-		return user.User{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	case wait > 0:
-		return user.User{}, &RetryError{ErrLimited, wait}
-	case busy:
-		return user.User{}, &RetryError{ErrBusy, busyRetryTime}
+	end, err := a.Limiter.BeginLogin(ctx, counted, c.ClientIP(), isOwnAddress(c))
+	if err != nil {
+		return user.User{}, limitError(err, ErrLimited)
 	}
+	return u, a.checkPassword(ctx, u, password, found, end)
+}
+
+// checkPassword returns ErrCredentials unless the password of u is right, u is not disabled, and allowed is true. All
+// three cost the same work. end is that of a Limiter, which is asked before anything is hashed.
+func (a *Auth) checkPassword(
+	ctx context.Context, u user.User, password string, allowed bool, end func(context.Context, bool, bool) error,
+) error {
 	right, err := a.Passwords.Check(ctx, u.PasswordHash, password)
-	right = right && found && !u.Disabled && (accept == nil || accept(u))
-	if err := a.Limiter.EndLogin(ctx, counted, address, err == nil, right); err != nil {
+	right = right && allowed && !u.Disabled
+	if err := end(ctx, err == nil, right); err != nil {
 		a.Log.WarnContext(ctx, "a login stays counted as under way", slog.String("error", err.Error()))
 	}
 	if err == nil && !right {
 		err = ErrCredentials
 	}
-	return u, err
+	return err
 }
 
 // recheckUser returns the user as stored now, or ErrCredentials if they may no longer log in with that password.

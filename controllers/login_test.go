@@ -223,13 +223,14 @@ func TestLimitComesFirst(t *testing.T) {
 	}
 }
 
-// TestWhatCountsAsAFailure: two failures are the limit of an address here, so after two attempts a third is
-// rejected exactly if they count.
+// TestWhatCountsAsAFailure: two failures are the limit here, so after two attempts a third is rejected exactly if they
+// count. Logins and password changes are counted apart.
 func TestWhatCountsAsAFailure(t *testing.T) {
 	t.Parallel()
 	const (
-		wrongChange  = `{"currentPassword":"wrong horse","newPassword":"battery staple"}`
-		samePassword = `{"currentPassword":"correct horse","newPassword":"correct horse"}`
+		logins, changes, none = "logins", "changes", "" // what the two attempts block
+		wrongChange           = `{"currentPassword":"wrong horse","newPassword":"battery staple"}`
+		samePassword          = `{"currentPassword":"correct horse","newPassword":"correct horse"}`
 	)
 	bob := strings.ReplaceAll(adaLogin, "ada", "bob")
 	spelled := strings.Replace(wrongLogin, "ada", " ADA", 1)
@@ -240,35 +241,35 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	for name, test := range map[string]struct {
 		attempt func(f *fixture) answer
 		status  int
-		counts  bool
+		blocks  string
 	}{
-		"a wrong password":   {func(f *fixture) answer { return f.a.login(wrongLogin) }, 401, true},
-		"another spelling":   {func(f *fixture) answer { return f.a.login(spelled) }, 401, true},
-		"a username":         {func(f *fixture) answer { return f.a.login(`{"username":"Ada","password":"wrong horse"}`) }, 401, true},
-		"an unknown user":    {func(f *fixture) answer { return f.a.login(bob) }, 401, true},
-		"the right password": {func(f *fixture) answer { return f.a.login(adaLogin) }, 200, false},
+		"a wrong password":   {func(f *fixture) answer { return f.a.login(wrongLogin) }, 401, logins},
+		"another spelling":   {func(f *fixture) answer { return f.a.login(spelled) }, 401, logins},
+		"a username":         {func(f *fixture) answer { return f.a.login(`{"username":"Ada","password":"wrong horse"}`) }, 401, logins},
+		"an unknown user":    {func(f *fixture) answer { return f.a.login(bob) }, 401, logins},
+		"the right password": {func(f *fixture) answer { return f.a.login(adaLogin) }, 200, none},
 		"a disabled user": {func(f *fixture) answer {
 			disable(f, true)
 			defer disable(f, false)
 			return f.a.login(adaLogin)
-		}, 401, true},
+		}, 401, logins},
 		"no answer from Redis": {func(f *fixture) answer {
 			defer f.redis.refuse(readUser, 0, everyTime)()
 			return f.a.login(adaLogin)
-		}, 503, false},
+		}, 503, none},
 		"too many passwords to hash": {func(f *fixture) answer {
 			defer f.a.auth.Passwords.Occupy()()
 			return f.a.login(wrongLogin)
-		}, 503, false},
+		}, 503, none},
 		"a change with a wrong password": {func(f *fixture) answer {
 			return f.a.post("/password", f.laptop, wrongChange)
-		}, 401, true},
+		}, 401, changes},
 		"a change by a session of another user": {func(f *fixture) answer {
 			return f.a.post("/password", sign(`{"id":"7","email":"ada@example.com"}`), newPassword)
-		}, 401, true},
+		}, 401, "changes of the other user"},
 		"a change": {func(f *fixture) answer {
 			return f.a.post("/password", f.a.login(adaLogin).token, samePassword)
-		}, 200, false},
+		}, 200, none},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -279,14 +280,25 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 					t.Errorf("answered %d %s, want %d", got.status, got.body, test.status)
 				}
 			}
-			want := map[bool]int{true: http.StatusTooManyRequests, false: http.StatusOK}[test.counts]
-			if got := f.a.login(adaLogin); got.status != want {
-				t.Errorf("a third is answered %d %s, want %d", got.status, got.body, want)
+			third := test.status
+			if test.blocks != none {
+				third = http.StatusTooManyRequests
+			}
+			if got := test.attempt(f); got.status != third {
+				t.Errorf("a third is answered %d %s, want %d", got.status, got.body, third)
+			}
+			want := map[bool]int{true: http.StatusTooManyRequests, false: http.StatusOK}
+			if got := f.a.login(adaLogin); got.status != want[test.blocks == logins] {
+				t.Errorf("a login is answered %d %s", got.status, got.body)
 			}
 			elsewhere := newRequest(context.Background(), http.MethodPost, "/login", "", adaLogin)
 			elsewhere.RemoteAddr = "198.51.100.7:1234"
-			if got := f.a.send(elsewhere); got.status != http.StatusOK {
+			got := f.a.send(elsewhere)
+			if got.status != http.StatusOK {
 				t.Errorf("from another address: %d %s", got.status, got.body)
+			}
+			if got := f.a.post("/password", got.token, samePassword); got.status != want[test.blocks == changes] {
+				t.Errorf("a change is answered %d %s", got.status, got.body)
 			}
 		})
 	}
@@ -309,8 +321,8 @@ func TestRefusedWrites(t *testing.T) {
 		"BeginLogin's first":  {counted, 0, 503, "users cannot be reached"},
 		"BeginLogin's second": {counted, 1, 503, "users cannot be reached"},
 		"BeginLogin's last":   {counted, 2, 503, "users cannot be reached"},
-		"EndLogin's first":    {counted, 3, 200, "a login stays counted as under way"},
-		"EndLogin's last":     {counted, 5, 200, "a login stays counted as under way"},
+		"its end's first":     {counted, 3, 200, "a login stays counted as under way"},
+		"its end's last":      {counted, 6, 200, "a login stays counted as under way"},
 		"a renewal's":         {renewed, 1, 200, "a password hash was not renewed"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,8 +27,7 @@ func (a *Auth) ChangePassword(c *gin.Context) error {
 		return err
 	}
 	s := session.FromContext(c.Request.Context())
-	ofSession := func(u user.User) bool { return u.ID == s.UserID() }
-	u, err := a.checkPassword(c, emailAccount(s.Email()), fields["currentPassword"], ofSession)
+	u, err := a.checkCurrent(c.Request.Context(), s, fields["currentPassword"])
 	switch {
 	case errors.Is(err, ErrLimited):
 		a.audit(c, eventLoginLimited, userAttr(s.UserID()))
@@ -46,6 +45,19 @@ func (a *Auth) ChangePassword(c *gin.Context) error {
 	a.setSession(c, next)
 	a.audit(c, eventPasswordChange, userAttr(u.ID), tokenAttr(next.Hash()))
 	return JSON(c, http.StatusOK, identity{"Password changed successfully", answerUser(u)})
+}
+
+// checkCurrent returns the user of a session if the password is theirs; otherwise ErrCredentials.
+func (a *Auth) checkCurrent(ctx context.Context, s *session.Session, password string) (user.User, error) {
+	u, found, err := a.find(ctx, emailAccount(s.Email()))
+	if err != nil {
+		return user.User{}, err
+	}
+	end, err := a.Limiter.BeginPasswordChange(ctx, s.UserID())
+	if err != nil {
+		return user.User{}, limitError(err, ErrLimited)
+	}
+	return u, a.checkPassword(ctx, u, password, found && u.ID == s.UserID(), end)
 }
 
 // replacePassword stores a new password and returns a new session. All sessions are ended twice: before the write,

@@ -38,6 +38,7 @@ type DB struct {
 	waitReplicas int
 	loginLimit   LoginLimit
 	rebuildToken func(record string) (token string, until time.Time, err error)
+	limitSecret  []byte // see limitKey
 }
 
 // Open returns a DB without waiting for Redis, which need not run yet: until it does, every call returns an error
@@ -49,6 +50,7 @@ func Open(o Options) (*DB, error) {
 		waitReplicas: o.WaitReplicas,
 		loginLimit:   o.LoginLimit,
 		rebuildToken: o.RebuildToken,
+		limitSecret:  o.LimitSecret,
 		state:        state{log: o.Log},
 		clock:        clock{log: o.Log},
 		blacklist:    keyTemplate(o.BlacklistKey),

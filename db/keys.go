@@ -53,5 +53,5 @@ const epochKey = "auth:epoch"
 // clockKey records that Redis's clock was set back.
 const clockKey = "auth:clock"
 
-// loginLimitKey counts tries to log in; kind says for what.
+// loginLimitKey is a counter of the login limit, or a known address; kind says which. See limitKey.
 func loginLimitKey(kind, of string) string { return "auth:login-limit:" + kind + ":" + of }

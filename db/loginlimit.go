@@ -2,18 +2,22 @@ package db
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// LoginLimit is how many failed logins are allowed. Its zero value means no limit.
+// LoginLimit is how many failed logins are allowed, and how many failed password changes and registrations. Its zero
+// value means no limit.
 type LoginLimit struct {
-	// Failures is allowed for an account from an address, and for an address, in each Per. An account as a whole may
-	// have accountFactor times as many in each hour.
+	// Failures is allowed in each Per: for an account from an address, for an address, and for the password changes of a
+	// user. An account as a whole may have accountFactor times as many in each hour. So many registrations are allowed
+	// from an address.
 	Failures int
 	Per      time.Duration
 }
@@ -21,57 +25,17 @@ type LoginLimit struct {
 const (
 	accountFactor = 10
 	accountPer    = time.Hour
+	// knownFor is how long an address from which a user has logged in is known.
+	knownFor = 30 * 24 * time.Hour
 )
 
-// A key holds "<failed> <under way>", two numbers that expire together, Per after the first of them. ARGV: Per in
-// milliseconds.
-const readLoginsScript = `
-local left = redis.call('PTTL', KEYS[1])
-local failed, trying = 0, 0
-if left > 0 then
-  local f, t = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
-  failed, trying = tonumber(f or 0), tonumber(t or 0)
-end
-if failed + trying == 0 then left = tonumber(ARGV[1]) end
-`
-
-// beginLoginScript counts a login as under way and returns 0. If as many as the limit have failed already, it returns
-// the milliseconds until they expire; if as many would have failed when those under way fail, it returns -1.
-// ARGV: Per, the limit.
-const beginLoginScript = readLoginsScript + `
-local limit = tonumber(ARGV[2])
-if failed >= limit then return left end
-if failed + trying >= limit then return -1 end
-redis.call('SET', KEYS[1], failed .. ' ' .. trying + 1, 'PX', left)
-return 0`
-
-// endLoginScript ends a login that is under way. ARGV: Per, 1 if it has failed, otherwise 0.
-const endLoginScript = readLoginsScript + `
-failed, trying = failed + tonumber(ARGV[2]), math.max(trying - 1, 0)
-if failed + trying > 0 then
-  redis.call('SET', KEYS[1], failed .. ' ' .. trying, 'PX', left)
-else
-  redis.call('DEL', KEYS[1])
-end
-return 0`
-
-// loginCounter is one of the counters of a login.
-type loginCounter struct {
-	key   string
-	limit int
-	per   time.Duration
-}
-
-// counters returns the counters of a login to an account from an address. Accounts are hashed: a string that a client
-// sends neither decides the length of a key nor can be read there.
-func (l LoginLimit) counters(account, address string) [3]loginCounter {
-	sum := sha256.Sum256([]byte(account))
-	account, address = hex.EncodeToString(sum[:16]), networkOf(address)
-	return [3]loginCounter{
-		{loginLimitKey("pair", account+":"+address), l.Failures, l.Per},
-		{loginLimitKey("address", address), l.Failures, l.Per},
-		{loginLimitKey("account", account), accountFactor * l.Failures, accountPer},
-	}
+// limitKey returns the key of one kind for parts such as an account and an address. It has an HMAC of the parts: a
+// string that a client sends neither decides the length of a key nor can be read there, and Redis does not show who
+// logs in from where. Only the first part may contain a NUL.
+func (d *DB) limitKey(kind string, parts ...string) string {
+	mac := hmac.New(sha256.New, d.limitSecret)
+	mac.Write([]byte(kind + "\x00" + strings.Join(parts, "\x00")))
+	return loginLimitKey(kind, hex.EncodeToString(mac.Sum(nil)[:16]))
 }
 
 // networkOf returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address, all of which
@@ -88,79 +52,85 @@ func networkOf(address string) string {
 	return netip.PrefixFrom(ip, 64).Masked().String()
 }
 
+// loginCounters returns the counters of a login to an account from a network: of both together, of the network and of
+// the account. Failures from elsewhere fill up only the last, which does not block those who are known.
+func (d *DB) loginCounters(account, network string) [3]counter {
+	l := d.loginLimit
+	return [3]counter{
+		{key: d.limitKey("pair", account, network), limit: l.Failures, per: l.Per},
+		{key: d.limitKey("address", network), limit: l.Failures, per: l.Per},
+		{
+			key: d.limitKey("account", account), limit: accountFactor * l.Failures, per: accountPer,
+			sparesKnown: true,
+		},
+	}
+}
+
 // BeginLogin counts a login to account from address, an IP address, before it is known whether it fails, so that of
-// many at once no more than the limit are tried. A wait over 0 says that the limit is reached, and for how long; busy
-// that it would be reached if all logins under way failed. In both cases nothing is counted. Otherwise EndLogin has to
-// be called.
+// many at once no more than the limit are tried. If the limit is reached, it returns a *user.LimitError, and nothing is
+// counted. Otherwise end has to be called: it says whether the password was checked, and whether it was right.
 //
-// Each of the three counters is exact by itself. They are at different nodes of a cluster, so if one is full, the
-// other two count the login for a moment.
-func (d *DB) BeginLogin(ctx context.Context, account, address string) (wait time.Duration, busy bool, err error) {
+// A right password makes the address known, for that account and for 30 days, unless ownAddress is false because the
+// address is not the client's own. What fails elsewhere does not block a known address. A right password also clears
+// the failures of that account from that address, but not those of either with others: nobody can clear their address
+// with an account of their own.
+func (d *DB) BeginLogin(ctx context.Context, account, address string, ownAddress bool) (
+	end func(ctx context.Context, checked, right bool) error, err error,
+) {
+	network, known := networkOf(address), ""
+	if ownAddress {
+		known = d.limitKey("known", account, network)
+	}
+	counters := d.loginCounters(account, network)
+	return d.beginAttempt(ctx, known, counters[:]...)
+}
+
+// BeginPasswordChange counts a password change of a user as BeginLogin counts a login, with a counter of its own: so
+// failed logins do not block it, nor does it block logins. A right password clears the counter.
+func (d *DB) BeginPasswordChange(ctx context.Context, userID string) (
+	end func(ctx context.Context, checked, right bool) error, err error,
+) {
+	key := d.limitKey("password", userID)
+	return d.beginAttempt(ctx, "", counter{key: key, limit: d.loginLimit.Failures, per: d.loginLimit.Per})
+}
+
+// beginAttempt counts an attempt with a password. If the password is right, end clears the first of the counters and
+// stores the key known, unless it is "".
+func (d *DB) beginAttempt(ctx context.Context, known string, counters ...counter) (
+	end func(ctx context.Context, checked, right bool) error, err error,
+) {
 	if d.loginLimit.Failures == 0 {
-		return 0, false, nil
+		return func(context.Context, bool, bool) error { return nil }, nil
 	}
-	counters := d.loginLimit.counters(account, address)
-	var replies [len(counters)]*redis.Cmd
-	if err := d.call(ctx, "counting a login", func(ctx context.Context) error {
-		return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
-			for i, c := range counters {
-				replies[i] = p.Eval(ctx, beginLoginScript, []string{c.key}, c.per.Milliseconds(), c.limit)
-			}
-		})
-	}); err != nil {
-		return 0, false, err
+	counted, err := d.beginCounted(ctx, known, counters...)
+	if err != nil {
+		return nil, err
 	}
-	var counted []loginCounter
-	for i, reply := range replies {
-		left, err := reply.Int64()
-		switch {
-		case err != nil:
-			return 0, false, err
-		case left == 0:
-			counted = append(counted, counters[i])
-		case left < 0:
-			busy = true
-		default:
-			wait = max(wait, time.Duration(left)*time.Millisecond)
+	return func(ctx context.Context, checked, right bool) error {
+		if !checked || !right {
+			return d.endCounted(ctx, counted, checked, nil)
 		}
-	}
-	if len(counted) < len(counters) {
-		err = d.endCounted(ctx, counted, false)
-	}
-	return wait, busy && wait == 0, err
-}
-
-// EndLogin says how a login ended that BeginLogin counted: whether the password was checked, and whether it was
-// right. A successful login clears the failures of that account from that address, but not those of either with
-// others: nobody can clear their address with an account of their own.
-func (d *DB) EndLogin(ctx context.Context, account, address string, checked, right bool) error {
-	if d.loginLimit.Failures == 0 {
-		return nil
-	}
-	counters := d.loginLimit.counters(account, address)
-	if checked && right {
-		return d.endCounted(ctx, counters[1:], false, counters[0].key)
-	}
-	return d.endCounted(ctx, counters[:], checked)
-}
-
-// endCounted ends a login in each of the counters, and deletes the other keys.
-func (d *DB) endCounted(ctx context.Context, counters []loginCounter, failed bool, others ...string) error {
-	if len(counters) == 0 {
-		return nil
-	}
-	outcome := 0
-	if failed {
-		outcome = 1
-	}
-	return d.call(context.WithoutCancel(ctx), "counting a login", func(ctx context.Context) error {
-		return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
-			for _, key := range others {
-				p.Del(ctx, key)
-			}
-			for _, c := range counters {
-				p.Eval(ctx, endLoginScript, []string{c.key}, c.per.Milliseconds(), outcome)
+		return d.endCounted(ctx, counted[1:], false, func(ctx context.Context, p redis.Pipeliner) {
+			p.Del(ctx, counted[0].key)
+			if known != "" {
+				p.Set(ctx, known, "1", knownFor)
 			}
 		})
-	})
+	}, nil
+}
+
+// BeginRegistration counts a registration from address, an IP address, as BeginLogin counts a login, with a counter of
+// its own. end has to be called with whether a password was hashed: each that was counts, whatever becomes of it.
+func (d *DB) BeginRegistration(ctx context.Context, address string) (
+	end func(ctx context.Context, hashed bool) error, err error,
+) {
+	if d.loginLimit.Failures == 0 {
+		return func(context.Context, bool) error { return nil }, nil
+	}
+	key := d.limitKey("register", networkOf(address))
+	counted, err := d.beginCounted(ctx, "", counter{key: key, limit: d.loginLimit.Failures, per: d.loginLimit.Per})
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, hashed bool) error { return d.endCounted(ctx, counted, hashed, nil) }, nil
 }

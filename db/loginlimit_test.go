@@ -1,8 +1,10 @@
 package db
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,25 +16,47 @@ import (
 
 var tenAMinute = LoginLimit{Failures: 10, Per: time.Minute}
 
+// begin begins a login from the client's own address. A limit that is reached is no failure of the test: then end is nil,
+// and wait is that of the limit.
+func begin(t *testing.T, d *DB, account, address string) (end func(checked, right bool), wait time.Duration) {
+	t.Helper()
+	ended, err := d.BeginLogin(t.Context(), account, address, true)
+	if limit := (*user.LimitError)(nil); errors.As(err, &limit) {
+		return nil, limit.Wait
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(checked, right bool) {
+		t.Helper()
+		if err := ended(t.Context(), checked, right); err != nil {
+			t.Fatal(err)
+		}
+	}, 0
+}
+
+// counters returns the keys of the counters of a login.
+func (d *DB) counters(account, address string) (keys []string) {
+	for _, c := range d.loginCounters(account, networkOf(address)) {
+		keys = append(keys, c.key)
+	}
+	return keys
+}
+
 // fail has n tries fail, one by one, and returns how many were let pass.
 func fail(t *testing.T, d *DB, n int, account, address func(i int) string) int {
 	t.Helper()
 	passed := 0
 	for i := range n {
-		wait, busy, err := d.BeginLogin(t.Context(), account(i), address(i))
-		if err != nil || busy {
-			t.Fatal(busy, err)
-		}
-		if wait < 0 || wait > time.Hour {
-			t.Errorf("wait is %s", wait)
-		}
-		if wait > 0 {
+		end, wait := begin(t, d, account(i), address(i))
+		if end == nil {
+			if wait <= 0 || wait > time.Hour {
+				t.Errorf("wait is %s", wait)
+			}
 			continue
 		}
 		passed++
-		if err := d.EndLogin(t.Context(), account(i), address(i), true, false); err != nil {
-			t.Fatal(err)
-		}
+		end(true, false)
 	}
 	return passed
 }
@@ -42,6 +66,9 @@ func always(text string) func(int) string { return func(int) string { return tex
 func each(format string) func(int) string {
 	return func(i int) string { return fmt.Sprintf(format, i) }
 }
+
+// hidden matches the keys that show nothing of an account or an address.
+var hidden = regexp.MustCompile(`^auth:login-limit:[a-z]+:[0-9a-f]{32}$`)
 
 func TestLoginLimit(t *testing.T) {
 	t.Parallel()
@@ -72,8 +99,11 @@ func TestLoginLimit(t *testing.T) {
 				if !strings.HasPrefix(key, "auth:login-limit:") {
 					continue
 				}
-				if ttl := redis.TTL(key); ttl <= 0 || ttl > time.Hour || len(key) > 100 {
+				if ttl := redis.TTL(key); ttl <= 0 || ttl > time.Hour {
 					t.Errorf("%q lives %s", key, ttl)
+				}
+				if !hidden.MatchString(key) {
+					t.Errorf("%q does not hide what it counts", key)
 				}
 			}
 		})
@@ -85,15 +115,15 @@ func TestRefusedTriesAreNotCounted(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
 	fail(t, d, 50, always("a"), always("192.0.2.1"))
-	for _, limit := range tenAMinute.counters("a", "192.0.2.1") {
-		if got, err := redis.Get(limit.key); got != "10 0" || err != nil {
-			t.Errorf("%s is %s, %v", limit.key, got, err)
+	for _, key := range d.counters("a", "192.0.2.1") {
+		if got, err := redis.Get(key); got != "10 0" || err != nil {
+			t.Errorf("%s is %s, %v", key, got, err)
 		}
 	}
 	if passed := fail(t, d, 50, always("b"), always("192.0.2.1")); passed != 0 {
 		t.Errorf("%d of the address's tries at another account passed", passed)
 	}
-	if key := tenAMinute.counters("b", "192.0.2.1")[2].key; redis.Exists(key) {
+	if key := d.counters("b", "192.0.2.1")[2]; redis.Exists(key) {
 		got, _ := redis.Get(key)
 		t.Errorf("the other account's counter is %s", got)
 	}
@@ -108,46 +138,41 @@ func TestRefusedTriesAreNotCounted(t *testing.T) {
 func TestEndedLogins(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
-	take := func(account string) {
+	take := func(account string) (end func(checked, right bool)) {
 		t.Helper()
-		if wait, busy, err := d.BeginLogin(t.Context(), account, "192.0.2.1"); wait != 0 || busy || err != nil {
-			t.Fatal(wait, busy, err)
+		end, wait := begin(t, d, account, "192.0.2.1")
+		if end == nil {
+			t.Fatal(wait)
 		}
-	}
-	end := func(account string, tried, good bool) {
-		t.Helper()
-		if err := d.EndLogin(t.Context(), account, "192.0.2.1", tried, good); err != nil {
-			t.Fatal(err)
-		}
+		return end
 	}
 	count := func(account string, want ...string) {
 		t.Helper()
-		for i, limit := range tenAMinute.counters(account, "192.0.2.1") {
-			if got, _ := redis.Get(limit.key); got != want[i] {
-				t.Errorf("%s is %q, want %q", limit.key, got, want[i])
+		for i, key := range d.counters(account, "192.0.2.1") {
+			if got, _ := redis.Get(key); got != want[i] {
+				t.Errorf("%s is %q, want %q", key, got, want[i])
 			}
 		}
 	}
 	fail(t, d, 4, always("ada"), always("192.0.2.1"))
 	fail(t, d, 3, always("eve"), always("192.0.2.1"))
 	count("ada", "4 0", "7 0", "4 0")
-	take("eve")
+	end := take("eve")
 	count("eve", "3 1", "7 1", "3 1")
-	end("eve", true, true)
+	end(true, true)
 	count("eve", "", "7 0", "3 0")
-	take("ada")
-	end("ada", false, false)
+	take("ada")(false, false)
 	count("ada", "4 0", "7 0", "4 0")
 	for range 100 {
-		take("ada")
-		end("ada", true, true)
+		take("ada")(true, true)
 	}
 	count("ada", "", "7 0", "4 0")
-	end("nobody", false, false)
-	end("nobody", true, true)
+	take("nobody")(false, false)
+	take("nobody")(true, true)
 	count("nobody", "", "7 0", "")
-	redis.FastForward(time.Minute)
-	end("late", true, false) // what failed after its minute was over begins another
+	late := take("late")
+	redis.FastForward(time.Hour)
+	late(true, false) // what failed after its time was over begins another
 	count("late", "1 0", "1 0", "1 0")
 }
 
@@ -155,39 +180,29 @@ func TestEndedLogins(t *testing.T) {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	d, _, _ := open(t)
-	take := func() (time.Duration, bool) {
-		t.Helper()
-		wait, busy, err := d.BeginLogin(t.Context(), "ada", "192.0.2.1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return wait, busy
-	}
-	end := func(good bool) {
-		t.Helper()
-		if err := d.EndLogin(t.Context(), "ada", "192.0.2.1", true, good); err != nil {
-			t.Fatal(err)
-		}
-	}
+	var ends []func(checked, right bool)
 	for range 10 {
-		if wait, busy := take(); wait != 0 || busy {
-			t.Fatal(wait, busy)
+		end, wait := begin(t, d, "ada", "192.0.2.1")
+		if end == nil {
+			t.Fatal(wait)
 		}
+		ends = append(ends, end)
 	}
-	if wait, busy := take(); wait != 0 || !busy {
-		t.Errorf("the eleventh at once: %s, %t", wait, busy)
+	if end, wait := begin(t, d, "ada", "192.0.2.1"); wait != 0 || end != nil {
+		t.Errorf("the eleventh at once: %s", wait)
 	}
-	for i := range 10 {
-		end(i < 3)
+	for i, end := range ends {
+		end(true, i < 3)
 	}
 	for range 3 {
-		if wait, busy := take(); wait != 0 || busy {
-			t.Fatalf("after three were good: %s, %t", wait, busy)
+		end, wait := begin(t, d, "ada", "192.0.2.1")
+		if end == nil {
+			t.Fatalf("after three were good: %s", wait)
 		}
-		end(false)
+		end(true, false)
 	}
-	if wait, busy := take(); wait <= 0 || busy {
-		t.Errorf("after ten have failed: %s, %t", wait, busy)
+	if end, wait := begin(t, d, "ada", "192.0.2.1"); wait <= 0 || end != nil {
+		t.Errorf("after ten have failed: %s", wait)
 	}
 }
 
@@ -206,14 +221,15 @@ func TestGuessesAtOnce(t *testing.T) {
 	for range 50 {
 		all.Go(func() {
 			for range guesses / 50 {
-				wait, busy, err := d.BeginLogin(t.Context(), "ada", "192.0.2.1")
+				end, err := d.BeginLogin(t.Context(), "ada", "192.0.2.1", true)
+				if err == nil {
+					passed.Add(1)
+					err = end(t.Context(), true, false)
+				} else if errors.As(err, new(*user.LimitError)) {
+					err = nil
+				}
 				if err != nil {
 					t.Error(err)
-				} else if wait == 0 && !busy {
-					passed.Add(1)
-					if err := d.EndLogin(t.Context(), "ada", "192.0.2.1", true, false); err != nil {
-						t.Error(err)
-					}
 				}
 			}
 		})
@@ -228,28 +244,47 @@ func TestGuessesAtOnce(t *testing.T) {
 func TestLoginLimitOffAndAway(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
-	redis.SetError("ERR no")
-	if _, _, err := d.BeginLogin(t.Context(), "a", "192.0.2.1"); err == nil {
-		t.Error("a try that could not be counted passed")
+	begun := map[string]func() (end func() error, err error){
+		"a login": func() (func() error, error) {
+			end, err := d.BeginLogin(t.Context(), "a", "192.0.2.1", true)
+			return func() error { return end(t.Context(), true, true) }, err
+		},
+		"a password change": func() (func() error, error) {
+			end, err := d.BeginPasswordChange(t.Context(), "1")
+			return func() error { return end(t.Context(), true, false) }, err
+		},
+		"a registration": func() (func() error, error) {
+			end, err := d.BeginRegistration(t.Context(), "192.0.2.1")
+			return func() error { return end(t.Context(), true) }, err
+		},
 	}
-	if err := d.EndLogin(t.Context(), "a", "192.0.2.1", true, true); err == nil {
-		t.Error("a try that could not be counted ended")
+	for name, begin := range begun {
+		redis.SetError("ERR no")
+		if _, err := begin(); err == nil || errors.As(err, new(*user.LimitError)) {
+			t.Errorf("%s that could not be counted: %v", name, err)
+		}
+		redis.SetError("")
+		end, err := begin()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		redis.SetError("ERR no")
+		if err := end(); err == nil {
+			t.Errorf("%s that could not be counted ended", name)
+		}
+		d.loginLimit = LoginLimit{}
+		if end, err := begin(); err != nil || end() != nil {
+			t.Errorf("%s without a limit: %v", name, err)
+		}
+		d.loginLimit = tenAMinute
 	}
-	d.loginLimit = LoginLimit{}
-	if wait, busy, err := d.BeginLogin(t.Context(), "a", "192.0.2.1"); wait != 0 || busy || err != nil {
-		t.Errorf("without a limit: %s, %t, %v", wait, busy, err)
-	}
-	if err := d.EndLogin(t.Context(), "a", "192.0.2.1", true, true); err != nil {
-		t.Errorf("without a limit: %v", err)
-	}
-	d.loginLimit = tenAMinute
 	redis.SetError("")
-	key := tenAMinute.counters("a", "192.0.2.1")[0].key
+	key := d.counters("a", "192.0.2.1")[0]
 	if err := redis.Set(key, "10 0"); err != nil { // without an expiry, by whatever mishap
 		t.Fatal(err)
 	}
-	if wait, busy, err := d.BeginLogin(t.Context(), "a", "192.0.2.1"); wait != 0 || busy || err != nil || redis.TTL(key) <= 0 {
-		t.Errorf("a counter without an expiry: %s, %t, %v, lives %s", wait, busy, err, redis.TTL(key))
+	if end, wait := begin(t, d, "a", "192.0.2.1"); end == nil || redis.TTL(key) <= 0 {
+		t.Errorf("a counter without an expiry: %s, lives %s", wait, redis.TTL(key))
 	}
 }
 

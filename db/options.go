@@ -27,8 +27,11 @@ type Options struct {
 	Timeout time.Duration
 	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
 	WaitReplicas int
-	// LoginLimit is how many failed logins are allowed.
+	// LoginLimit is how many failed logins and how many registrations are allowed.
 	LoginLimit LoginLimit
+	// LimitSecret is a key of an HMAC. It hides the accounts and addresses that the login limit counts, and all instances
+	// need the same.
+	LimitSecret []byte
 	// BlacklistKey is the key of a revoked token with {token} in its place; "" for the original's, blacklist:{token}.
 	BlacklistKey string
 	// RebuildToken returns the token of a session that was issued here, from its record, and until when a revocation of

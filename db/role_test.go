@@ -77,7 +77,7 @@ func reads(d *DB) map[string]func(context.Context) error {
 		"Revoke":      func(ctx context.Context) error { return d.Revoke(ctx, "other", time.Time{}) },
 		"LogoutAll":   func(ctx context.Context) error { return d.LogoutAll(ctx, "other") },
 		"BeginLogin": func(ctx context.Context) error {
-			_, _, err := d.BeginLogin(ctx, "a@b.c", "127.0.0.1")
+			_, err := d.BeginLogin(ctx, "a@b.c", "127.0.0.1", true)
 			return err
 		},
 		"CreateUser": func(ctx context.Context) error {
