@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
+
+const registrationsLimited = `{"message":"Too many registrations. Please try again later."}`
 
 // userNamed is ada's registration under another name.
 func userNamed(format string, i int) string {
@@ -127,8 +130,40 @@ func TestSecretOfTheLimit(t *testing.T) {
 		return keys
 	}
 	one, same, other := keys(testSecret), keys(testSecret), keys(testSecret+"2")
-	if len(one) != 1 || !slices.Equal(one, same) || slices.Contains(other, one[0]) {
+	if len(one) != 2 || !slices.Equal(one, same) || slices.Contains(other, one[0]) || slices.Contains(other, one[1]) {
 		t.Errorf("the keys are %q, %q with the same secret, and %q with another", one, same, other)
+	}
+}
+
+// TestRegistrationLimit: so many passwords are hashed for those who register from one address.
+func TestRegistrationLimit(t *testing.T) {
+	t.Parallel()
+	s := newService(t, "LOGIN_LIMIT=3/1m", "TRUSTED_PROXIES=127.0.0.0/8")
+	const path = "/api/auth/register"
+	register := func(address, body string) answer { return s.from(t, s.tls.Client(), address, path, body) }
+	for range 5 {
+		register("192.0.2.1", `{"username":"ada","email":"ada@example.com","password":"short"}`).
+			want(t, "a short password", 400, `{"message":"password must have at least 8 characters and at most 72 bytes"}`)
+	}
+	for i, status := range []int{201, 409, 201} {
+		if got := register("192.0.2.1", userNamed("ada%d", i&2)); got.status != status {
+			t.Errorf("registration %d: %d %s, want %d", i, got.status, got.body, status)
+		}
+	}
+	got := register("192.0.2.1", userNamed("ada%d", 3))
+	got.want(t, "one too many", 429, registrationsLimited)
+	if seconds, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
+		t.Errorf("Retry-After is %q", got.header.Get("Retry-After"))
+	}
+	if got := register("192.0.2.2", userNamed("ada%d", 4)); got.status != 201 {
+		t.Errorf("another address: %d %s", got.status, got.body)
+	}
+	if got := s.from(t, s.tls.Client(), "192.0.2.1", loginPath, strings.ReplaceAll(adaLogin, "ada", "ada0")); got.status != 200 {
+		t.Errorf("a login: %d %s", got.status, got.body)
+	}
+	s.redis.FastForward(time.Minute)
+	if got := register("192.0.2.1", userNamed("ada%d", 3)); got.status != 201 {
+		t.Errorf("a minute later: %d %s", got.status, got.body)
 	}
 }
 

@@ -16,6 +16,8 @@ var (
 	ErrUnavailable = errors.New("users cannot be reached")
 	// ErrLimited means that too many logins have failed. It is wrapped in a *RetryError.
 	ErrLimited = errors.New("too many failed logins")
+	// ErrRegistrationLimited means that too many users registered from an address. It is wrapped in a *RetryError.
+	ErrRegistrationLimited = errors.New("too many registrations")
 	// ErrBusy means that too many passwords are being hashed. It is wrapped in a *RetryError.
 	ErrBusy = errors.New("too many passwords are being hashed")
 	// ErrNotReady means that the service cannot do its work now.

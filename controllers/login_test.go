@@ -304,6 +304,56 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	}
 }
 
+// TestWhatCountsAsARegistration: one whose password is hashed, and no other.
+func TestWhatCountsAsARegistration(t *testing.T) {
+	t.Parallel()
+	bob := strings.ReplaceAll(ada, "ada", "bob")
+	eve := strings.ReplaceAll(ada, "ada", "eve")
+	for name, test := range map[string]struct {
+		attempt func(f *fixture) answer
+		status  int
+		counts  bool
+	}{
+		"a new user":   {func(f *fixture) answer { return f.a.post("/register", "", bob) }, 201, true},
+		"a known user": {func(f *fixture) answer { return f.a.post("/register", "", ada) }, 409, true},
+		"one that cannot be stored": {func(f *fixture) answer {
+			defer f.redis.refuse("auth:user:", 0, everyTime)()
+			return f.a.post("/register", "", bob)
+		}, 503, true},
+		"a short password": {func(f *fixture) answer {
+			return f.a.post("/register", "", strings.Replace(bob, "correct horse", "short", 1))
+		}, 400, false},
+		"a role that nobody may choose": {func(f *fixture) answer {
+			return f.a.post("/register", "", strings.Replace(bob, "{", `{"role":"admin",`, 1))
+		}, 400, false},
+		"too many passwords to hash": {func(f *fixture) answer {
+			defer f.a.auth.Passwords.Occupy()()
+			return f.a.post("/register", "", bob)
+		}, 503, false},
+		"a login": {func(f *fixture) answer { return f.a.login(adaLogin) }, 200, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.a.limitLogins(t, 2, time.Minute)
+			for i := range 2 {
+				if got := test.attempt(f); got.status != test.status && (i == 0 || got.status != http.StatusConflict) {
+					t.Errorf("answered %d %s, want %d", got.status, got.body, test.status)
+				}
+			}
+			want := map[bool]int{true: http.StatusTooManyRequests, false: http.StatusCreated}[test.counts]
+			if got := f.a.post("/register", "", eve); got.status != want {
+				t.Errorf("a third is answered %d %s, want %d", got.status, got.body, want)
+			}
+			elsewhere := newRequest(context.Background(), http.MethodPost, "/register", "", strings.ReplaceAll(eve, "eve", "mia"))
+			elsewhere.RemoteAddr = "198.51.100.7:1234"
+			if got := f.a.send(elsewhere); got.status != http.StatusCreated {
+				t.Errorf("from another address: %d %s", got.status, got.body)
+			}
+		})
+	}
+}
+
 // TestRefusedWrites has Redis refuse a write of a login. One that cannot be counted is not tried. What is not needed
 // for a session does not keep anybody out, and is logged.
 func TestRefusedWrites(t *testing.T) {

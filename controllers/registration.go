@@ -2,9 +2,9 @@ package controllers
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,8 +27,11 @@ func (a *Auth) Register(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	u, err := a.newUser(ctx, body)
+	u, password, err := a.newUser(body)
 	if err != nil {
+		return err
+	}
+	if u.PasswordHash, err = a.hashRegistered(c, password); err != nil {
 		return err
 	}
 	at, err := a.Clock.IssueTime(ctx, u.ID)
@@ -54,33 +57,48 @@ func (a *Auth) Register(c *gin.Context) error {
 	return JSON(c, http.StatusCreated, identity{"User registered successfully", answerUser(u)})
 }
 
-// newUser returns the user that a registration asks for.
-func (a *Auth) newUser(ctx context.Context, body fields) (u user.User, err error) {
+// newUser returns the user that a registration asks for, still without a hash, and the password.
+func (a *Auth) newUser(body fields) (u user.User, password string, err error) {
 	texts, err := body.texts("username", "email", "password")
 	if err != nil {
-		return user.User{}, err
+		return user.User{}, "", err
 	}
 	if u.Username, err = user.CleanUsername(texts["username"], texts["email"]); err != nil {
-		return user.User{}, err
+		return user.User{}, "", err
 	}
 	if u.Email, err = user.CleanEmail(texts["email"]); err != nil {
-		return user.User{}, err
+		return user.User{}, "", err
 	}
 	if err = body.read("fullName", &u.FullName, "{firstName,lastName}, each a string, or a string"); err != nil {
-		return user.User{}, err
+		return user.User{}, "", err
 	}
 	if u.FullName, err = user.CleanFullName(u.FullName); err != nil {
-		return user.User{}, err
+		return user.User{}, "", err
 	}
 	if u.Role, err = a.chosenRole(body); err != nil {
-		return user.User{}, err
+		return user.User{}, "", err
 	}
-	if u.PasswordHash, err = a.Passwords.HashRegistered(ctx, texts["password"]); err != nil {
-		return user.User{}, err
+	if err = a.Passwords.CheckNew("password", texts["password"]); err != nil {
+		return user.User{}, "", err
 	}
 	u.Created = user.Now()
 	u.ID = user.NewID(u.Created)
-	return u, nil
+	return u, texts["password"], nil
+}
+
+// hashRegistered returns the hash of a registration's password. The registration counts against the limit of the
+// address if it is hashed, also if the user exists: it costs the same, and the answer tells who has an account.
+func (a *Auth) hashRegistered(c *gin.Context, password string) (string, error) {
+	ctx := c.Request.Context()
+	end, err := a.Limiter.BeginRegistration(ctx, c.ClientIP())
+	if err != nil {
+		return "", limitError(err, ErrRegistrationLimited)
+	}
+	hash, err := a.Passwords.HashRegistered(ctx, password)
+	if err := end(ctx, err == nil); err != nil {
+		a.Log.WarnContext(ctx, "a registration stays counted as under way", slog.String("error", err.Error()))
+	}
+	return hash, err
 }
 
 // chosenRole returns the role that a registration asks for, or the default role. Any role that users may not choose is

@@ -38,6 +38,10 @@ var answers = []struct {
 	{controllers.ErrRegistrationClosed, http.StatusForbidden, "Registration is closed"},
 	{controllers.ErrUnavailable, http.StatusServiceUnavailable, "Authentication service unavailable"},
 	{controllers.ErrLimited, http.StatusTooManyRequests, "Too many failed logins. Please try again later."},
+	{
+		controllers.ErrRegistrationLimited, http.StatusTooManyRequests,
+		"Too many registrations. Please try again later.",
+	},
 	{controllers.ErrBusy, http.StatusServiceUnavailable, "Too many logins at once. Please try again."},
 	{controllers.ErrNotReady, http.StatusServiceUnavailable, "not ready"},
 	{errNotFound, http.StatusNotFound, "Not found"},
