@@ -34,7 +34,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "REGISTRATION_ROLES", about: "the roles that users may choose when they register, separated by commas; any other is rejected with 400. The first is the default role, also of `user add` and of imported users without one"},
 	{name: "PASSWORD_MIN", about: "characters of a new password, counted as JavaScript does (UTF-16 units), 1 to 72. NIST SP 800-63B-4 asks for 8 with another factor and 15 without"},
 	{name: "BCRYPT_COST", about: "of new hashes, 4 to 16; each step doubles the time of a login"},
-	{name: "LOGIN_LIMIT", about: "[failed logins](#logins) per account and address together, and per address; `off`"},
+	{name: "LOGIN_LIMIT", about: "[failed logins](#logins) per account and address together, and per address; failed password changes per user; registrations per address; `off`"},
 	{section: "Redis", about: "named by exactly one of `REDIS_HOST`, `REDIS_URL`, `REDIS_CLUSTER_NODES`, `REDIS_SENTINELS`; without any, an embedded one starts"},
 	{name: "REDIS_HOST"},
 	{name: "REDIS_PORT", about: "`tcp://host:port` is what Kubernetes injects for a Service named `redis`: set the port, or `enableServiceLinks: false`, or rename the Service"},
