@@ -43,9 +43,10 @@ func limitError(err, limited error) error {
 }
 
 // isOwnAddress reports whether the address of the request, c.ClientIP, is the client's own as far as the headers show.
-// If it is that of a proxy that is not trusted, everybody who uses the proxy has it, and a user who has logged in
-// from there must not open it to all of them. Such a proxy adds X-Forwarded-For, and the address is not the first in
-// there; or it adds only headers that are not read. A client that forges one of them only hides its own address.
+// Everybody who uses a proxy that is not trusted has the proxy's address, so a user who has logged in from there must
+// not get the address known for all of them. Such a proxy adds X-Forwarded-For, where its own address is not the first,
+// or only headers that are not read here. A client that forges one of these headers loses its own exemption and nothing
+// else.
 func isOwnAddress(c *gin.Context) bool {
 	header := c.Request.Header
 	forwarded := header.Values("X-Forwarded-For")
