@@ -1,0 +1,224 @@
+package harness
+
+import (
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Spy is a TCP proxy before a redis-server. It records the commands that its clients send, and can hold them back.
+type Spy struct {
+	listener net.Listener
+	target   string
+	closed   chan struct{}
+
+	mu    sync.Mutex
+	trips []*RoundTrip
+	next  *hold
+	conns []net.Conn
+}
+
+// RoundTrip is the commands that a client sent on a connection before it waited for a reply. Of a script it has only
+// the keys: EVAL key key.
+type RoundTrip []string
+
+// hold is an order to hold a round trip back.
+type hold struct {
+	after    int // how many more round trips are passed on before
+	held     chan struct{}
+	released chan struct{}
+}
+
+// StartSpy starts a Spy before the server at an address, host:port.
+func StartSpy(t testing.TB, target string) *Spy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Spy{listener: listener, target: target, closed: make(chan struct{})}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { s.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		close(s.closed)
+		s.mu.Lock()
+		for _, conn := range s.conns {
+			_ = conn.Close()
+		}
+		s.mu.Unlock()
+		all.Wait()
+	})
+	return s
+}
+
+// Addr returns the host:port of the Spy.
+func (s *Spy) Addr() string { return s.listener.Addr().String() }
+
+// Env returns the setting that points the service at the Spy.
+func (s *Spy) Env() []string { return []string{"REDIS_URL=redis://" + s.Addr()} }
+
+// Take returns the round trips that were begun since the last call, without those that greet a server.
+func (s *Spy) Take() []RoundTrip {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var trips []RoundTrip
+	for _, trip := range s.trips {
+		if len(*trip) > 0 && !greets((*trip)[0]) {
+			trips = append(trips, *trip)
+		}
+	}
+	s.trips = nil
+	return trips
+}
+
+// greets reports whether a command is one of those that a client begins a connection with.
+func greets(command string) bool {
+	name, _, _ := strings.Cut(command, " ")
+	return slices.Contains([]string{"HELLO", "AUTH", "SELECT", "CLIENT", "PING"}, strings.ToUpper(name))
+}
+
+// Hold holds back the n-th round trip from now on, 1 for the next one, and nothing else. held is closed when it has
+// arrived. release passes it on, and has to be called once, also if there was none.
+func (s *Spy) Hold(n int) (held <-chan struct{}, release func()) {
+	h := &hold{n - 1, make(chan struct{}), make(chan struct{})}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = h
+	return h.held, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.next == h {
+			s.next = nil
+		}
+		close(h.released)
+	}
+}
+
+func (s *Spy) serve(client net.Conn) {
+	server, err := net.Dial("tcp", s.target)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	s.mu.Lock()
+	s.conns = append(s.conns, client, server)
+	s.mu.Unlock()
+	select {
+	case <-s.closed: // before they were in conns
+		_, _ = client.Close(), server.Close()
+	default:
+	}
+	c := &spiedConn{spy: s, replied: true}
+	var both sync.WaitGroup
+	both.Go(func() { c.pass(server, client, c.sent) })
+	both.Go(func() { c.pass(client, server, c.received) })
+	both.Wait()
+}
+
+// spiedConn is a connection through a Spy.
+type spiedConn struct {
+	spy     *Spy
+	replied bool // since the client last sent something
+	trip    *RoundTrip
+	unread  string // what was sent of an incomplete command
+}
+
+// pass copies what is read, after look has seen it, until either side is closed.
+func (c *spiedConn) pass(to, from net.Conn, look func(string)) {
+	defer func() { _, _ = to.Close(), from.Close() }()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		look(string(buffer[:n]))
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (c *spiedConn) received(string) {
+	c.spy.mu.Lock()
+	defer c.spy.mu.Unlock()
+	c.replied = true
+}
+
+// sent records what a client sent, and returns when it may be passed on.
+func (c *spiedConn) sent(text string) {
+	if h := c.record(text); h != nil {
+		close(h.held)
+		select {
+		case <-h.released:
+		case <-c.spy.closed:
+		}
+	}
+}
+
+func (c *spiedConn) record(text string) *hold {
+	s := c.spy
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	begins := c.replied
+	if begins {
+		c.trip = &RoundTrip{}
+		s.trips = append(s.trips, c.trip)
+	}
+	c.replied, c.unread = false, c.unread+text
+	for args, rest := readCommand(c.unread); args != nil; args, rest = readCommand(c.unread) {
+		*c.trip, c.unread = append(*c.trip, describe(args)), rest
+	}
+	if !begins || s.next == nil || len(*c.trip) > 0 && greets((*c.trip)[0]) {
+		return nil
+	}
+	if s.next.after > 0 {
+		s.next.after--
+		return nil
+	}
+	h := s.next
+	s.next = nil
+	return h
+}
+
+// readCommand returns the first command in the protocol of Redis, an array of strings, and what follows it. It
+// returns nil if the command is not complete.
+func readCommand(text string) (args []string, rest string) {
+	line, rest, complete := strings.Cut(text, "\r\n")
+	count, err := strconv.Atoi(strings.TrimPrefix(line, "*"))
+	if !complete || err != nil {
+		return nil, text
+	}
+	for range count {
+		line, after, complete := strings.Cut(rest, "\r\n")
+		size, err := strconv.Atoi(strings.TrimPrefix(line, "$"))
+		if !complete || err != nil || len(after) < size+2 {
+			return nil, text
+		}
+		args, rest = append(args, after[:size]), after[size+2:]
+	}
+	return args, rest
+}
+
+// describe returns a command as a RoundTrip has it.
+func describe(args []string) string {
+	args[0] = strings.ToUpper(args[0])
+	if args[0] == "EVAL" && len(args) > 3 {
+		if keys, err := strconv.Atoi(args[2]); err == nil && len(args) >= 3+keys {
+			args = append([]string{"EVAL"}, args[3:3+keys]...)
+		}
+	}
+	return strings.Join(args, " ")
+}

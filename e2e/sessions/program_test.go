@@ -1,0 +1,131 @@
+package sessions
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// history is the logins and the logouts of all of one user.
+type history struct {
+	mu      sync.Mutex
+	tokens  []string // that were answered and whose end was not asked for yet
+	began   int      // how many logouts of all
+	ended   int
+	overlap int // how many logins a logout of all ran beside
+	alone   int // how many it did not
+}
+
+// begin returns the number of logouts of all that have begun, and whether one is running.
+func (h *history) begin() (began int, running bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.began, h.began > h.ended
+}
+
+// login logs in and asks gin-auth with the token. It has to be accepted unless a logout of all ran meanwhile.
+func (h *history) login(s site, p person) error {
+	before, running := h.begin()
+	token, err := p.login(s.auth)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.tokens = append(h.tokens, token)
+	h.mu.Unlock()
+	got, err := try("GET", s.auth+"/me", token, nil)
+	if err != nil {
+		return err
+	}
+	after, _ := h.begin()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if running || after > before {
+		h.overlap++
+		return nil
+	}
+	h.alone++
+	return got.is("the token of a login", 200)
+}
+
+// logoutAll ends all sessions and asks Node with every token that was answered before.
+func (h *history) logoutAll(s site, token string) error {
+	h.mu.Lock()
+	tokens := h.tokens
+	h.tokens = nil
+	h.began++
+	h.mu.Unlock()
+	_, err := tryFor(200, "POST", s.auth+"/logout-all", token, nil)
+	h.mu.Lock()
+	h.ended++
+	h.mu.Unlock()
+	for _, token := range tokens {
+		got, failed := try("GET", s.node+"/me", token, nil)
+		if failed == nil && got.body != expired {
+			failed = fmt.Errorf("Node, after a logout of all: %s", got)
+		}
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+// next waits until a later logout of all than the one given has begun, or has ended.
+func (h *history) next(after int, toEnd bool, ending *atomic.Bool) {
+	for !ending.Load() {
+		h.mu.Lock()
+		count := h.began
+		if toEnd {
+			count = h.ended
+		}
+		h.mu.Unlock()
+		if count > after {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestProgram logs one user in 64 at a time while they are logged out everywhere again and again: half of the logins
+// begin with a logout of all, the others after it. Each begins once for each logout, so that there are fewer sessions
+// than a user may have.
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	s := startSite(t)
+	p, _ := mustRegister(t, s.auth, "ada")
+	const logouts = 12
+	var h history
+	var ending atomic.Bool
+	var logins sync.WaitGroup
+	for worker := range atOnce {
+		logins.Go(func() {
+			for !ending.Load() {
+				if err := h.login(s, p); err != nil {
+					t.Error(err)
+					return
+				}
+				began, _ := h.begin()
+				h.next(began, worker%2 == 0, &ending)
+			}
+		})
+	}
+	ended := 0
+	for range logouts {
+		token := p.mustLogin(t, s.auth)
+		time.Sleep(300 * time.Millisecond)
+		h.mu.Lock()
+		ended += len(h.tokens)
+		h.mu.Unlock()
+		if err := h.logoutAll(s, token); err != nil {
+			t.Error(err)
+		}
+	}
+	ending.Store(true)
+	logins.Wait()
+	t.Logf("%d logouts of all ended %d sessions; %d logins ran beside one, %d did not", logouts, ended, h.overlap, h.alone)
+	if ended < logouts || h.overlap == 0 || h.alone == 0 {
+		t.Error("the two did not meet often enough")
+	}
+}
