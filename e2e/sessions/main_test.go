@@ -49,14 +49,18 @@ func settings(secret string, env ...string) []string {
 // startAuth starts gin-auth and returns the URL of its routes.
 func startAuth(t *testing.T, env []string) string {
 	t.Helper()
-	return strings.Replace(harness.StartService(t, env...).URL, "localhost", "127.0.0.1", 1) + prefix
+	return routesOf(harness.StartService(t, env...))
+}
+
+// routesOf returns the URL of a service's routes. It has an address: nothing has to look up a name.
+func routesOf(s *harness.Service) string {
+	return strings.Replace(s.URL, "localhost", "127.0.0.1", 1) + prefix
 }
 
 // startNode starts the original and returns the URL of its routes.
 func startNode(t *testing.T, redis *harness.Redis) string {
 	t.Helper()
-	s := harness.StartOriginal(t, append(redis.Env(), "JWT_SECRET="+secret)...)
-	return strings.Replace(s.URL, "localhost", "127.0.0.1", 1) + prefix
+	return routesOf(harness.StartOriginal(t, append(redis.Env(), "JWT_SECRET="+secret)...))
 }
 
 // site is gin-auth and a Node service on one Redis.
