@@ -19,6 +19,7 @@ type cluster struct {
 
 // wants returns an error unless every token is on the blacklist and rejected by gin-auth, or neither.
 func (c cluster) wants(t *testing.T, revoked bool, tokens ...string) (err error) {
+	t.Helper()
 	for _, token := range tokens {
 		n, failed := c.client.Exists(t.Context(), "blacklist:"+token).Result()
 		if failed != nil || (n > 0) != revoked {
@@ -36,6 +37,7 @@ func (c cluster) wants(t *testing.T, revoked bool, tokens ...string) (err error)
 
 // round logs a new user in three times, ends one session, and then all.
 func (c cluster) round(t *testing.T, name string) error {
+	t.Helper()
 	p, first, err := register(c.auth, name)
 	if err != nil {
 		return err

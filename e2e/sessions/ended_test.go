@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -169,7 +170,7 @@ func TestCommands(t *testing.T) {
 	const each = 4
 	for name, way := range ways {
 		for round := range each {
-			u, err := newTwo(s, fmt.Sprint(len(name), "-", round))
+			u, err := newTwo(s, strings.ReplaceAll(fmt.Sprint(name, "-", round), " ", "-"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -42,7 +42,7 @@ const (
 func settings(secret string, env ...string) []string {
 	return append([]string{
 		"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s", "LOGIN_LIMIT=off",
-		"REDIS_TIMEOUT=" + timeout.String(), "LOG_LEVEL=warn", "GOMAXPROCS=16",
+		"REDIS_TIMEOUT=" + timeout.String(), "LOG_LEVEL=error", "GOMAXPROCS=16",
 	}, env...)
 }
 

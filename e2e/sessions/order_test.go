@@ -143,7 +143,11 @@ func TestPaused(t *testing.T) {
 func holdEach(spy *harness.Spy, prepare func(trip int) (held, other, judge func())) (trips int) {
 	for trip := 1; ; trip++ {
 		held, other, judge := prepare(trip)
-		arrived, release := spy.Hold(trip)
+		left := trip
+		arrived, release := spy.Hold(func(harness.RoundTrip) bool {
+			left--
+			return left == 0
+		})
 		done := make(chan struct{})
 		go func() {
 			held()

@@ -123,6 +123,7 @@ func inParallel(t *testing.T, rounds int, run func(round int) error) {
 
 // command runs a command of the built binary and returns an error unless it succeeds.
 func command(t *testing.T, env []string, stdin string, args ...string) error {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), harness.Binary(t), args...)
 	cmd.Env, cmd.Stdin = env, strings.NewReader(stdin)
 	cmd.Dir = t.TempDir()

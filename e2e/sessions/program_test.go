@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gin-auth/e2e/internal/harness"
 )
 
 // history is the logins and the logouts of all of one user.
@@ -95,7 +97,7 @@ func TestProgram(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)
 	p, _ := mustRegister(t, s.auth, "ada")
-	const logouts = 12
+	const logouts = 8
 	var h history
 	var ending atomic.Bool
 	var logins sync.WaitGroup
@@ -127,5 +129,41 @@ func TestProgram(t *testing.T) {
 	t.Logf("%d logouts of all ended %d sessions; %d logins ran beside one, %d did not", logouts, ended, h.overlap, h.alone)
 	if ended < logouts || h.overlap == 0 || h.alone == 0 {
 		t.Error("the two did not meet often enough")
+	}
+}
+
+// TestOvertaken holds a login back where it takes its time, and where it stores its session, while the user is logged
+// out everywhere. Its answer is a session that is valid after that.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	s := startSite(t)
+	spy := harness.StartSpy(t, s.redis.Addr())
+	held := startAuth(t, settings(secret, spy.Env()...))
+	for round := range 4 {
+		p, first := mustRegister(t, s.auth, fmt.Sprint("user-", round))
+		for _, command := range []string{"GET auth:logout-all:", "EVAL auth:sessions:"} {
+			arrived, release := spy.Hold(func(trip harness.RoundTrip) bool { return trip[0] == command+p.id })
+			token := make(chan string, 1)
+			go func() {
+				answer, err := p.login(held)
+				if err != nil {
+					t.Error(err)
+				}
+				token <- answer
+			}()
+			select {
+			case <-arrived:
+			case <-token:
+				t.Fatalf("a login sent no %s", command)
+			}
+			send(t, 200, "POST", s.auth+"/logout-all", first, nil)
+			release()
+			second := <-token
+			if err := errors.Join(s.reject(first), s.accept(second)); err != nil {
+				t.Errorf("round %d, %s: %v", round, command, err)
+			}
+			wantListed(t, s.auth, second, second)
+			first = second
+		}
 	}
 }

@@ -19,7 +19,8 @@ func startSpied(t *testing.T, env ...string) spied {
 	t.Helper()
 	redis := harness.StartRedis(t)
 	spy := harness.StartSpy(t, redis.Addr())
-	service := harness.StartService(t, settings(secret, append(spy.Env(), env...)...)...)
+	env = append(append(env, spy.Env()...), "LOG_LEVEL=warn")
+	service := harness.StartService(t, settings(secret, env...)...)
 	service.WaitFor(t, "this Redis can lose logouts") // it looks for risks once a minute, the first time now
 	return spied{spy, redis, routesOf(service)}
 }

@@ -27,7 +27,7 @@ type RoundTrip []string
 
 // hold is an order to hold a round trip back.
 type hold struct {
-	after    int // how many more round trips are passed on before
+	match    func(RoundTrip) bool
 	held     chan struct{}
 	released chan struct{}
 }
@@ -89,10 +89,10 @@ func greets(command string) bool {
 	return slices.Contains([]string{"HELLO", "AUTH", "SELECT", "CLIENT", "PING"}, strings.ToUpper(name))
 }
 
-// Hold holds back the n-th round trip from now on, 1 for the next one, and nothing else. held is closed when it has
+// Hold holds back the first round trip from now on that match accepts, and nothing else. held is closed when it has
 // arrived. release passes it on, and has to be called once, also if there was none.
-func (s *Spy) Hold(n int) (held <-chan struct{}, release func()) {
-	h := &hold{n - 1, make(chan struct{}), make(chan struct{})}
+func (s *Spy) Hold(match func(RoundTrip) bool) (held <-chan struct{}, release func()) {
+	h := &hold{match, make(chan struct{}), make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = h
@@ -181,14 +181,10 @@ func (c *spiedConn) record(text string) *hold {
 	for args, rest := readCommand(c.unread); args != nil; args, rest = readCommand(c.unread) {
 		*c.trip, c.unread = append(*c.trip, describe(args)), rest
 	}
-	if !begins || s.next == nil || len(*c.trip) > 0 && greets((*c.trip)[0]) {
-		return nil
-	}
-	if s.next.after > 0 {
-		s.next.after--
-		return nil
-	}
 	h := s.next
+	if !begins || h == nil || len(*c.trip) == 0 || greets((*c.trip)[0]) || !h.match(*c.trip) {
+		return nil
+	}
 	s.next = nil
 	return h
 }
