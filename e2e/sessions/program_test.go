@@ -101,6 +101,11 @@ func TestProgram(t *testing.T) {
 	var h history
 	var ending atomic.Bool
 	var logins sync.WaitGroup
+	stop := func() {
+		ending.Store(true)
+		logins.Wait()
+	}
+	defer stop() // if the test fails
 	for worker := range atOnce {
 		logins.Go(func() {
 			for !ending.Load() {
@@ -124,8 +129,7 @@ func TestProgram(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	ending.Store(true)
-	logins.Wait()
+	stop()
 	t.Logf("%d logouts of all ended %d sessions; %d logins ran beside one, %d did not", logouts, ended, h.overlap, h.alone)
 	if ended < logouts || h.overlap == 0 || h.alone == 0 {
 		t.Error("the two did not meet often enough")
