@@ -11,7 +11,8 @@ import (
 // maxSessions is how many sessions a user may have.
 const maxSessions = 100
 
-// accepted returns how many of the tokens Node, and gin-auth, accept. An error is an answer that is neither 200 nor 401.
+// accepted returns how many of the tokens Node, and gin-auth, accept. It fails the test for any answer but a 200 and the
+// one to a revoked token.
 func (s site) accepted(t *testing.T, tokens []string) (node, auth int) {
 	t.Helper()
 	var mu sync.Mutex
