@@ -53,7 +53,7 @@ type added struct {
 func (r *race) startLogin() <-chan added {
 	done := make(chan added, 1)
 	go func() {
-		valid, err := r.login.AddSession(context.Background(), r.issued.UserID(), r.stored)
+		valid, _, err := r.login.AddSession(context.Background(), r.issued.UserID(), r.stored)
 		done <- added{valid, err}
 	}()
 	return done
