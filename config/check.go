@@ -2,10 +2,9 @@ package config
 
 import (
 	"net"
-	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -38,6 +37,9 @@ func (c *Config) check(p *findings) {
 	if c.MetricsAddr != "" {
 		host, port, err := net.SplitHostPort(c.MetricsAddr)
 		p.check(err == nil && (host == "" || isHost(host)) && isPort(port), "METRICS_ADDR")
+		if port == strconv.Itoa(int(c.Port)) && (host == c.Host || host == "" || c.Host == "") {
+			p.wrong("METRICS_ADDR", "PORT is the same")
+		}
 	}
 	if c.Production() && len(p.redisNames()) == 0 {
 		p.missing("REDIS_HOST", "NODE_ENV=production does not run on the embedded Redis "+
@@ -49,7 +51,7 @@ func (c *Config) check(p *findings) {
 // __Secure- (section 4.1.3), and that SameSite=None needs Secure.
 func (c *Config) checkCookie(p *findings) {
 	p.check(cookieNamePattern.MatchString(c.CookieName), "COOKIE_NAME")
-	p.check(c.CookieDomain == "" || isCookieDomain(c.CookieDomain), "COOKIE_DOMAIN")
+	c.checkCookieDomain(p)
 	p.checkKeyword(c.CookieSameSite, "COOKIE_SAMESITE", SameSiteStrict, SameSiteLax, SameSiteNone)
 	secure := c.CookieSecure || p.named["COOKIE_SECURE"]
 	if hasFoldedPrefix(c.CookieName, "__Host-") && (!secure || c.CookieDomain != "") {
@@ -91,35 +93,6 @@ func isRoutePrefix(s string) bool {
 // hasFoldedPrefix reports whether s begins with prefix, in upper or lower case.
 func hasFoldedPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
-}
-
-// isCookieDomain reports whether browsers accept s as the domain of a cookie of a host in that domain. net/http drops
-// a domain that is not one; browsers do not match a host with one that ends in a dot.
-func isCookieDomain(s string) bool {
-	cookie := http.Cookie{Name: "token", Domain: s} //nolint:gosec // G124: it is only checked
-	return cookie.Valid() == nil && !strings.HasSuffix(s, ".")
-}
-
-// normalOrigin returns the origin s as a browser sends it: in lower case, without a default port or a final slash. It
-// returns other strings unchanged.
-func normalOrigin(s string) string {
-	lower := strings.ToLower(strings.TrimSuffix(s, "/"))
-	for scheme, port := range map[string]string{"http://": ":80", "https://": ":443"} {
-		if strings.HasPrefix(lower, scheme) {
-			lower = strings.TrimSuffix(lower, port)
-		}
-	}
-	if !isOrigin(lower) {
-		return s
-	}
-	return lower
-}
-
-// isOrigin reports whether s is an origin as a browser sends it: scheme, host and port, nothing else.
-func isOrigin(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") &&
-		isHost(u.Hostname()) && (u.Port() == "" || isPort(u.Port())) && u.Scheme+"://"+u.Host == s
 }
 
 func between(d, low, high time.Duration) bool { return low <= d && d <= high }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -36,10 +37,27 @@ func (c *Config) warn(p *findings) {
 	if p.values["REDIS_PORT"] != "" && !allHavePort(c.Redis.Addrs, c.RedisPort) {
 		add("REDIS_PORT is \"%d\" and has no effect: the port is in %s", c.RedisPort, p.redisNames()[0])
 	}
+	if c.Production() && isLoopback(c.Host) {
+		add("HOST is %q, so only this machine reaches the service. The Node service listens on every address, whatever "+
+			"HOST is", c.Host)
+	}
+	for _, proxy := range c.TrustedProxies {
+		if proxy.Bits() == 0 {
+			add("TRUSTED_PROXIES has %s, which is every address: a client that sends X-Forwarded-For chooses the address "+
+				"that its logins are counted under", proxy)
+		}
+	}
+	c.Warnings = append(c.Warnings, c.browserWarnings()...)
 	if c.Redis.Embedded() {
 		c.RedisGuess = p.guess("REDIS_HOST")
 	}
 	c.warnOfSpace()
+}
+
+// isLoopback reports whether only this machine reaches a listener at host.
+func isLoopback(host string) bool {
+	address, _ := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || address.IsLoopback()
 }
 
 // allHavePort reports whether each of addrs has the given port.

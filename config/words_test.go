@@ -80,7 +80,7 @@ func TestLifetime(t *testing.T) {
 			c, err := Load("", []string{"JWT_EXPIRES_IN=" + word})
 			if err != nil {
 				t.Errorf("%q: %v", word, err)
-			} else if got := time.Duration(c.JWTExpiresIn); got != want || len(c.Warnings) > 0 {
+			} else if got := time.Duration(c.JWTExpiresIn); got != want || len(c.Warnings) > 0 != (want > 400*day) {
 				t.Errorf("%q is read as %v, want %v; warnings %q", word, got, want, c.Warnings)
 			}
 		}
