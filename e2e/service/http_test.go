@@ -106,10 +106,20 @@ func TestSlowClients(t *testing.T) {
 // TestShutdown ends the service while a request is under way: that one is answered, probes are told.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			shutDown(t, signal)
+		})
+	}
+}
+
+func shutDown(t *testing.T, signal syscall.Signal) {
+	t.Helper()
 	s := harness.StartService(t, "SHUTDOWN_DELAY=500ms")
 	conn := dial(t, s, "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(ada))+"\r\n\r\n"+ada[:10])
 	login(t, s) // by now the service reads the other one
-	if err := s.Process.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Process.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	s.WaitFor(t, "shutting down")
@@ -144,5 +154,23 @@ func TestShutdownTimeout(t *testing.T) {
 	login(t, s)
 	if status := s.Stop(t); status != 1 || !strings.Contains(s.Output(), "some requests did not end within 50ms (SHUTDOWN_TIMEOUT)") {
 		t.Errorf("exit status %d\n%s", status, s.Output())
+	}
+}
+
+// TestNohup: a service that was started with SIGHUP ignored goes on after it.
+func TestNohup(t *testing.T) {
+	t.Parallel()
+	nohup := harness.Need(t, "nohup")
+	p := harness.Start(t, t.TempDir(), []string{"PORT=" + strconv.Itoa(harness.FreePort(t)), "SHUTDOWN_DELAY=0s"}, nohup, harness.Binary(t))
+	p.WaitFor(t, "listening")
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if strings.Contains(p.Output(), "shutting down") {
+		t.Error("SIGHUP ends it")
+	}
+	if status := p.Stop(t); status != 0 {
+		t.Errorf("exit status %d", status)
 	}
 }
