@@ -68,7 +68,7 @@ func Open(o Options) (*DB, error) {
 		}
 	}
 	d.dialer = newDialer(o)
-	d.client = redis.NewUniversalClient(clientOptions(o, d.dialer))
+	d.client = newClient(clientOptions(o, d.dialer))
 	if d.cluster() {
 		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would speak for its own node only")
 	}

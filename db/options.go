@@ -101,6 +101,18 @@ func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
 	return options
 }
 
+// newClient returns the client of a cluster, of the master that sentinels name, or of one node.
+func newClient(options *redis.UniversalOptions) redis.UniversalClient {
+	if !options.IsClusterMode {
+		return redis.NewUniversalClient(options)
+	}
+	cluster := options.Cluster()
+	// They are for commands that concern several nodes. To know these, go-redis sends COMMAND, and where it is denied,
+	// before every other command.
+	cluster.DisableRoutingPolicies = true
+	return redis.NewClusterClient(cluster)
+}
+
 // newDialer returns what makes the connections to the Redis that the options name.
 func newDialer(o Options) *dialer {
 	d := &dialer{
