@@ -135,8 +135,8 @@ func risksIn(info string) []string {
 	return risks
 }
 
-// logRisks examines Redis for risks, and for the rights without which a loss goes unnoticed, and logs those that it
-// has not logged before. An error means that Redis could not be asked.
+// logRisks examines Redis for risks and for missing rights, and logs those that it has not logged before. An error
+// means that Redis could not be asked.
 func (d *DB) logRisks(ctx context.Context) error {
 	if d.embedded != nil {
 		return nil
@@ -145,16 +145,9 @@ func (d *DB) logRisks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var lacks []string
-	for name, command := range map[string]redis.Cmder{
-		"EVAL " + epochKey: redis.NewCmd(ctx, "EVAL", "return 1", 1, epochKey),
-		"GET " + clockKey:  redis.NewStringCmd(ctx, "GET", clockKey),
-	} {
-		lack, err := d.try(ctx, d.client, command, name)
-		if err != nil {
-			return err
-		}
-		lacks = append(lacks, lack...)
+	lacks, err := d.deniedRights(ctx)
+	if err != nil {
+		return err
 	}
 	d.state.mu.Lock()
 	before := d.state.risks

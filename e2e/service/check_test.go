@@ -63,7 +63,7 @@ func TestCheck(t *testing.T) {
 			},
 		},
 		"auth:* only to read": {
-			"--appendonly yes --user default off --user " + strings.Replace(user, "~auth:*", "~auth:user* ~auth:logout-all:* ~auth:login-limit:* %R~auth:epoch %R~auth:clock", 1),
+			"--appendonly yes --user default off --user " + strings.Replace(user, "~auth:*", "~auth:user* ~auth:logout-all:* ~auth:login-limit:* ~auth:sessions:* %R~auth:epoch %R~auth:clock", 1),
 			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1, []string{not + lacks + "EVAL auth:epoch is refused: NOPERM", lacks + "EVAL auth:clock is refused: NOPERM"},
 		},
 		"a wrong password": {

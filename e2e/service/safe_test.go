@@ -54,7 +54,7 @@ func TestUnknownIsUnsafe(t *testing.T) {
 			[]string{"whether it was demoted to a replica cannot be recognized, because WAIT and ROLE are both refused"},
 		},
 		"auth:clock is denied": {
-			strings.Replace(acl(denied), "~auth:*", "~auth:epoch ~auth:user* ~auth:logout-all:* ~auth:login-limit:*", 1), asUser,
+			strings.Replace(acl(denied), "~auth:*", "~auth:epoch ~auth:user* ~auth:logout-all:* ~auth:login-limit:* ~auth:sessions:*", 1), asUser,
 			[]string{"GET auth:clock is refused"},
 		},
 	} {
