@@ -1,0 +1,113 @@
+// Package deploy runs the service as the files in deploy and the commands in docs/operations.md run it: with the
+// rights in Redis that are documented, under systemd's settings and under Kubernetes's.
+package deploy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+const secret = "a secret of more than thirty-two bytes"
+
+func production(more ...string) []string {
+	return append([]string{"NODE_ENV=production", "JWT_SECRET=" + secret, "SHUTDOWN_DELAY=0s", "BCRYPT_COST=4"}, more...)
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	return readFile(t, filepath.Join(harness.Root(), name))
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// run runs a command of the service and returns its exit status and what it prints.
+func run(t *testing.T, env []string, args ...string) (status int, said string) {
+	t.Helper()
+	p := harness.Start(t, t.TempDir(), env, harness.Binary(t), args...)
+	return p.Exit(t), p.Output()
+}
+
+// post sends a body and a token, either may be "", and returns the status and the token that the answer sets.
+func post(t *testing.T, url, path, token, body string) (status int, set string) {
+	t.Helper()
+	header := http.Header{"Content-Type": {"application/json"}}
+	if token != "" {
+		header.Set("Cookie", "token="+token)
+	}
+	response, _ := harness.Send(t, http.DefaultClient, "POST", url+path, header, body)
+	for _, cookie := range response.Cookies() {
+		set = cookie.Value
+	}
+	return response.StatusCode, set
+}
+
+func getStatus(t *testing.T, url, path, token string) int {
+	t.Helper()
+	response, _ := harness.Send(t, http.DefaultClient, "GET", url+path, http.Header{"Cookie": {"token=" + token}}, "")
+	return response.StatusCode
+}
+
+// useAll has a new user do everything that users can: it registers, logs in, changes the password and logs out.
+func useAll(t *testing.T, url, name string) {
+	t.Helper()
+	harness.Eventually(t, "the service is ready", func() error {
+		if status := getStatus(t, url, "/readyz", ""); status != 200 {
+			return fmt.Errorf("readyz: %d", status)
+		}
+		return nil
+	})
+	step := func(path, token, body string, want int) (set string) {
+		t.Helper()
+		status, set := post(t, url, "/api/auth/"+path, token, body)
+		if status != want {
+			t.Errorf("%s: %d, want %d", path, status, want)
+		}
+		return set
+	}
+	is := func(token string, want int) {
+		t.Helper()
+		if status := getStatus(t, url, "/api/auth/me", token); status != want {
+			t.Errorf("me: %d, want %d", status, want)
+		}
+	}
+	const password = "correct horse battery"
+	logIn := object("email", name+"@example.com", "password", password)
+	first := step("register", "", object("username", name, "email", name+"@example.com", "password", password), 201)
+	step("login", "", object("email", name+"@example.com", "password", "wrong"), 401)
+	second := step("login", "", logIn, 200)
+	step("logout", first, "", 200)
+	is(first, 401)
+	third := step("password", second, object("currentPassword", password, "newPassword", password), 200)
+	is(second, 401)
+	is(third, 200)
+	step("logout-all", third, "", 200)
+	is(third, 401)
+}
+
+// object returns a JSON object of strings: a name, its value, and so on.
+func object(pairs ...string) string {
+	members := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		members[pairs[i]] = pairs[i+1]
+	}
+	var b bytes.Buffer
+	_ = json.NewEncoder(&b).Encode(members)
+	return strings.TrimSpace(b.String())
+}
