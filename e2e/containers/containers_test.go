@@ -1,12 +1,10 @@
 // Package containers holds deploy/Dockerfile and deploy/compose.yaml against what they are for, and runs what of
-// them runs without Docker: the build's command, the binary in an empty root, Redis's command line and the
-// script that makes secret and certificate.
+// them runs without Docker: the build's command, the binary in an empty root, Redis's command line, the
+// script that makes the secrets and the certificate, and the service with both.
 package containers
 
 import (
-	"crypto/tls"
 	"debug/elf"
-	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/goccy/go-yaml"
 
 	"gin-auth/e2e/internal/harness"
 )
@@ -163,170 +159,6 @@ func TestEmptyRoot(t *testing.T) {
 	}
 	if status := s.Stop(t); status != 0 {
 		t.Errorf("SIGTERM: exit status %d", status)
-	}
-}
-
-type compose struct {
-	Services map[string]struct {
-		Build       struct{ Context, Dockerfile string }
-		Image       string
-		Command     []string
-		Environment map[string]string
-		WorkingDir  string `yaml:"working_dir"`
-		Ports       []string
-		Volumes     []string
-		Networks    []string
-		NetworkMode string                                `yaml:"network_mode"`
-		DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
-		ReadOnly    bool                                  `yaml:"read_only"`
-		CapDrop     []string                              `yaml:"cap_drop"`
-		SecurityOpt []string                              `yaml:"security_opt"`
-		GracePeriod string                                `yaml:"stop_grace_period"`
-		Restart     string
-		Healthcheck struct {
-			Test              []string
-			Interval, Timeout string
-			Retries           int
-		}
-	}
-	Name     string
-	Networks map[string]struct{ Internal bool }
-	Volumes  map[string]struct{}
-}
-
-func readCompose(t *testing.T) compose {
-	t.Helper()
-	var c compose
-	if err := yaml.UnmarshalWithOptions([]byte(read(t, "deploy/compose.yaml")), &c, yaml.Strict()); err != nil {
-		t.Fatal(yaml.FormatError(err, false, true))
-	}
-	return c
-}
-
-// TestCompose has what of the file nothing here can run: what belongs to what, and who can be reached.
-func TestCompose(t *testing.T) {
-	t.Parallel()
-	c := readCompose(t)
-	for name, s := range c.Services {
-		if (s.Image == "") == (s.Build.Context == "") {
-			t.Errorf("%s: neither an image nor a build, or both", name)
-		}
-		if strings.HasSuffix(s.Image, ":latest") || s.Image != "" && !strings.Contains(s.Image, ":") {
-			t.Errorf("%s: %s is another one every day", name, s.Image)
-		}
-		if len(s.Ports) > 0 && name != "nginx" {
-			t.Errorf("%s can be reached past nginx: %q", name, s.Ports)
-		}
-		for _, volume := range s.Volumes {
-			from, _, _ := strings.Cut(volume, ":")
-			if strings.HasPrefix(from, ".") {
-				read(t, filepath.Join("deploy", from))
-			} else if _, ok := c.Volumes[from]; !ok {
-				t.Errorf("%s: there is no volume %s", name, from)
-			}
-		}
-		for _, network := range s.Networks {
-			if _, ok := c.Networks[network]; !ok {
-				t.Errorf("%s: there is no network %s", name, network)
-			}
-		}
-		for other, on := range s.DependsOn {
-			needed, ok := c.Services[other]
-			healthy := len(needed.Healthcheck.Test) > 0 || needed.Build.Context != "" // the Dockerfile has one
-			if !ok || on.Condition == "service_healthy" && !healthy {
-				t.Errorf("%s waits for ever for %s", name, other)
-			}
-		}
-	}
-	auth, redis, nginx := c.Services["gin-auth"], c.Services["redis"], c.Services["nginx"]
-	if got := filepath.Join(harness.Root(), "deploy", auth.Build.Context); got != filepath.Clean(harness.Root()) || auth.Build.Dockerfile != "deploy/Dockerfile" {
-		t.Errorf("builds %s in %s", auth.Build.Dockerfile, got)
-	}
-	if !auth.ReadOnly || !slices.Equal(auth.CapDrop, []string{"ALL"}) || len(auth.SecurityOpt) == 0 {
-		t.Error("gin-auth has rights that it does not need")
-	}
-	check := c.Services["check"]
-	if auth.DependsOn["check"].Condition != "service_completed_successfully" || !slices.Equal(check.Command, []string{"check"}) ||
-		!maps.Equal(check.Environment, auth.Environment) || check.WorkingDir != auth.WorkingDir || check.Restart != "no" {
-		t.Errorf("gin-auth starts without gin-auth check, or with other settings: %+v", check)
-	}
-	if !c.Networks["back"].Internal || !slices.Equal(redis.Networks, []string{"back"}) || !slices.Contains(redis.Volumes, "redis:/data") {
-		t.Errorf("redis can be reached by %q and keeps %q", redis.Networks, redis.Volumes)
-	}
-	if !slices.Equal(nginx.Ports, []string{"${HTTPS_PORT:-8443}:443"}) || !slices.Contains(nginx.Volumes, "./nginx.conf:/etc/nginx/conf.d/default.conf:ro") {
-		t.Errorf("nginx has %q and %q", nginx.Ports, nginx.Volumes)
-	}
-	config := read(t, "deploy/nginx.conf")
-	addresses := regexp.MustCompile(`(?m)^    \S.* ([a-z-]+):(\d+);$`).FindAllStringSubmatch(config, -1)
-	if len(addresses) != 2 {
-		t.Errorf("nginx.conf has the addresses %q", addresses)
-	}
-	for _, address := range addresses {
-		needed, ok := c.Services[address[1]]
-		if !ok || !slices.Contains(needed.Networks, nginx.Networks[0]) {
-			t.Errorf("nginx does not reach %s", address[1])
-		}
-		if _, ok := nginx.DependsOn[address[1]]; !ok {
-			t.Errorf("nginx does not wait for %s", address[1])
-		}
-	}
-	if !strings.Contains(config, "resolver 127.0.0.11 ") {
-		t.Error("nginx does not ask Docker's resolver")
-	}
-	if port := c.Services["app"].Environment["WHOAMI_PORT_NUMBER"]; !strings.Contains(config, " app:"+port+";") {
-		t.Errorf("app listens on %s", port)
-	}
-}
-
-// TestComposeRuns has the init service's script make what the others need, Redis start with its command, and
-// gin-auth check find production fit to run on it.
-func TestComposeRuns(t *testing.T) {
-	t.Parallel()
-	harness.Need(t, "openssl")
-	c := readCompose(t)
-	command := c.Services["init"].Command
-	if len(command) != 3 || !slices.Equal(c.Services["init"].Volumes, []string{"config:/config", "tls:/tls"}) {
-		t.Fatalf("init runs %q with %q", command, c.Services["init"].Volumes)
-	}
-	dir := t.TempDir()
-	script := strings.NewReplacer("$$", "$", "/config/", dir+"/", "/tls/", dir+"/").Replace(command[2])
-	if os.Getuid() != 0 {
-		script = regexp.MustCompile(`(?m)^chown .*$`).ReplaceAllString(script, "")
-	}
-	var made []string
-	for range 2 { // the second time, everything is there
-		if out, err := exec.Command(command[0], command[1], script).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		made = append(made, readFile(t, dir+"/.env")+readFile(t, dir+"/tls.crt"))
-		info, err := os.Stat(dir + "/.env")
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("the secret's file: %v, %v", info.Mode(), err)
-		}
-	}
-	if made[0] != made[1] {
-		t.Error("a second start makes another secret or certificate")
-	}
-	pair, err := tls.LoadX509KeyPair(dir+"/tls.crt", dir+"/tls.key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := pair.Leaf.VerifyHostname("localhost"); err != nil {
-		t.Error(err)
-	}
-
-	redis := harness.StartRedis(t, c.Services["redis"].Command[1:]...)
-	auth := c.Services["check"]
-	if auth.WorkingDir != "/config" || auth.Environment["REDIS_HOST"] != "redis" {
-		t.Errorf("gin-auth is in %s and asks %s", auth.WorkingDir, auth.Environment["REDIS_HOST"])
-	}
-	var env []string
-	for name, value := range auth.Environment {
-		env = append(env, name+"="+value)
-	}
-	p := harness.Start(t, dir, append(env, redis.Env()...), harness.Binary(t), auth.Command...)
-	if status := p.Exit(t); status != 0 {
-		t.Errorf("production should not run on it:\n%s", p.Output())
 	}
 }
 

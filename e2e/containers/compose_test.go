@@ -1,0 +1,237 @@
+package containers
+
+import (
+	"crypto/tls"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+type compose struct {
+	Services map[string]struct {
+		Build       struct{ Context, Dockerfile string }
+		Image       string
+		Command     []string
+		Environment map[string]string
+		WorkingDir  string `yaml:"working_dir"`
+		Ports       []string
+		Volumes     []string
+		Networks    []string
+		NetworkMode string                                `yaml:"network_mode"`
+		DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
+		ReadOnly    bool                                  `yaml:"read_only"`
+		CapDrop     []string                              `yaml:"cap_drop"`
+		SecurityOpt []string                              `yaml:"security_opt"`
+		GracePeriod string                                `yaml:"stop_grace_period"`
+		Restart     string
+		Healthcheck struct {
+			Test              []string
+			Interval, Timeout string
+			Retries           int
+		}
+	}
+	Name     string
+	Networks map[string]struct{ Internal bool }
+	Volumes  map[string]struct{}
+}
+
+func readCompose(t *testing.T) compose {
+	t.Helper()
+	var c compose
+	if err := yaml.UnmarshalWithOptions([]byte(read(t, "deploy/compose.yaml")), &c, yaml.Strict()); err != nil {
+		t.Fatal(yaml.FormatError(err, false, true))
+	}
+	return c
+}
+
+// TestCompose has what of the file nothing here can run: what belongs to what, and who can be reached.
+func TestCompose(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	for name, s := range c.Services {
+		if (s.Image == "") == (s.Build.Context == "") {
+			t.Errorf("%s: neither an image nor a build, or both", name)
+		}
+		if strings.HasSuffix(s.Image, ":latest") || s.Image != "" && !strings.Contains(s.Image, ":") {
+			t.Errorf("%s: %s is another one every day", name, s.Image)
+		}
+		if len(s.Ports) > 0 && name != "nginx" {
+			t.Errorf("%s can be reached past nginx: %q", name, s.Ports)
+		}
+		for _, volume := range s.Volumes {
+			from, _, _ := strings.Cut(volume, ":")
+			if strings.HasPrefix(from, ".") {
+				read(t, filepath.Join("deploy", from))
+			} else if _, ok := c.Volumes[from]; !ok {
+				t.Errorf("%s: there is no volume %s", name, from)
+			}
+		}
+		for _, network := range s.Networks {
+			if _, ok := c.Networks[network]; !ok {
+				t.Errorf("%s: there is no network %s", name, network)
+			}
+		}
+		for other, on := range s.DependsOn {
+			needed, ok := c.Services[other]
+			healthy := len(needed.Healthcheck.Test) > 0 || needed.Build.Context != "" // the Dockerfile has one
+			if !ok || on.Condition == "service_healthy" && !healthy {
+				t.Errorf("%s waits for ever for %s", name, other)
+			}
+		}
+	}
+	auth, redis, nginx := c.Services["gin-auth"], c.Services["redis"], c.Services["nginx"]
+	if got := filepath.Join(harness.Root(), "deploy", auth.Build.Context); got != filepath.Clean(harness.Root()) || auth.Build.Dockerfile != "deploy/Dockerfile" {
+		t.Errorf("builds %s in %s", auth.Build.Dockerfile, got)
+	}
+	if !auth.ReadOnly || !slices.Equal(auth.CapDrop, []string{"ALL"}) || len(auth.SecurityOpt) == 0 {
+		t.Error("gin-auth has rights that it does not need")
+	}
+	check := c.Services["check"]
+	if auth.DependsOn["check"].Condition != "service_completed_successfully" || !slices.Equal(check.Command, []string{"check"}) ||
+		!maps.Equal(check.Environment, auth.Environment) || check.WorkingDir != auth.WorkingDir || check.Restart != "no" {
+		t.Errorf("gin-auth starts without gin-auth check, or with other settings: %+v", check)
+	}
+	if !c.Networks["back"].Internal || !slices.Equal(redis.Networks, []string{"back"}) || !slices.Contains(redis.Volumes, "redis:/data") {
+		t.Errorf("redis can be reached by %q and keeps %q", redis.Networks, redis.Volumes)
+	}
+	if !slices.Equal(nginx.Ports, []string{"${HTTPS_PORT:-8443}:443"}) || !slices.Contains(nginx.Volumes, "./nginx.conf:/etc/nginx/conf.d/default.conf:ro") {
+		t.Errorf("nginx has %q and %q", nginx.Ports, nginx.Volumes)
+	}
+	config := read(t, "deploy/nginx.conf")
+	addresses := regexp.MustCompile(`(?m)^    \S.* ([a-z-]+):(\d+);$`).FindAllStringSubmatch(config, -1)
+	if len(addresses) != 2 {
+		t.Errorf("nginx.conf has the addresses %q", addresses)
+	}
+	for _, address := range addresses {
+		needed, ok := c.Services[address[1]]
+		if !ok || !slices.Contains(needed.Networks, nginx.Networks[0]) {
+			t.Errorf("nginx does not reach %s", address[1])
+		}
+		if _, ok := nginx.DependsOn[address[1]]; !ok {
+			t.Errorf("nginx does not wait for %s", address[1])
+		}
+	}
+	if !strings.Contains(config, "resolver 127.0.0.11 ") {
+		t.Error("nginx does not ask Docker's resolver")
+	}
+	if port := c.Services["app"].Environment["WHOAMI_PORT_NUMBER"]; !strings.Contains(config, " app:"+port+";") {
+		t.Errorf("app listens on %s", port)
+	}
+}
+
+// TestComposeRuns has the init service's script make what the others need, and Redis start with its command. Then
+// gin-auth check finds production fit to run on it, and the service logs a user in and out.
+func TestComposeRuns(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "openssl")
+	c := readCompose(t)
+	command := c.Services["init"].Command
+	if len(command) != 3 || !slices.Equal(c.Services["init"].Volumes, []string{"config:/config", "acl:/acl", "tls:/tls"}) {
+		t.Fatalf("init runs %q with %q", command, c.Services["init"].Volumes)
+	}
+	dir := t.TempDir()
+	here := strings.NewReplacer("$$", "$", "/config/", dir+"/", "/acl/", dir+"/", "/tls/", dir+"/")
+	script := here.Replace(command[2])
+	if os.Getuid() != 0 {
+		script = regexp.MustCompile(`(?m)^chown .*$`).ReplaceAllString(script, "")
+	}
+	var made []string
+	for range 2 { // the second time, everything is there
+		if out, err := exec.Command(command[0], command[1], script).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		made = append(made, readFile(t, dir+"/.env")+readFile(t, dir+"/users.acl")+readFile(t, dir+"/tls.crt"))
+		for _, name := range []string{"/.env", "/users.acl"} {
+			info, err := os.Stat(dir + name)
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v, %v", name, info.Mode(), err)
+			}
+		}
+	}
+	if made[0] != made[1] {
+		t.Error("a second start makes another secret or certificate")
+	}
+	pair, err := tls.LoadX509KeyPair(dir+"/tls.crt", dir+"/tls.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pair.Leaf.VerifyHostname("localhost"); err != nil {
+		t.Error(err)
+	}
+
+	rights := regexp.MustCompile(`(?m)^ACL SETUSER (auth .*)>PASSWORD( .*)$`).FindStringSubmatch(read(t, "docs/operations.md"))
+	if users := readFile(t, dir+"/users.acl"); rights == nil || !regexp.MustCompile(
+		"\nuser "+regexp.QuoteMeta(rights[1])+">[0-9a-f]{64}"+regexp.QuoteMeta(rights[2])+"\n$").MatchString(users) {
+		t.Errorf("not the documented rights %q:\n%s", rights, users)
+	}
+	server := c.Services["redis"]
+	if !slices.Equal(server.Volumes, []string{"redis:/data", "acl:/acl:ro"}) || server.DependsOn["init"].Condition != "service_completed_successfully" {
+		t.Errorf("redis starts without its users: %+v", server)
+	}
+	var args []string
+	for _, arg := range server.Command[1:] {
+		args = append(args, here.Replace(arg))
+	}
+	redis := harness.StartRedis(t, args...)
+	healthy := strings.Replace(server.Healthcheck.Test[1], "redis-cli", "redis-cli -p "+strconv.Itoa(redis.Port), 1)
+	if out, err := exec.Command("sh", "-c", healthy).CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s", healthy, err, out)
+	}
+	if out, err := exec.Command(harness.Need(t, "redis-cli"), "-p", strconv.Itoa(redis.Port), "GET", "auth:epoch").CombinedOutput(); !strings.HasPrefix(string(out), "NOPERM") {
+		t.Errorf("without a password, Redis answers %s, %v", out, err)
+	}
+
+	auth := c.Services["check"]
+	if auth.WorkingDir != "/config" || auth.Environment["REDIS_HOST"] != "redis" {
+		t.Errorf("gin-auth is in %s and asks %s", auth.WorkingDir, auth.Environment["REDIS_HOST"])
+	}
+	var env []string
+	for name, value := range auth.Environment {
+		env = append(env, name+"="+value)
+	}
+	port := strconv.Itoa(harness.FreePort(t))
+	env = append(append(env, redis.Env()...), "PORT="+port)
+	p := harness.Start(t, dir, env, harness.Binary(t), auth.Command...)
+	if status := p.Exit(t); status != 0 {
+		t.Errorf("production should not run on it:\n%s", p.Output())
+	}
+	s := harness.Start(t, dir, env, harness.Binary(t))
+	s.WaitFor(t, "listening")
+	logInAndOut(t, "http://127.0.0.1:"+port+"/api/auth/")
+	grace, err := time.ParseDuration(c.Services["gin-auth"].GracePeriod)
+	began := time.Now()
+	if status := s.Stop(t); status != 0 || time.Since(began) > grace || err != nil {
+		t.Errorf("SIGTERM: exit status %d after %s, %v; it is killed after %s", status, time.Since(began), err, grace)
+	}
+}
+
+// logInAndOut registers, logs out, and has the old session refused.
+func logInAndOut(t *testing.T, url string) {
+	t.Helper()
+	ada := `{"username":"ada","email":"ada@example.com","password":"correct horse battery"}`
+	registered, body := harness.Send(t, http.DefaultClient, "POST", url+"register", http.Header{"Content-Type": {"application/json"}}, ada)
+	if registered.StatusCode != 201 || len(registered.Cookies()) != 1 {
+		t.Fatalf("register: %s %s", registered.Status, body)
+	}
+	cookie := http.Header{"Cookie": {"token=" + registered.Cookies()[0].Value}}
+	for _, request := range []struct {
+		method, path string
+		want         int
+	}{{"GET", "me", 200}, {"POST", "logout", 200}, {"GET", "me", 401}} {
+		if response, body := harness.Send(t, http.DefaultClient, request.method, url+request.path, cookie, ""); response.StatusCode != request.want {
+			t.Errorf("%s: %s %s, want %d", request.path, response.Status, body, request.want)
+		}
+	}
+}
