@@ -55,8 +55,8 @@ func isPublicSuffix(s string) bool {
 	return suffix == s && net.ParseIP(s) == nil && (official || strings.Contains(s, "."))
 }
 
-// normalOrigin returns the origin s as a browser sends it: in lower case, with letters of other scripts in Punycode, and
-// without a default port or a final slash. It returns other strings unchanged.
+// normalOrigin returns the origin s as a browser sends it: in lower case, with letters of other scripts in Punycode,
+// and without a default port or a final slash. It returns other strings unchanged.
 func normalOrigin(s string) string {
 	lower := strings.ToLower(strings.TrimSuffix(s, "/"))
 	for scheme, port := range map[string]string{"http://": ":80", "https://": ":443"} {

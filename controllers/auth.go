@@ -118,7 +118,10 @@ func (a *Auth) revoke(ctx context.Context, s *session.Session) error {
 	if err := a.Revoker.Revoke(ctx, s.Token, s.RevocableUntil()); err != nil {
 		return err
 	}
-	return a.removeSession(context.WithoutCancel(ctx), s)
+	if err := a.removeSession(context.WithoutCancel(ctx), s); err != nil { // it is revoked all the same
+		a.Log.WarnContext(ctx, "a session that has ended stays stored", slog.String("error", err.Error()))
+	}
+	return nil
 }
 
 // maxIssueTries limits how often a session is issued again because the user was changed or logged out everywhere

@@ -12,9 +12,9 @@ import (
 
 const forwardedFor = "X-Forwarded-For"
 
-// ForwardedFor rewrites the X-Forwarded-For of a trusted proxy into what gin reads: one line of addresses without ports,
-// brackets and quotes. Gin reads the first line alone and does not understand "203.0.113.7:51234", as some load balancers
-// write it. All clients would then have the address of the proxy, and share its login limit.
+// ForwardedFor rewrites the X-Forwarded-For of a trusted proxy into what gin reads: one line of addresses without
+// ports, brackets and quotes. Gin reads the first line alone and does not understand "203.0.113.7:51234", as some load
+// balancers write it. All clients would then have the address of the proxy, and share its login limit.
 //
 // The address of the proxy still counts where it names something else, such as "unknown". That is logged once.
 func ForwardedFor(trusted []netip.Prefix, log *slog.Logger) gin.HandlerFunc {
@@ -43,8 +43,8 @@ func ForwardedFor(trusted []netip.Prefix, log *slog.Logger) gin.HandlerFunc {
 	}
 }
 
-// parseAddress parses an IP address as proxies write it: with or without a port, brackets, quotes, a zone, and the "for="
-// of the header Forwarded (RFC 7239). It returns the zero Addr for anything else.
+// parseAddress parses an IP address as proxies write it: with or without a port, brackets, quotes, a zone, and the
+// "for=" of the header Forwarded (RFC 7239). It returns the zero Addr for anything else.
 func parseAddress(text string) netip.Addr {
 	text = strings.Trim(text, " \t")
 	if prefix := "for="; len(text) > len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
