@@ -54,6 +54,7 @@ func readFile(path string) (Dotenv, error) {
 // parse returns the Config of the values in p, after all checks.
 func parse(p *findings) (*Config, error) {
 	var c Config
+	p.readSecretFiles()
 	p.dropInjectedPort()
 	p.addParsing(env.ParseWithOptions(&c, env.Options{
 		Environment: p.values,
@@ -67,6 +68,9 @@ func parse(p *findings) (*Config, error) {
 	c.checkCookie(p)
 	if err := p.err(); err != nil {
 		return nil, err
+	}
+	if len(p.files) > 0 {
+		c.SecretFiles = p.files
 	}
 	c.warn(p)
 	return &c, nil

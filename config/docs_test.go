@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -18,6 +19,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "PORT", about: "`0`: any free one; the log says which"},
 	{name: "HOST", byDefault: "every interface; loopback with the embedded Redis"},
 	{name: "ROUTE_PREFIX", about: "stands before every route but `/healthz`, `/readyz` and `/openapi.json`; `/` for none"},
+	{name: "…_FILE", about: "of `JWT_SECRET`, `JWT_SECRET_PREVIOUS`, `REDIS_URL`, `REDIS_PASSWORD`, `REDIS_SENTINEL_PASSWORD`: the absolute path of [a file with the value](#secrets-from-files), in place of the setting itself"},
 	{section: "Sessions"},
 	{name: "JWT_SECRET", about: "signs the tokens (HS256). Its bytes are used as they are. Required, except with the embedded Redis, which makes one. A PEM key or certificate prevents startup: anyone who has a public key could sign tokens"},
 	{name: "JWT_SECRET_PREVIOUS", about: "verifies only, while the secret is [changed in three steps](security.md#changing-the-secret)"},
@@ -110,7 +112,7 @@ func documentation(t *testing.T) string {
 			continue
 		}
 		value, ok := development[d.name]
-		if !ok {
+		if !ok && !strings.HasPrefix(d.name, "…") { // one row for several settings
 			t.Errorf("there is no setting %s, or it is there twice", d.name)
 		}
 		cell("`" + d.name + "`")
@@ -132,6 +134,21 @@ func documentation(t *testing.T) string {
 		t.Errorf("%s is not documented", name)
 	}
 	return b.String()
+}
+
+// TestNumberOfSettings fails if there are more rows of settings than someone can read.
+func TestNumberOfSettings(t *testing.T) {
+	t.Parallel()
+	const most = 48
+	rows := 0
+	for _, d := range documented {
+		if d.name != "" {
+			rows++
+		}
+	}
+	if rows > most {
+		t.Errorf("the table of docs/configuration.md has %d settings, more than %d: remove one for each that is added", rows, most)
+	}
 }
 
 func defaults(t *testing.T, environ ...string) map[string]string {

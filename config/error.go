@@ -26,7 +26,8 @@ func lines(err error) []string { return strings.Split(err.Error(), "\n") }
 // the first. Settings that the .env file has in a wrong form have a problem from the beginning.
 type findings struct {
 	values map[string]string
-	inFile map[string]bool   // the settings whose value is that of the .env file
+	inFile map[string]bool   // the variables whose value is that of the .env file
+	files  map[string]string // the secrets that are in a file → its path
 	others map[string]string // folded name → name, of the variables that are not settings and have a value
 	found  []string
 	named  map[string]bool
@@ -37,6 +38,7 @@ func newFindings(file Dotenv, err error) *findings {
 	p := &findings{
 		values: map[string]string{},
 		inFile: map[string]bool{},
+		files:  map[string]string{},
 		others: map[string]string{},
 		named:  map[string]bool{},
 	}
@@ -45,7 +47,7 @@ func newFindings(file Dotenv, err error) *findings {
 		p.inFile[name] = true
 	}
 	for _, name := range file.Others {
-		p.others[fold(name)] = name
+		p.others[fold(name)], p.inFile[name] = name, true
 	}
 	for _, name := range file.Rejected {
 		p.named[name], p.inFile[name] = true, true
@@ -68,7 +70,7 @@ func (p *findings) set(name, value string) {
 		}
 		p.values[name], p.inFile[name] = value, false
 	case value != "":
-		p.others[fold(name)] = name
+		p.others[fold(name)], p.inFile[name] = name, false
 	default:
 		delete(p.others, fold(name))
 	}
@@ -157,9 +159,11 @@ func (p *findings) describe(name string) string {
 	switch {
 	case value == "":
 		return "is not set"
+	case p.files[name] != "":
+		return fmt.Sprintf("is set (%d bytes in %s)", len(value), p.files[name])
 	case isSecret(name):
 		return fmt.Sprintf("is set (%d bytes)", len(value))
-	case mayContainPassword(value):
+	case mayContainPassword(value) || isFile(name) && !isPath(value):
 		return fmt.Sprintf("is set (%s)", withheld(value))
 	default:
 		return fmt.Sprintf("is %q", value)
@@ -178,4 +182,9 @@ func withheld(value string) string {
 }
 
 // want returns what the value of the setting name should be.
-func want(name string) string { return field(name).Tag.Get("want") }
+func want(name string) string {
+	if isSecretFile(name) {
+		return "the absolute path of a file with the value of " + strings.TrimSuffix(name, fileSuffix)
+	}
+	return field(name).Tag.Get("want")
+}

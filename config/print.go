@@ -13,7 +13,7 @@ import (
 type Setting struct {
 	Name string
 	// Value has the syntax of the environment variable, "" for none. Secrets and values that may contain one are
-	// masked.
+	// masked; for a secret from a file it has the file's path.
 	Value string
 }
 
@@ -23,7 +23,11 @@ func (c *Config) Settings() []Setting {
 	config := reflect.ValueOf(*c)
 	for field := range config.Type().Fields() {
 		if name := field.Tag.Get("env"); name != "-" {
-			settings = append(settings, Setting{name, text(config.FieldByIndex(field.Index).Interface())})
+			value := text(config.FieldByIndex(field.Index).Interface())
+			if path := c.SecretFiles[name]; path != "" {
+				value = strings.TrimSuffix(value, ")") + " in " + path + ")"
+			}
+			settings = append(settings, Setting{name, value})
 		}
 	}
 	return settings
@@ -37,6 +41,8 @@ func text(value any) string {
 			return ""
 		}
 		return fmt.Sprintf("(secret, %d bytes)", len(v))
+	case File:
+		return string(v)
 	case string:
 		if mayContainPassword(v) {
 			return "(" + withheld(v) + ")"

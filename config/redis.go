@@ -63,16 +63,21 @@ func (c *Config) findRedis(p *findings) Redis {
 	return r
 }
 
-// tooManyRedis says that one of names has to remain and, if some are set only in .env, how to override those.
+// tooManyRedis says that one of names has to remain.
 func (p *findings) tooManyRedis(names []string) string {
 	last := len(names) - 1
-	text := strings.Join(names[:last], ", ") + " and " + names[last] + " specify a Redis each; keep one of them"
+	return strings.Join(names[:last], ", ") + " and " + names[last] + " specify a Redis each; keep one of them" +
+		p.overrideHint(names)
+}
+
+// overrideHint says how to override what is set in .env, if only some of names are set there.
+func (p *findings) overrideHint(names []string) string {
 	inFile := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !p.inFile[name] })
 	if n := len(inFile); 0 < n && n < len(names) {
-		text += fmt.Sprintf(" (%s is in .env; %s= in the environment, with no value, overrides that)",
+		return fmt.Sprintf(" (%s is in .env; %s= in the environment, with no value, overrides that)",
 			inFile[0], inFile[0])
 	}
-	return text
+	return ""
 }
 
 // checkNoOtherSettings rejects settings of a Redis that is not specified. The original would connect to

@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -80,6 +81,8 @@ type Config struct {
 	Redis Redis `env:"-"`
 	// RedisGuess names a variable that may specify the Redis that is meant. It is set only with the embedded Redis.
 	RedisGuess string `env:"-"`
+	// SecretFiles has the file of each secret that was read from one, by the name of the secret's setting.
+	SecretFiles map[string]string `env:"-"`
 	// Warnings are findings that do not prevent the start but should be logged.
 	Warnings []string `env:"-"`
 }
@@ -118,27 +121,42 @@ type Redis struct {
 // Embedded reports whether no Redis is specified, so that one inside the process is used.
 func (r Redis) Embedded() bool { return len(r.Addrs) == 0 }
 
-// field returns the field of Config that the setting name is read into.
+// field returns the field of Config that the setting name is read into. The file of a secret has no field.
 func field(name string) reflect.StructField {
 	for f := range reflect.TypeFor[Config]().Fields() {
 		if f.Tag.Get("env") == name {
 			return f
 		}
 	}
-	panic("config: there is no setting " + name)
+	panic("config: there is no field for " + name)
 }
 
 // isSetting reports whether the service reads a setting of this name.
 func isSetting(name string) bool { return slices.Contains(settingNames, name) }
 
 // isSecret reports whether the value of the setting name is never shown.
-func isSecret(name string) bool { return field(name).Type == reflect.TypeFor[Secret]() }
+func isSecret(name string) bool {
+	return !isSecretFile(name) && field(name).Type == reflect.TypeFor[Secret]()
+}
+
+// isSecretFile reports whether the setting name is the file of a secret.
+func isSecretFile(name string) bool { return strings.HasSuffix(name, fileSuffix) }
+
+// isFile reports whether the value of the setting name is the path of a file.
+func isFile(name string) bool {
+	return isSecretFile(name) || field(name).Type == reflect.TypeFor[File]()
+}
 
 // settingNames has the names of all settings.
 var settingNames = func() (names []string) {
 	for f := range reflect.TypeFor[Config]().Fields() {
-		if name := f.Tag.Get("env"); name != "-" {
-			names = append(names, name)
+		name := f.Tag.Get("env")
+		if name == "-" {
+			continue
+		}
+		names = append(names, name)
+		if f.Type == reflect.TypeFor[Secret]() {
+			names = append(names, name+fileSuffix)
 		}
 	}
 	return names

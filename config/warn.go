@@ -52,6 +52,27 @@ func (c *Config) warn(p *findings) {
 		c.RedisGuess = p.guess("REDIS_HOST")
 	}
 	c.warnOfSpace()
+	c.warnOfFiles(p)
+}
+
+// warnOfFiles warns of variables that name a file and have no effect, and of secrets that may be the wrong file.
+func (c *Config) warnOfFiles(p *findings) {
+	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
+	for _, name := range settingNames {
+		if strings.Contains(strings.TrimSpace(p.values[name]), "\n") && p.files[name] != "" {
+			add("%s has more than one line: all of %s is the value", name, p.files[name])
+		}
+		other := p.others[fold(name+fileSuffix)]
+		switch {
+		case other == "":
+		case isFile(name):
+			add("%s has no effect: the path belongs into %s", other, name)
+		case isSecret(name):
+			add("%s has no effect: write %s", other, name+fileSuffix)
+		default:
+			add("%s has no effect: only secrets are read from files; set %s", other, name)
+		}
+	}
 }
 
 // isLoopback reports whether only this machine reaches a listener at host.
