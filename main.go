@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -175,15 +176,20 @@ func openDB(cfg *config.Config, sessions *session.Sessions, watch bool, log *slo
 	if err != nil {
 		return nil, err
 	}
+	var encryption func() (*tls.Config, error)
+	if cfg.Redis.TLS {
+		encryption = cfg.Redis.TLSConfig
+	}
 	return db.Open(db.Options{
 		Addrs:            cfg.Redis.Addrs,
 		Cluster:          cfg.Redis.Cluster,
 		SentinelMaster:   cfg.Redis.SentinelMaster,
+		SentinelUsername: cfg.Redis.SentinelUsername,
 		SentinelPassword: string(cfg.Redis.SentinelPassword),
 		Username:         cfg.Redis.Username,
 		Password:         string(cfg.Redis.Password),
 		DB:               cfg.Redis.DB,
-		TLS:              cfg.Redis.TLS,
+		TLS:              encryption,
 		Timeout:          cfg.RedisTimeout,
 		WaitReplicas:     cfg.RedisWaitReplicas,
 		BlacklistKey:     cfg.BlacklistKey,

@@ -62,6 +62,7 @@ func parse(p *findings) (*Config, error) {
 	}))
 	c.checkNodeEnv(p)
 	c.Redis = c.findRedis(p)
+	c.checkTLS(p)
 	c.setDefaults(p.values)
 	c.check(p)
 	c.checkSecrets(p)

@@ -17,7 +17,10 @@ type File string
 // fileSuffix ends the name of the setting that names the file of a secret: JWT_SECRET_FILE for JWT_SECRET.
 const fileSuffix = "_FILE"
 
-const maxSecretFile = 64 << 10
+const (
+	maxSecretFile = 64 << 10
+	maxPEMFile    = 1 << 20 // a bundle of all public CAs has a quarter of that
+)
 
 // readSecretFiles gives each secret that is in a file its value.
 func (p *findings) readSecretFiles() {

@@ -83,6 +83,7 @@ func TestWrongSecretFiles(t *testing.T) {
 		write(t, "empty", ""):     "the file is empty",
 		write(t, "blank", "\r\n"): "the file is empty",
 		write(t, "utf16", "\xff\xfeh\x00u\x00s\x00h\x00"):       "the file is not text in UTF-8",
+		write(t, "latin1", "hush\xfc"):                          "the file is not text in UTF-8",
 		write(t, "nul", "hush\x00"):                             "the file is not text in UTF-8",
 		write(t, "large", strings.Repeat("hush", 16<<10)+"h"):   "it has more than 64 KiB",
 		write(t, "largest", strings.Repeat("hush", 16<<10)):     "",
@@ -118,8 +119,8 @@ func TestSecretAsPath(t *testing.T) {
 		"redis://:hush@h":                "it does not begin with /",
 		"/tmp/@hush":                     "no such file or directory",
 	} {
-		for _, name := range []string{"JWT_SECRET_FILE", "REDIS_PASSWORD_FILE"} {
-			_, err := Load("", []string{"REDIS_HOST=a", name + "=" + value})
+		for _, name := range []string{"JWT_SECRET_FILE", "REDIS_TLS_KEY"} {
+			_, err := Load("", []string{"REDIS_HOST=a", "REDIS_TLS=true", "REDIS_TLS_CERT=/hush/x", name + "=" + value})
 			want := fmt.Sprintf("%s is set (%d bytes, not shown because it may contain a password); it should be ", name, len(value))
 			if text := "\n" + fmt.Sprint(err); !strings.Contains(text, "\n"+want) || !strings.Contains(text, reason) || strings.Contains(text, "hush") {
 				t.Errorf("%s: got  %v\nwant %s … %s", value, err, want, reason)
@@ -173,6 +174,9 @@ func TestSecretTwice(t *testing.T) {
 // TestFilesWithoutEffect has variables that name a file and are not settings, and the warning about each.
 func TestFilesWithoutEffect(t *testing.T) {
 	t.Parallel()
+	ca := write(t, "ca", string(newCertificate(t, "ca", nil).pem))
+	const ssl = " has no effect in .env: set REDIS_TLS_CA to the file with the CA of Redis"
+	const node = "NODE_EXTRA_CA_CERTS has no effect, because only Node reads it: if it has the CA of Redis, set REDIS_TLS_CA to that file"
 	for _, test := range []struct {
 		dotenv, environ string
 		want            []string
@@ -181,8 +185,17 @@ func TestFilesWithoutEffect(t *testing.T) {
 		{"REDIS_USERNAME_FILE=/x", "", []string{"REDIS_USERNAME_FILE has no effect: only secrets are read from files; set REDIS_USERNAME"}},
 		{"", "JWT_SECRETFILE=/x", []string{"JWT_SECRETFILE has no effect: write JWT_SECRET_FILE"}},
 		{"", "redis_password_file=/x", []string{"redis_password_file has no effect: write REDIS_PASSWORD_FILE"}},
+		{"", "REDIS_TLS_CA_FILE=/x", []string{"REDIS_TLS_CA_FILE has no effect: the path belongs into REDIS_TLS_CA"}},
 		{"", "REDIS_HOST_FILE=", nil},
 		{"", "LOG_FILE=/x", nil},
+		{"SSL_CERT_FILE=/x\nSSL_CERT_DIR=/x", "", []string{"SSL_CERT_FILE" + ssl, "SSL_CERT_DIR" + ssl}},
+		{"SSL_CERT_FILE=/x", "REDIS_TLS_CA=" + ca, []string{"SSL_CERT_FILE" + ssl}},
+		{"SSL_CERT_FILE=/x", "SSL_CERT_FILE=/x", nil},
+		{"", "SSL_CERT_FILE=/x", nil},
+		{"NODE_EXTRA_CA_CERTS=/x", "", []string{node}},
+		{"", "NODE_EXTRA_CA_CERTS=/x", []string{node}},
+		{"NODE_EXTRA_CA_CERTS=/x", "REDIS_TLS_CA=" + ca, nil},
+		{"NODE_EXTRA_CA_CERTS=/x", "REDIS_TLS=false", nil},
 	} {
 		environ := []string{"REDIS_HOST=a", "REDIS_TLS=true", "JWT_SECRET=" + strong, test.environ}
 		c, err := Load(write(t, ".env", test.dotenv), environ)

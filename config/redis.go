@@ -1,11 +1,8 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"net"
-	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,10 +21,14 @@ func (p *findings) redisNames() []string {
 // findRedis returns the Redis that the settings specify.
 func (c *Config) findRedis(p *findings) Redis {
 	r := Redis{
-		Username: c.RedisUsername,
-		Password: c.RedisPassword,
-		DB:       c.RedisDB,
-		TLS:      c.RedisTLS,
+		Username:      c.RedisUsername,
+		Password:      c.RedisPassword,
+		DB:            c.RedisDB,
+		TLS:           c.RedisTLS,
+		TLSCA:         c.RedisTLSCA,
+		TLSCert:       c.RedisTLSCert,
+		TLSKey:        c.RedisTLSKey,
+		TLSServerName: c.RedisTLSServerName,
 	}
 	names := p.redisNames()
 	switch {
@@ -36,11 +37,7 @@ func (c *Config) findRedis(p *findings) Redis {
 	case len(names) > 1:
 		p.add(strings.Join(names, " "), p.tooManyRedis(names))
 	case names[0] == "REDIS_HOST":
-		if strings.Contains(c.RedisHost, "://") {
-			p.wrong("REDIS_HOST", "write the host alone, or set REDIS_URL instead")
-		}
-		p.check(isHost(c.RedisHost), "REDIS_HOST")
-		p.check(c.RedisPort > 0, "REDIS_PORT")
+		c.checkHost(p)
 		r.Addrs = []string{net.JoinHostPort(c.RedisHost, strconv.Itoa(int(c.RedisPort)))}
 	case names[0] == "REDIS_URL":
 		c.readURL(p, &r)
@@ -51,16 +48,33 @@ func (c *Config) findRedis(p *findings) Redis {
 	case names[0] == "REDIS_SENTINELS":
 		p.check(areAddrs(c.RedisSentinels), "REDIS_SENTINELS")
 		r.Addrs, r.SentinelMaster = c.RedisSentinels, c.RedisSentinelMaster
-		r.SentinelPassword = c.RedisSentinelPassword
-		if c.RedisSentinelMaster == "" {
-			p.missing("REDIS_SENTINEL_MASTER", "the sentinels may watch several masters")
-		}
+		r.SentinelUsername, r.SentinelPassword = c.RedisSentinelUsername, c.RedisSentinelPassword
 	}
-	sentinels := slices.Contains(names, "REDIS_SENTINELS")
-	p.check(sentinels || c.RedisSentinelMaster == "", "REDIS_SENTINEL_MASTER")
-	p.check(sentinels || c.RedisSentinelPassword == "", "REDIS_SENTINEL_PASSWORD")
+	c.checkSentinels(p, slices.Contains(names, "REDIS_SENTINELS"))
 	p.check(c.RedisDB >= 0, "REDIS_DB")
 	return r
+}
+
+// checkHost checks REDIS_HOST and REDIS_PORT.
+func (c *Config) checkHost(p *findings) {
+	if strings.Contains(c.RedisHost, "://") {
+		p.wrong("REDIS_HOST", "write the host alone, or set REDIS_URL instead")
+	}
+	p.check(isHost(c.RedisHost), "REDIS_HOST")
+	p.check(c.RedisPort > 0, "REDIS_PORT")
+}
+
+// checkSentinels checks the settings that need REDIS_SENTINELS; set says whether there is that.
+func (c *Config) checkSentinels(p *findings, set bool) {
+	if set && c.RedisSentinelMaster == "" {
+		p.missing("REDIS_SENTINEL_MASTER", "the sentinels may watch several masters")
+	}
+	if set && c.RedisSentinelUsername != "" && c.RedisSentinelPassword == "" {
+		p.missing("REDIS_SENTINEL_PASSWORD", "REDIS_SENTINEL_USERNAME is set, and nobody logs in without a password")
+	}
+	for _, name := range []string{"REDIS_SENTINEL_MASTER", "REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD"} {
+		p.check(set || p.values[name] == "", name)
+	}
 }
 
 // tooManyRedis says that one of names has to remain.
@@ -84,48 +98,12 @@ func (p *findings) overrideHint(names []string) string {
 // 127.0.0.1, so starting an embedded Redis instead would be a surprise. A port that Kubernetes injects specifies
 // nothing.
 func (c *Config) checkNoOtherSettings(p *findings) {
-	for _, name := range []string{"REDIS_PORT", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_DB", "REDIS_TLS"} {
+	names := append([]string{"REDIS_PORT", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_DB", "REDIS_TLS"}, tlsSettings...)
+	for _, name := range names {
 		value := p.values[name]
 		if (value != "" || p.named[name]) && !serviceAddress.MatchString(value) {
 			p.missing("REDIS_HOST", name+" is set, but no Redis is specified (the original uses 127.0.0.1)")
 		}
-	}
-}
-
-// anyFamily is the one query in a URL of Redis that has no effect here: ioredis needs it to connect by IPv6.
-var anyFamily = regexp.MustCompile(`^(family=[046])?$`)
-
-// readURL sets the fields of r that REDIS_URL contains. Another setting may not have another value for one of them,
-// except for REDIS_PORT, which teams also set to a port that Docker publishes.
-func (c *Config) readURL(p *findings, r *Redis) {
-	text := strings.TrimSpace(string(c.RedisURL))
-	if !strings.Contains(text, "//") {
-		text = "redis://" + text // as ioredis reads host:port
-	}
-	u, err := url.Parse(text)
-	isRedis := err == nil && (u.Scheme == "redis" || u.Scheme == "rediss")
-	if !isRedis || !anyFamily.MatchString(u.RawQuery) || u.Fragment != "" {
-		p.wrong("REDIS_URL", "")
-		return
-	}
-	password, _ := u.User.Password()
-	db := strings.Trim(u.Path, "/")
-	for _, part := range []struct{ name, value string }{
-		{"REDIS_USERNAME", u.User.Username()}, {"REDIS_PASSWORD", password}, {"REDIS_DB", db},
-	} {
-		if set := p.values[part.name]; set != "" && part.value != "" && set != part.value {
-			p.add(part.name, fmt.Sprintf("%s %s, and REDIS_URL has another value for it; keep one of them",
-				part.name, p.describe(part.name)))
-		}
-	}
-	r.Addrs = []string{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379"))}
-	p.check(areAddrs(r.Addrs), "REDIS_URL")
-	r.TLS = r.TLS || u.Scheme == "rediss"
-	r.Username = cmp.Or(u.User.Username(), r.Username)
-	r.Password = cmp.Or(Secret(password), r.Password)
-	if db != "" {
-		r.DB, err = strconv.Atoi(db)
-		p.check(err == nil && r.DB >= 0, "REDIS_URL")
 	}
 }
 

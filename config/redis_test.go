@@ -30,8 +30,11 @@ func TestRedis(t *testing.T) {
 		"REDIS_URL=redis://cache REDIS_USERNAME=u REDIS_PASSWORD=p REDIS_DB=1 REDIS_TLS=true": {
 			Addrs: []string{"cache:6379"}, Username: "u", Password: "p", DB: 1, TLS: true,
 		},
-		"REDIS_CLUSTER_NODES=a:1":                            {Addrs: []string{"a:1"}, Cluster: true},
-		"REDIS_CLUSTER_NODES=a:1,b:2 REDIS_PASSWORD=p":       {Addrs: []string{"a:1", "b:2"}, Cluster: true, Password: "p"},
+		"REDIS_CLUSTER_NODES=a:1":                      {Addrs: []string{"a:1"}, Cluster: true},
+		"REDIS_CLUSTER_NODES=a:1,b:2 REDIS_PASSWORD=p": {Addrs: []string{"a:1", "b:2"}, Cluster: true, Password: "p"},
+		"REDIS_SENTINELS=a:1 REDIS_SENTINEL_MASTER=m REDIS_SENTINEL_USERNAME=u REDIS_SENTINEL_PASSWORD=p REDIS_TLS=1 REDIS_TLS_SERVER_NAME=b": {
+			Addrs: []string{"a:1"}, SentinelMaster: "m", SentinelUsername: "u", SentinelPassword: "p", TLS: true, TLSServerName: "b",
+		},
 		"REDIS_SENTINELS=a:1 REDIS_SENTINEL_MASTER=mymaster": {Addrs: []string{"a:1"}, SentinelMaster: "mymaster"},
 	} {
 		c, err := Load("", append(strings.Fields(env), "JWT_SECRET="+strong))

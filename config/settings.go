@@ -38,9 +38,16 @@ type Config struct {
 	RedisDB       int    `env:"REDIS_DB" envDefault:"0" want:"a database number, 0 or more (0 only in a cluster)"`
 	RedisTLS      bool   `env:"REDIS_TLS" envDefault:"false" want:"true or false"`
 
+	// RedisTLSCA replaces the CAs of the system.
+	RedisTLSCA         File   `env:"REDIS_TLS_CA" want:"the absolute path of a PEM file with the CA of Redis"`
+	RedisTLSCert       File   `env:"REDIS_TLS_CERT" want:"the absolute path of a PEM file with the client certificate"`
+	RedisTLSKey        File   `env:"REDIS_TLS_KEY" want:"the absolute path of a PEM file with the key of REDIS_TLS_CERT"`
+	RedisTLSServerName string `env:"REDIS_TLS_SERVER_NAME" want:"a name or an IP address in the certificate of Redis"`
+
 	RedisClusterNodes     List   `env:"REDIS_CLUSTER_NODES" want:"host:port,host:port"`
 	RedisSentinels        List   `env:"REDIS_SENTINELS" want:"host:port,host:port"`
 	RedisSentinelMaster   string `env:"REDIS_SENTINEL_MASTER" want:"the master's name, with REDIS_SENTINELS"`
+	RedisSentinelUsername string `env:"REDIS_SENTINEL_USERNAME" want:"an ACL user of the sentinels, with REDIS_SENTINELS"`
 	RedisSentinelPassword Secret `env:"REDIS_SENTINEL_PASSWORD" want:"the sentinels' password, with REDIS_SENTINELS"`
 
 	RedisTimeout time.Duration `env:"REDIS_TIMEOUT" envDefault:"300ms" want:"a duration such as 300ms, 10ms to 1m"`
@@ -111,11 +118,16 @@ type Redis struct {
 	Addrs            []string // host:port; none for the embedded Redis
 	Cluster          bool
 	SentinelMaster   string // set if Addrs are sentinels
+	SentinelUsername string
 	SentinelPassword Secret
 	Username         string
 	Password         Secret
 	DB               int
 	TLS              bool
+	TLSCA            File
+	TLSCert          File
+	TLSKey           File
+	TLSServerName    string
 }
 
 // Embedded reports whether no Redis is specified, so that one inside the process is used.

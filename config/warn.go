@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // warn adds the warnings about settings.
@@ -34,7 +35,9 @@ func (c *Config) warn(p *findings) {
 	if guess := p.guess("JWT_SECRET"); c.JWTSecret == "" && guess != "" {
 		add("JWT_SECRET is not set, and a random one is used; %s", guess)
 	}
-	if p.values["REDIS_PORT"] != "" && !allHavePort(c.Redis.Addrs, c.RedisPort) {
+	switch {
+	case p.values["REDIS_PORT"] == "" || allHavePort(c.Redis.Addrs, c.RedisPort):
+	default:
 		add("REDIS_PORT is \"%d\" and has no effect: the port is in %s", c.RedisPort, p.redisNames()[0])
 	}
 	if c.Production() && isLoopback(c.Host) {
@@ -53,6 +56,7 @@ func (c *Config) warn(p *findings) {
 	}
 	c.warnOfSpace()
 	c.warnOfFiles(p)
+	c.warnOfExpiry(time.Now())
 }
 
 // warnOfFiles warns of variables that name a file and have no effect, and of secrets that may be the wrong file.
@@ -72,6 +76,15 @@ func (c *Config) warnOfFiles(p *findings) {
 		default:
 			add("%s has no effect: only secrets are read from files; set %s", other, name)
 		}
+	}
+	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		if p.others[fold(name)] == name && p.inFile[name] {
+			add("%s has no effect in .env: set REDIS_TLS_CA to the file with the CA of Redis", name)
+		}
+	}
+	const node = "NODE_EXTRA_CA_CERTS"
+	if p.others[fold(node)] == node && c.Redis.TLS && c.RedisTLSCA == "" {
+		add("%s has no effect, because only Node reads it: if it has the CA of Redis, set REDIS_TLS_CA to that file", node)
 	}
 }
 

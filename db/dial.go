@@ -3,9 +3,7 @@ package db
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"sync"
@@ -21,10 +19,11 @@ const connectTimeout = 2 * time.Second
 
 // dialer makes the connections to Redis, and keeps them to be able to close them all.
 type dialer struct {
-	tls      *tls.Config // nil for none
+	tls      func() (*tls.Config, error) // nil for none
 	greeting []exchange
-	// plain are addresses that get no greeting: sentinels, which have passwords of their own.
-	plain []string
+	// sentinels are addresses that get a greeting of their own.
+	sentinels        []string
+	sentinelGreeting []exchange
 	// advice follows the error where nobody listens at the address.
 	advice string
 
@@ -66,62 +65,52 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 }
 
 func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *connectError) {
-	tcp, err := new(net.Dialer).DialContext(ctx, network, addr)
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, &connectError{err, d.advice}
-	}
-	if err != nil {
-		return nil, &connectError{err, "is the address right, and does a firewall let it through?"}
-	}
-	c := &conn{Conn: tcp, dialer: d}
+	var encryption *tls.Config
 	if d.tls != nil {
-		if err := c.startTLS(ctx, d.tls, addr); err != nil {
-			_ = tcp.Close()
+		var err error
+		if encryption, err = d.tls(); err != nil {
+			return nil, &connectError{err, ""}
+		}
+	}
+	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, &connectError{err, d.adviceOnDial(err)}
+	}
+	c := &conn{Conn: raw, dialer: d}
+	if encryption != nil {
+		if err := c.startTLS(ctx, encryption, addr); err != nil {
+			_ = raw.Close()
 			return nil, err
 		}
 	}
-	if slices.Contains(d.plain, addr) {
-		return d.keep(c), nil
+	greeting := d.greeting
+	if slices.Contains(d.sentinels, addr) {
+		c.sentinel, greeting = true, d.sentinelGreeting
 	}
-	if err := c.greet(ctx, d.greeting); err != nil {
-		_ = tcp.Close()
-		return nil, &connectError{fmt.Errorf("%s: %w", addr, err), adviceOnGreeting(err, d.tls != nil)}
+	if err := c.greet(ctx, greeting); err != nil {
+		_ = raw.Close()
+		return nil, &connectError{fmt.Errorf("%s: %w", addr, err), adviceOnGreeting(err, encryption)}
+	}
+	if refusal := c.refusal(); refusal != "" && c.sentinel {
+		_ = raw.Close()
+		err := fmt.Errorf("the sentinel at %s: %s", addr, refusal)
+		return nil, &connectError{err, "see REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD"}
 	}
 	return d.keep(c), nil
 }
 
+// startTLS encrypts the connection. The config is used for this connection only.
 func (c *conn) startTLS(ctx context.Context, config *tls.Config, addr string) *connectError {
-	config = config.Clone()
-	if config.ServerName == "" {
+	named := config.ServerName != ""
+	if !named {
 		config.ServerName, _, _ = net.SplitHostPort(addr)
 	}
 	client := tls.Client(c.Conn, config)
 	if err := client.HandshakeContext(ctx); err != nil {
-		advice := ""
-		var noTLS tls.RecordHeaderError
-		if errors.As(err, &noTLS) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) ||
-			errors.Is(err, syscall.ECONNRESET) {
-			advice = "if this port does not speak TLS, set REDIS_TLS=false, or redis:// in REDIS_URL"
-		}
-		return &connectError{fmt.Errorf("TLS with %s: %w", addr, err), advice}
+		return &connectError{fmt.Errorf("TLS with %s: %w", addr, err), adviceOnTLS(err, config, named)}
 	}
 	c.Conn = client
 	return nil
-}
-
-func adviceOnGreeting(err error, encrypted bool) string {
-	var refused *refusedError
-	switch {
-	case errors.As(err, &refused):
-		return "raise maxclients in Redis, or look for clients that keep connections (CLIENT LIST)"
-	case encrypted:
-		return "is this a Redis?"
-	case errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
-		return "it closed the connection without an answer: if this port speaks TLS, set REDIS_TLS=true"
-	default:
-		return "it accepts connections but does not answer: does it hang, or is this not a Redis, " +
-			"or a TLS port (REDIS_TLS=true)?"
-	}
 }
 
 // measured takes note of a round trip. A longer one than before counts for an eighth: it may have been this machine
@@ -156,10 +145,11 @@ func (d *dialer) closeAll() {
 // conn is a connection to Redis that has been greeted.
 type conn struct {
 	net.Conn
-	dialer  *dialer
-	closed  atomic.Bool
-	done    []exchange // done in advance, and not asked for yet
-	replies []byte     // to be read
+	dialer   *dialer
+	sentinel bool // whether it is to a sentinel
+	closed   atomic.Bool
+	done     []exchange // done in advance, and not asked for yet
+	replies  []byte     // to be read
 }
 
 // Close closes the connection.

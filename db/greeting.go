@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -73,13 +74,28 @@ func (c *conn) greet(ctx context.Context, greeting []exchange) error {
 		if err != nil {
 			return fmt.Errorf("no answer to HELLO: %w", errors.Join(errWrite, err))
 		}
-		c.dialer.measured(time.Since(sent))
+		if !c.sentinel { // which may be closer than Redis
+			c.dialer.measured(time.Since(sent))
+		}
 		if exchange.reply = reply.Bytes(); !refused {
 			c.done = append(c.done, exchange)
 		}
 		refused = refused || exchange.reply[0] == '-'
 	}
 	return c.SetDeadline(time.Time{})
+}
+
+// refusal returns what was said to a wrong or a missing password, "" if the greeting was accepted.
+func (c *conn) refusal() string {
+	for _, exchange := range c.done {
+		switch reply := string(bytes.TrimSpace(exchange.reply)); {
+		case strings.HasPrefix(reply, "-WRONGPASS"):
+			return strings.Trim(reply, "-.")
+		case strings.HasPrefix(reply, "-NOAUTH"):
+			return "NOAUTH authentication is required" // Redis goes on about HELLO, which nobody has typed
+		}
+	}
+	return ""
 }
 
 // Write answers a command of the greeting from what Redis said, and sends anything else.

@@ -18,11 +18,13 @@ type Options struct {
 	Addrs            []string
 	Cluster          bool
 	SentinelMaster   string // set if Addrs are sentinels
+	SentinelUsername string
 	SentinelPassword string
 	Username         string
 	Password         string
 	DB               int
-	TLS              bool
+	// TLS returns how to connect by TLS. It is called for each connection. Without it, connections are not encrypted.
+	TLS func() (*tls.Config, error)
 	// Timeout limits the wait for one answer, including dialing, queueing and retries.
 	Timeout time.Duration
 	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
@@ -66,6 +68,7 @@ func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
 		Addrs:            o.Addrs,
 		IsClusterMode:    o.Cluster,
 		MasterName:       o.SentinelMaster,
+		SentinelUsername: o.SentinelUsername,
 		SentinelPassword: o.SentinelPassword,
 		Username:         o.Username,
 		Password:         o.Password,
@@ -119,12 +122,11 @@ func newDialer(o Options) *dialer {
 		greeting: newGreeting(o.Username, o.Password, o.DB),
 		advice:   cmp.Or(o.Advice, "is Redis running there?"),
 		open:     map[*conn]bool{},
-	}
-	if o.TLS {
-		d.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+		tls:      o.TLS,
 	}
 	if o.SentinelMaster != "" {
-		d.plain = o.Addrs
+		d.sentinels = o.Addrs
+		d.sentinelGreeting = newGreeting(o.SentinelUsername, o.SentinelPassword, 0)
 	}
 	return d
 }

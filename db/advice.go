@@ -1,0 +1,103 @@
+package db
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+)
+
+// adviceOnDial says what to do where nothing accepts the connection.
+func (d *dialer) adviceOnDial(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return d.advice
+	default:
+		return "is the address right, and does a firewall let it through?"
+	}
+}
+
+// adviceOnGreeting says what to do where a connection is accepted, but the greeting is not answered. encryption is nil
+// without TLS.
+func adviceOnGreeting(err error, encryption *tls.Config) string {
+	var refused *refusedError
+	switch {
+	case errors.As(err, &refused):
+		return "raise maxclients in Redis, or look for clients that keep connections (CLIENT LIST)"
+	case encryption != nil && (isAlert(err) || isClosed(err)):
+		return adviceOnClientCertificate(encryption)
+	case encryption != nil:
+		return "is this a Redis?"
+	case isClosed(err):
+		return "it closed the connection without an answer: if this port speaks TLS, set REDIS_TLS=true"
+	default:
+		return "it accepts connections but does not answer: does it hang, or is this not a Redis, " +
+			"or a TLS port (REDIS_TLS=true)?"
+	}
+}
+
+// adviceOnTLS says what to do about a handshake that failed. named says that the server name is REDIS_TLS_SERVER_NAME.
+func adviceOnTLS(err error, config *tls.Config, named bool) string {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var noTLS tls.RecordHeaderError
+	switch {
+	case errors.As(err, &authority) && config.RootCAs == nil:
+		return "set REDIS_TLS_CA to the file with the CA of Redis"
+	case errors.As(err, &authority):
+		return "the CA of this Redis is not in the file that REDIS_TLS_CA names"
+	case errors.As(err, &name):
+		return adviceOnName(name.Certificate, named)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "renew the certificate of Redis, or correct this machine's clock"
+	case isAlert(err):
+		return adviceOnClientCertificate(config)
+	case errors.As(err, &noTLS) || errors.Is(err, context.DeadlineExceeded) || isClosed(err):
+		return "if this port does not speak TLS, set REDIS_TLS=false, or redis:// in REDIS_URL"
+	default:
+		return ""
+	}
+}
+
+// adviceOnName says which names a certificate has that is not for the name that was expected.
+func adviceOnName(certificate *x509.Certificate, named bool) string {
+	names := certificate.DNSNames
+	for _, ip := range certificate.IPAddresses {
+		names = append(names, ip.String())
+	}
+	switch {
+	case len(names) == 0:
+		return "give Redis a certificate with a subjectAltName"
+	case named:
+		return "REDIS_TLS_SERVER_NAME must be a name in the certificate, which has " + strings.Join(names, ", ")
+	default:
+		return "if this is the right Redis, set REDIS_TLS_SERVER_NAME to a name in its certificate, which has " +
+			strings.Join(names, ", ")
+	}
+}
+
+// adviceOnClientCertificate says what to do where Redis ends the handshake, or the connection right after it, because
+// TLS 1.3 judges the client's certificate only then.
+func adviceOnClientCertificate(config *tls.Config) string {
+	if config.GetClientCertificate == nil {
+		return "does Redis want a client certificate (tls-auth-clients)? Then set REDIS_TLS_CERT and REDIS_TLS_KEY"
+	}
+	return "does Redis reject the certificate of REDIS_TLS_CERT? Its CA must be in the tls-ca-cert-file of Redis, " +
+		"and it must be valid now"
+}
+
+// isAlert reports whether the server has ended TLS and said why.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
+}
+
+// isClosed reports whether the server has closed the connection without saying why.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

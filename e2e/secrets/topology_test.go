@@ -1,0 +1,84 @@
+package secrets
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gin-auth/e2e/internal/harness"
+)
+
+// TestSentinel: Redis and its sentinel speak TLS, want a client certificate, and have a user each. The user of the
+// sentinel has the rights that docs/configuration.md lists.
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	own := ca.sign(t, "redis.internal", time.Now().Add(time.Hour))
+	redis := startTLS(t, ca, own, "--user", "sentinel", "on", ">hush", "allcommands", "allchannels")
+	port, dir := strconv.Itoa(harness.FreePort(t)), t.TempDir()
+	conf := fmt.Sprintf(`port 0
+tls-port %s
+bind 127.0.0.1
+tls-replication yes
+tls-cert-file %s
+tls-key-file %s
+tls-ca-cert-file %s
+user default off
+user asks on >rush &* -@all +subscribe +sentinel|get-master-addr-by-name +sentinel|sentinels
+sentinel monitor mymaster 127.0.0.1 %s 1
+sentinel auth-user mymaster sentinel
+sentinel auth-pass mymaster hush
+`, port, own.cert, own.key, ca.file, redis)
+	if err := os.WriteFile(filepath.Join(dir, "sentinel.conf"), []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sentinel := harness.Start(t, dir, nil, harness.Need(t, "redis-server"), "sentinel.conf", "--sentinel")
+	sentinel.WaitFor(t, "+monitor master")
+
+	env := func(more ...string) []string {
+		mine := client(ca.sign(t, "gin-auth", time.Now().Add(time.Hour)))
+		return production(t, append(append(mine, "REDIS_SENTINELS=127.0.0.1:"+port, "REDIS_SENTINEL_MASTER=mymaster",
+			"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush", "REDIS_TLS=true", "REDIS_TLS_CA="+ca.file), more...)...)
+	}
+	named := "REDIS_TLS_SERVER_NAME=redis.internal"
+	works(t, env(named, "REDIS_SENTINEL_USERNAME=asks", "REDIS_SENTINEL_PASSWORD_FILE="+file(t, "password", "rush\n")))
+	fails(t, env(named, "REDIS_SENTINEL_USERNAME=asks", "REDIS_SENTINEL_PASSWORD=hush"),
+		"the sentinel at 127.0.0.1:"+port+": WRONGPASS invalid username-password pair or user is disabled: see REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD")
+	fails(t, env(named), "the sentinel at 127.0.0.1:"+port+": NOAUTH authentication is required: see REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD")
+	fails(t, env("REDIS_SENTINEL_USERNAME=asks", "REDIS_SENTINEL_PASSWORD=rush"), "set REDIS_TLS_SERVER_NAME to a name in its certificate, which has redis.internal")
+	fails(t, env(named, "REDIS_TLS_CERT=", "REDIS_TLS_KEY=", "REDIS_SENTINEL_USERNAME=asks", "REDIS_SENTINEL_PASSWORD=rush"), "set REDIS_TLS_CERT and REDIS_TLS_KEY")
+	refuses(t, production(t, "REDIS_HOST=localhost", "REDIS_SENTINEL_USERNAME=asks"),
+		`REDIS_SENTINEL_USERNAME is "asks"; it should be an ACL user of the sentinels, with REDIS_SENTINELS`)
+}
+
+// TestCluster: the one node of a Cluster announces its address, which is not in its certificate.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	mine := client(ca.sign(t, "gin-auth", time.Now().Add(time.Hour)))
+	port := strconv.Itoa(harness.FreePort(t))
+	own := ca.sign(t, "localhost", time.Now().Add(time.Hour))
+	node := harness.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(harness.FreePort(t)),
+		"--cluster-announce-ip", "127.0.0.1", "--tls-cluster", "yes", "--appendonly", "yes",
+		"--tls-port", port, "--tls-cert-file", own.cert, "--tls-key-file", own.key, "--tls-ca-cert-file", ca.file)
+	if err := node.Client(t).ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "the cluster is whole", func() error {
+		info, err := node.Client(t).ClusterInfo(t.Context()).Result()
+		if !strings.Contains(info, "cluster_state:ok") {
+			return fmt.Errorf("%s %w", info, err)
+		}
+		return nil
+	})
+	env := production(t, append(mine, "REDIS_CLUSTER_NODES=localhost:"+port, "REDIS_TLS=true", "REDIS_TLS_CA="+ca.file)...)
+	fails(t, env, "set REDIS_TLS_SERVER_NAME to a name in its certificate, which has localhost")
+	s := harness.StartService(t, append(env, "REDIS_TLS_SERVER_NAME=localhost")...)
+	harness.Eventually(t, "the service is ready", func() error { return ready(s) })
+	check(t, append(env, "REDIS_TLS_SERVER_NAME=localhost"), 1, "\n  127.0.0.1:"+port+", version ",
+		"Production should not run on this:\n  this Redis can lose logouts: it is a Redis Cluster")
+}
