@@ -17,7 +17,7 @@ func TestWrong(t *testing.T) {
 		prefix = "it should be a path like /api/auth: letters, digits, ._~-"
 		expiry = "it should be a number and a unit, such as 12h, up to 3650d"
 		limit  = "it should be failures and a duration, such as 10/1m, or off"
-		url    = "it should be redis://user:password@host:port/db or rediss:// for TLS, no query"
+		url    = "it should be redis://user:password@host:port/db, rediss:// for TLS, or unix:///path?db=0"
 		host   = "it should be a host name or an IP address, without a port"
 		domain = "it should be a domain such as example.com, without a scheme or a port"
 		bare   = ": jsonwebtoken reads a number without a unit as milliseconds, while people mean seconds"
@@ -29,6 +29,7 @@ func TestWrong(t *testing.T) {
 			injected + "a Service named redis; set REDIS_PORT=6379" + unlink
 		noSecret = "JWT_SECRET is not set; it should be the secret that signs the tokens, 32 bytes or more: without it no token can be signed or checked"
 		noRedis  = "REDIS_HOST is not set; it should be a host name or an IP address, without a port: NODE_ENV=production does not run on the embedded Redis (REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS will do as well)"
+		socket   = ": set REDIS_URL=unix:///path instead for a Unix socket"
 		both     = "; keep one of them"
 		other    = ", and REDIS_URL has another value for it; keep one of them"
 		weak     = ": a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true starts all the same)"
@@ -128,6 +129,19 @@ func TestWrong(t *testing.T) {
 		"REDIS_SENTINELS=a:1" + secret:                                                   `REDIS_SENTINEL_MASTER is not set; it should be the master's name, with REDIS_SENTINELS: the sentinels may watch several masters`,
 		"REDIS_SENTINELS=a:1&REDIS_SENTINEL_MASTER=m&REDIS_SENTINEL_USERNAME=u" + secret: `REDIS_SENTINEL_PASSWORD is not set; it should be the sentinels' password, with REDIS_SENTINELS: REDIS_SENTINEL_USERNAME is set, and nobody logs in without a password`,
 		"REDIS_HOST=a&REDIS_SENTINEL_USERNAME=u&REDIS_SENTINEL_PASSWORD=hush" + secret:   `REDIS_SENTINEL_USERNAME is "u"; it should be an ACL user of the sentinels, with REDIS_SENTINELS; REDIS_SENTINEL_PASSWORD is set (4 bytes); it should be the sentinels' password, with REDIS_SENTINELS`,
+
+		"REDIS_HOST=/run/redis.sock" + secret:                    `REDIS_HOST is "/run/redis.sock"; ` + host + socket,
+		"REDIS_HOST=unix:/run/redis.sock" + secret:               `REDIS_HOST is "unix:/run/redis.sock"; ` + host + socket,
+		"REDIS_HOST=unix:///hush" + secret:                       `REDIS_HOST is set (12 bytes, not shown because it may contain a password); ` + host + socket,
+		"REDIS_URL=unix://run/hush.sock" + secret:                `REDIS_URL is set (20 bytes); ` + url + `: the path must be absolute, which makes three slashes after unix:`,
+		"REDIS_URL=unix:/hush" + secret:                          `REDIS_URL is set (10 bytes); ` + url,
+		"REDIS_URL=unix:///" + secret:                            `REDIS_URL is set (8 bytes); ` + url,
+		"REDIS_URL=unix:///hush?db=x" + secret:                   `REDIS_URL is set (17 bytes); ` + url,
+		"REDIS_URL=unix:///hush?db=-1" + secret:                  `REDIS_URL is set (18 bytes); ` + url,
+		"REDIS_URL=unix:///hush?x=1" + secret:                    `REDIS_URL is set (16 bytes); ` + url,
+		"REDIS_URL=unix:///hush?db=1&REDIS_DB=2" + secret:        `REDIS_DB is "2"` + other,
+		"REDIS_URL=unix:///" + strings.Repeat("x", 107) + secret: `REDIS_URL is set (115 bytes); ` + url + `: the path of a socket has 107 bytes at most`,
+		"REDIS_CLUSTER_NODES=/run/r.sock" + secret:               `REDIS_CLUSTER_NODES is "/run/r.sock"; it should be host:port,host:port`,
 
 		"REDIS_SENTINEL_MASTER=m": `REDIS_SENTINEL_MASTER is "m"; it should be the master's name, with REDIS_SENTINELS`,
 

@@ -129,6 +129,7 @@ func TestUnusedPort(t *testing.T) {
 	for env, want := range map[string]string{
 		"REDIS_URL=redis://a":                         unused + "REDIS_URL",
 		"REDIS_URL=redis://a:6380":                    "",
+		"REDIS_URL=unix:///r.sock":                    `REDIS_PORT is "6380" and has no effect: REDIS_URL is a Unix socket`,
 		"REDIS_CLUSTER_NODES=a:6380,b:6381":           unused + "REDIS_CLUSTER_NODES",
 		"REDIS_SENTINELS=a:1&REDIS_SENTINEL_MASTER=m": unused + "REDIS_SENTINELS",
 		"REDIS_HOST=a":                                "",

@@ -57,7 +57,10 @@ func (c *Config) findRedis(p *findings) Redis {
 
 // checkHost checks REDIS_HOST and REDIS_PORT.
 func (c *Config) checkHost(p *findings) {
-	if strings.Contains(c.RedisHost, "://") {
+	switch {
+	case strings.HasPrefix(c.RedisHost, "/") || strings.HasPrefix(c.RedisHost, "unix:"):
+		p.wrong("REDIS_HOST", "set REDIS_URL=unix:///path instead for a Unix socket")
+	case strings.Contains(c.RedisHost, "://"):
 		p.wrong("REDIS_HOST", "write the host alone, or set REDIS_URL instead")
 	}
 	p.check(isHost(c.RedisHost), "REDIS_HOST")

@@ -32,6 +32,12 @@ func TestRedis(t *testing.T) {
 		},
 		"REDIS_CLUSTER_NODES=a:1":                      {Addrs: []string{"a:1"}, Cluster: true},
 		"REDIS_CLUSTER_NODES=a:1,b:2 REDIS_PASSWORD=p": {Addrs: []string{"a:1", "b:2"}, Cluster: true, Password: "p"},
+		"REDIS_URL=unix:///run/redis/redis.sock":       {Addrs: []string{"/run/redis/redis.sock"}},
+		"REDIS_URL=unix:///r%20s?db=0 REDIS_DB=0":      {Addrs: []string{"/r s"}},
+		"REDIS_URL=unix://u:p%40@/r.sock?db=3":         {Addrs: []string{"/r.sock"}, Username: "u", Password: "p@", DB: 3},
+		"REDIS_URL=unix:///r.sock REDIS_PASSWORD=p REDIS_USERNAME=u REDIS_DB=2": {
+			Addrs: []string{"/r.sock"}, Username: "u", Password: "p", DB: 2,
+		},
 		"REDIS_SENTINELS=a:1 REDIS_SENTINEL_MASTER=m REDIS_SENTINEL_USERNAME=u REDIS_SENTINEL_PASSWORD=p REDIS_TLS=1 REDIS_TLS_SERVER_NAME=b": {
 			Addrs: []string{"a:1"}, SentinelMaster: "m", SentinelUsername: "u", SentinelPassword: "p", TLS: true, TLSServerName: "b",
 		},

@@ -31,6 +31,12 @@ func (c *Config) readURL(p *findings, r *Redis) {
 		r.Addrs = []string{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379"))}
 		r.TLS = r.TLS || u.Scheme == "rediss"
 		p.check(areAddrs(r.Addrs) && anyFamily.MatchString(u.RawQuery), "REDIS_URL")
+	case "unix":
+		r.Addrs, db = []string{u.Path}, strings.TrimPrefix(u.RawQuery, "db=")
+		checkSocket(p, u)
+		if r.TLS {
+			p.wrong("REDIS_TLS", "REDIS_URL is a Unix socket, which has no TLS")
+		}
 	default:
 		p.wrong("REDIS_URL", "")
 		return
@@ -49,5 +55,20 @@ func (c *Config) readURL(p *findings, r *Redis) {
 	if db != "" {
 		r.DB, err = strconv.Atoi(db)
 		p.check(err == nil && r.DB >= 0, "REDIS_URL")
+	}
+}
+
+// maxSocketPath is the length of the longest path of a Unix socket on Linux.
+const maxSocketPath = 107
+
+// checkSocket checks a REDIS_URL that is the path of a Unix socket.
+func checkSocket(p *findings, u *url.URL) {
+	switch {
+	case u.Host != "":
+		p.wrong("REDIS_URL", "the path must be absolute, which makes three slashes after unix:")
+	case len(u.Path) > maxSocketPath:
+		p.wrong("REDIS_URL", fmt.Sprintf("the path of a socket has %d bytes at most", maxSocketPath))
+	case len(u.Path) < 2 || u.RawQuery != "" && !strings.HasPrefix(u.RawQuery, "db="):
+		p.wrong("REDIS_URL", "")
 	}
 }

@@ -31,7 +31,7 @@ type Config struct {
 
 	RedisHost string `env:"REDIS_HOST" want:"a host name or an IP address, without a port"`
 	RedisPort uint16 `env:"REDIS_PORT" envDefault:"6379" want:"a port from 1 to 65535"`
-	RedisURL  Secret `env:"REDIS_URL" want:"redis://user:password@host:port/db or rediss:// for TLS, no query"`
+	RedisURL  Secret `env:"REDIS_URL" want:"redis://user:password@host:port/db, rediss:// for TLS, or unix:///path?db=0"`
 
 	RedisUsername string `env:"REDIS_USERNAME" want:"the name of an ACL user"`
 	RedisPassword Secret `env:"REDIS_PASSWORD" want:"the password of Redis"`
@@ -115,7 +115,7 @@ func (c *Config) Production() bool { return c.NodeEnv == "production" }
 
 // Redis is the address of Redis and the credentials for it.
 type Redis struct {
-	Addrs            []string // host:port; none for the embedded Redis
+	Addrs            []string // host:port, or the path of a Unix socket; none for the embedded Redis
 	Cluster          bool
 	SentinelMaster   string // set if Addrs are sentinels
 	SentinelUsername string
@@ -129,6 +129,9 @@ type Redis struct {
 	TLSKey           File
 	TLSServerName    string
 }
+
+// Socket reports whether the Redis is reached by a Unix socket.
+func (r Redis) Socket() bool { return len(r.Addrs) == 1 && strings.HasPrefix(r.Addrs[0], "/") }
 
 // Embedded reports whether no Redis is specified, so that one inside the process is used.
 func (r Redis) Embedded() bool { return len(r.Addrs) == 0 }

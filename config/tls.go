@@ -114,6 +114,8 @@ func (c *Config) checkTLS(p *findings) {
 	for _, name := range tlsSettings {
 		switch {
 		case p.values[name] == "":
+		case c.Redis.Socket():
+			p.wrong(name, "REDIS_URL is a Unix socket, which has no TLS")
 		case !c.Redis.TLS && !unknown:
 			p.wrong(name, "TLS is off; set REDIS_TLS=true, or write rediss:// in REDIS_URL, or remove "+name)
 		}

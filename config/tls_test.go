@@ -60,6 +60,7 @@ func TestTLSFiles(t *testing.T) {
 		locked = "the key is encrypted; write it without a passphrase (openssl pkey -in FILE -out FILE)"
 		alien  = "it is not the key of the first certificate in REDIS_TLS_CERT"
 		off    = "TLS is off; set REDIS_TLS=true, or write rediss:// in REDIS_URL, or remove "
+		socket = "REDIS_URL is a Unix socket, which has no TLS"
 	)
 	tls := []string{"REDIS_URL=rediss://a"}
 	for _, test := range []struct {
@@ -90,7 +91,9 @@ func TestTLSFiles(t *testing.T) {
 			[]string{"REDIS_URL=redis://a", "REDIS_TLS_CERT=" + cert, "REDIS_TLS_KEY=/etc/none", "REDIS_TLS_SERVER_NAME=b"},
 			map[string]string{"REDIS_TLS_CERT": off + "REDIS_TLS_CERT", "REDIS_TLS_KEY": off + "REDIS_TLS_KEY", "REDIS_TLS_SERVER_NAME": off + "REDIS_TLS_SERVER_NAME"},
 		},
-		{[]string{"REDIS_URL=rediss://a:b", "REDIS_TLS_CA=" + cert}, map[string]string{"REDIS_URL": "for TLS, no query"}},
+		{[]string{"REDIS_URL=unix:///a", "REDIS_TLS_CA=" + cert}, map[string]string{"REDIS_TLS_CA": socket}},
+		{[]string{"REDIS_URL=unix:///a", "REDIS_TLS=true"}, map[string]string{"REDIS_TLS": socket}},
+		{[]string{"REDIS_URL=rediss://a:b", "REDIS_TLS_CA=" + cert}, map[string]string{"REDIS_URL": "unix:///path?db=0"}},
 		{[]string{"REDIS_HOST=a", "REDIS_TLS=maybe", "REDIS_TLS_CA=/etc/none"}, map[string]string{"REDIS_TLS": "true or false", "REDIS_TLS_CA": "no such file or directory"}},
 		{[]string{"REDIS_TLS_CA=" + cert}, map[string]string{"REDIS_HOST": "REDIS_TLS_CA is set, but no Redis is specified (the original uses 127.0.0.1)", "REDIS_TLS_CA": off + "REDIS_TLS_CA"}},
 	} {

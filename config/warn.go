@@ -37,6 +37,8 @@ func (c *Config) warn(p *findings) {
 	}
 	switch {
 	case p.values["REDIS_PORT"] == "" || allHavePort(c.Redis.Addrs, c.RedisPort):
+	case c.Redis.Socket():
+		add("REDIS_PORT is \"%d\" and has no effect: REDIS_URL is a Unix socket", c.RedisPort)
 	default:
 		add("REDIS_PORT is \"%d\" and has no effect: the port is in %s", c.RedisPort, p.redisNames()[0])
 	}

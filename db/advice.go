@@ -12,22 +12,30 @@ import (
 )
 
 // adviceOnDial says what to do where nothing accepts the connection.
-func (d *dialer) adviceOnDial(err error) string {
+func (d *dialer) adviceOnDial(err error, network string) string {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return d.advice
-	default:
+	case network != "unix":
 		return "is the address right, and does a firewall let it through?"
+	case errors.Is(err, syscall.ENOENT):
+		return "is Redis running there, with this path as its unixsocket?"
+	case errors.Is(err, syscall.EACCES):
+		return "this process may not open the socket: see unixsocketperm of Redis"
+	default:
+		return ""
 	}
 }
 
 // adviceOnGreeting says what to do where a connection is accepted, but the greeting is not answered. encryption is nil
 // without TLS.
-func adviceOnGreeting(err error, encryption *tls.Config) string {
+func adviceOnGreeting(err error, network string, encryption *tls.Config) string {
 	var refused *refusedError
 	switch {
 	case errors.As(err, &refused):
 		return "raise maxclients in Redis, or look for clients that keep connections (CLIENT LIST)"
+	case network == "unix":
+		return "it accepts connections but does not answer: does it hang, or is this not the socket of a Redis?"
 	case encryption != nil && (isAlert(err) || isClosed(err)):
 		return adviceOnClientCertificate(encryption)
 	case encryption != nil:

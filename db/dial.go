@@ -74,7 +74,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *con
 	}
 	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil {
-		return nil, &connectError{err, d.adviceOnDial(err)}
+		return nil, &connectError{err, d.adviceOnDial(err, network)}
 	}
 	c := &conn{Conn: raw, dialer: d}
 	if encryption != nil {
@@ -89,7 +89,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *con
 	}
 	if err := c.greet(ctx, greeting); err != nil {
 		_ = raw.Close()
-		return nil, &connectError{fmt.Errorf("%s: %w", addr, err), adviceOnGreeting(err, encryption)}
+		return nil, &connectError{fmt.Errorf("%s: %w", addr, err), adviceOnGreeting(err, network, encryption)}
 	}
 	if refusal := c.refusal(); refusal != "" && c.sentinel {
 		_ = raw.Close()

@@ -13,8 +13,8 @@ import (
 
 // Options say where Redis is and how it is used.
 type Options struct {
-	// Addrs is one node, the nodes of a cluster or the sentinels, host:port each. Without any, an embedded Redis is
-	// started, and everything it holds is lost when the DB is closed.
+	// Addrs is one node, the nodes of a cluster or the sentinels, host:port each, or the path of one Unix socket.
+	// Without any, an embedded Redis is started, and everything it holds is lost when the DB is closed.
 	Addrs            []string
 	Cluster          bool
 	SentinelMaster   string // set if Addrs are sentinels

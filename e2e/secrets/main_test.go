@@ -1,5 +1,5 @@
 // Package secrets runs the built service with secrets from files, and with each way to a real Redis that keeps
-// strangers out: TLS, client certificates and ACL users. Each mistake must be named by gin-auth check, and
+// strangers out: TLS, client certificates, ACL users and a Unix socket. Each mistake must be named by gin-auth check, and
 // by the log where the service starts.
 package secrets
 

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -81,4 +82,61 @@ func TestCluster(t *testing.T) {
 	harness.Eventually(t, "the service is ready", func() error { return ready(s) })
 	check(t, append(env, "REDIS_TLS_SERVER_NAME=localhost"), 1, "\n  127.0.0.1:"+port+", version ",
 		"Production should not run on this:\n  this Redis can lose logouts: it is a Redis Cluster")
+}
+
+// TestSocket reaches Redis by a Unix socket.
+func TestSocket(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "redis.sock")
+	args := append([]string{"--appendonly", "yes", "--unixsocket", path, "--user", "default", "off", "--user"}, strings.Fields(user+" +select")...)
+	redis := harness.StartRedis(t, args...)
+	works(t, production(t, "REDIS_URL=unix://auth:hush@"+path))
+	works(t, production(t, "REDIS_URL=unix://"+path+"?db=1", "REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"))
+	fails(t, production(t, "REDIS_URL=unix://auth:rush@"+path), "WRONGPASS")
+	fails(t, production(t, "REDIS_URL=unix://"+dir+"/other.sock"),
+		"dial unix "+dir+"/other.sock: connect: no such file or directory: is Redis running there, with this path as its unixsocket?")
+	check(t, production(t, "REDIS_URL=unix://auth:hush@"+path), 0, "\n  "+path+", version ")
+
+	replica := filepath.Join(dir, "replica.sock")
+	harness.StartRedis(t, "--unixsocket", replica, "--replicaof", "127.0.0.1", strconv.Itoa(redis.Port))
+	env := production(t, "REDIS_URL=unix://"+replica)
+	harness.StartService(t, env...).WaitFor(t, "this Redis is a replica, which cannot know the newest logouts")
+	check(t, env, 1, "it is a replica: logouts can't be stored")
+	silent := filepath.Join(dir, "silent.sock")
+	listener, err := net.Listen("unix", silent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	fails(t, production(t, "REDIS_URL=unix://"+silent, "REDIS_TIMEOUT=3s"), "it accepts connections but does not answer: does it hang, or is this not the socket of a Redis?")
+	if os.Getuid() != 0 { // who may open everything
+		if err := os.Chmod(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, production(t, "REDIS_URL=unix://auth:hush@"+path), "permission denied: this process may not open the socket: see unixsocketperm of Redis")
+	}
+	redis.Kill()
+	fails(t, production(t, "REDIS_URL=unix://auth:hush@"+path), "dial unix "+path+": connect: connection refused: is Redis running there?")
+
+	refuses(t, production(t, "REDIS_HOST="+path),
+		fmt.Sprintf("REDIS_HOST is %q; it should be a host name or an IP address, without a port: set REDIS_URL=unix:///path instead for a Unix socket", path))
+}
+
+// TestSocketRecovers: the service becomes ready when Redis comes back to its socket.
+func TestSocketRecovers(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "redis.sock")
+	redis := harness.StartRedis(t, "--unixsocket", path)
+	s := harness.StartService(t, production(t, "REDIS_URL=unix://"+path)...)
+	harness.Eventually(t, "the service is ready", func() error { return ready(s) })
+	redis.Kill()
+	harness.Eventually(t, "the outage is noticed", func() error {
+		if ready(s) == nil {
+			return fmt.Errorf("still ready")
+		}
+		return nil
+	})
+	redis.Start(t)
+	harness.Eventually(t, "the service is ready again", func() error { return ready(s) })
 }
