@@ -82,6 +82,7 @@ func Open(o Options) (*DB, error) {
 // Close ends every connection and the embedded Redis.
 func (d *DB) Close() error {
 	d.end()
+	d.dialer.closeAll() // so that nothing waits for a reply of a Redis that hangs
 	d.background.Wait()
 	err := d.client.Close()
 	if d.embedded != nil {
