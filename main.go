@@ -109,8 +109,11 @@ func closeDB(store *db.DB, log *slog.Logger) {
 	}
 }
 
+// shutdownTimeout is how long requests under way may take to end. deploy/ and docs/operations.md rely on it.
+const shutdownTimeout = 10 * time.Second
+
 // serveOn answers requests until ctx ends. Then /readyz answers 503 for cfg.ShutdownDelay, so that load balancers send
-// no more requests, and requests under way get cfg.ShutdownTimeout to end.
+// no more requests, and requests under way get shutdownTimeout to end.
 func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Listener, log *slog.Logger) error {
 	server := newServer(app.handler, log)
 	failed := make(chan error, 1)
@@ -124,12 +127,11 @@ func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Lis
 	app.health.Drain()
 	time.Sleep(cfg.ShutdownDelay)
 
-	ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close()
-		return fmt.Errorf("shutting down: some requests did not end within %s (SHUTDOWN_TIMEOUT): %w",
-			cfg.ShutdownTimeout, err)
+		return fmt.Errorf("shutting down: some requests did not end within %s: %w", shutdownTimeout, err)
 	}
 	log.Info("stopped")
 	return nil

@@ -33,7 +33,6 @@ func (c *Config) check(p *findings) {
 	p.check(4 <= c.BcryptCost && c.BcryptCost <= 16, "BCRYPT_COST")
 	p.checkKeyword(c.LogFormat, "LOG_FORMAT", LogText, LogJSON)
 	p.check(between(c.ShutdownDelay, 0, 10*time.Minute), "SHUTDOWN_DELAY")
-	p.check(between(c.ShutdownTimeout, time.Millisecond, 10*time.Minute), "SHUTDOWN_TIMEOUT")
 	if c.MetricsAddr != "" {
 		host, port, err := net.SplitHostPort(c.MetricsAddr)
 		p.check(err == nil && (host == "" || isHost(host)) && isPort(port), "METRICS_ADDR")

@@ -103,7 +103,6 @@ func TestWrong(t *testing.T) {
 		"LOG_LEVEL=info+2":                              `LOG_LEVEL is "info+2"; it should be debug, info, warn or error`,
 		"LOG_FORMAT=xml":                                `LOG_FORMAT is "xml"; it should be text or json`,
 		"SHUTDOWN_DELAY=-1s":                            `SHUTDOWN_DELAY is "-1s"; it should be a duration such as 5s, 0s to 10m`,
-		"SHUTDOWN_TIMEOUT=0s":                           `SHUTDOWN_TIMEOUT is "0s"; it should be a duration such as 10s, 1ms to 10m`,
 
 		"REDIS_HOST=a:6379" + secret:                `REDIS_HOST is "a:6379"; ` + host,
 		"REDIS_HOST=a&REDIS_PORT=0" + secret:        `REDIS_PORT is "0"; it should be a port from 1 to 65535`,

@@ -40,7 +40,6 @@ func TestDefaults(t *testing.T) {
 		BcryptCost:        10,
 		LogLevel:          Level(slog.LevelInfo),
 		LogFormat:         "text",
-		ShutdownTimeout:   10 * time.Second,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -58,7 +57,7 @@ func TestEverySetting(t *testing.T) {
 		"COOKIE_NAME=sid", "COOKIE_DOMAIN=.example.com", "COOKIE_SAMESITE=None", "COOKIE_SECURE=true",
 		"CORS_ORIGINS=https://a.example.com,http://localhost:5173", "TRUSTED_PROXIES=10.0.0.0/8, ::1",
 		"REGISTRATION=closed", "REGISTRATION_ROLES=buyer, seller", "PASSWORD_MIN=6", "LOGIN_LIMIT=5/30s", "BCRYPT_COST=12", "METRICS_ADDR=:9090",
-		"LOG_LEVEL=DEBUG", "LOG_FORMAT=text", "SHUTDOWN_DELAY=0s", "SHUTDOWN_TIMEOUT=1m", "UNKNOWN=x", "no pair",
+		"LOG_LEVEL=DEBUG", "LOG_FORMAT=text", "SHUTDOWN_DELAY=0s", "UNKNOWN=x", "no pair",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +72,7 @@ func TestEverySetting(t *testing.T) {
 		CORSOrigins:    List{"https://a.example.com", "http://localhost:5173"},
 		TrustedProxies: Prefixes{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		Registration:   "closed", RegistrationRoles: List{"buyer", "seller"}, PasswordMin: 6, LoginLimit: Limit{Failures: 5, Per: 30 * time.Second}, BcryptCost: 12, MetricsAddr: ":9090",
-		LogLevel: Level(slog.LevelDebug), LogFormat: "text", ShutdownTimeout: time.Minute,
+		LogLevel: Level(slog.LevelDebug), LogFormat: "text",
 		Redis: Redis{
 			Addrs: []string{"a:1", "b:2"}, SentinelMaster: "mymaster", SentinelPassword: "p q",
 			Username: "u", Password: " p=#$ ", DB: 3, TLS: true,

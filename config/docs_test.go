@@ -63,8 +63,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "METRICS_ADDR", about: "`host:port` of a listener of its own that answers `/metrics` for Prometheus: requests, logins and the guard's decisions, Go and the process; rules for alerts are in [deploy/alerts.yaml](../deploy/alerts.yaml). Keep it from the outside"},
 	{name: "LOG_LEVEL", about: "`debug` (the probes too), `warn`, `error`. The levels of winston and pino are read as the closest of these, with a warning: `http` as `info`; `verbose`, `silly`, `trace` as `debug`; `fatal`, `silent` as `error`. Warnings about the configuration are logged at every level"},
 	{name: "LOG_FORMAT", about: "morgan's `dev`, `combined`, `common`, `short` and `tiny` are read as `text`, with a warning"},
-	{name: "SHUTDOWN_DELAY", about: "from SIGTERM on, `/readyz` says 503 for this long; then the listener closes"},
-	{name: "SHUTDOWN_TIMEOUT", about: "and requests under way get this long to end"},
+	{name: "SHUTDOWN_DELAY", about: "from SIGTERM on, `/readyz` says 503 for this long; then the listener closes, and requests under way get 10 s to end"},
 }
 
 // TestDocs fails if the table in docs/configuration.md is not that of documented, or documented lacks a setting.

@@ -15,7 +15,7 @@ func TestSettings(t *testing.T) {
 		"NODE_ENV=production\nHOST=::1\nROUTE_PREFIX=/x\nJWT_SECRET=" + strong + "\nJWT_SECRET_PREVIOUS=" + strong + "2\n" +
 			"JWT_EXPIRES_IN=36h\nJWT_ALLOW_WEAK_SECRET=true\nREDIS_SENTINELS=a:1,b:2\nREDIS_SENTINEL_MASTER=m\nREDIS_SENTINEL_PASSWORD=hidden\n" +
 			"REDIS_PASSWORD=hidden\nREDIS_DB=3\nCORS_ORIGINS=https://a.example.com,https://b.example.com\nTRUSTED_PROXIES=10.0.0.0/8,::1\n" +
-			"LOGIN_LIMIT=5/90s\nSHUTDOWN_TIMEOUT=5m\nMETRICS_ADDR=:9090\nLOG_LEVEL=warn\nSHUTDOWN_DELAY=1s",
+			"LOGIN_LIMIT=5/90s\nMETRICS_ADDR=:9090\nLOG_LEVEL=warn\nSHUTDOWN_DELAY=1s",
 		"REDIS_URL=rediss://user:hidden@cache/1\nJWT_SECRET=" + strong + "\nJWT_EXPIRES_IN=90s\nLOGIN_LIMIT=10/24h",
 	} {
 		c, err := Load("", strings.Split(environment, "\n"))

@@ -81,8 +81,7 @@ type Config struct {
 	LogLevel    Level   `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error"`
 	LogFormat   Keyword `env:"LOG_FORMAT" want:"text or json"`
 
-	ShutdownDelay   time.Duration `env:"SHUTDOWN_DELAY" want:"a duration such as 5s, 0s to 10m"`
-	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" want:"a duration such as 10s, 1ms to 10m"`
+	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" want:"a duration such as 5s, 0s to 10m"`
 
 	// Redis is the Redis that the REDIS_ settings specify.
 	Redis Redis `env:"-"`

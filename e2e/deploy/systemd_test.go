@@ -37,7 +37,8 @@ func (u unit) one(t *testing.T, name string) string {
 	return u[name][0]
 }
 
-// timeToStop returns how long the service takes at most to end with these settings, and a second for the log.
+// timeToStop returns how long the service takes at most to end with these settings: 10 s of them for the requests under
+// way, and a second for the log.
 func timeToStop(t *testing.T, env ...string) time.Duration {
 	t.Helper()
 	env = slices.DeleteFunc(env, func(setting string) bool {
@@ -48,7 +49,7 @@ func timeToStop(t *testing.T, env ...string) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.ShutdownDelay + c.ShutdownTimeout + time.Second
+	return c.ShutdownDelay + 10*time.Second + time.Second
 }
 
 // TestUnit has systemd read the unit and judge what it may do.

@@ -147,13 +147,20 @@ func shutDown(t *testing.T, signal syscall.Signal) {
 	}
 }
 
+// TestShutdownTimeout: a request that does not end does not keep the service running.
 func TestShutdownTimeout(t *testing.T) {
 	t.Parallel()
-	s := harness.StartService(t, "SHUTDOWN_TIMEOUT=50ms")
-	dial(t, s, "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-	login(t, s)
-	if status := s.Stop(t); status != 1 || !strings.Contains(s.Output(), "some requests did not end within 50ms (SHUTDOWN_TIMEOUT)") {
-		t.Errorf("exit status %d\n%s", status, s.Output())
+	redis := harness.StartRedis(t)
+	s := harness.StartService(t, append(redis.Env(), "JWT_SECRET=s", "COOKIE_SECURE=false", "REDIS_TIMEOUT=1m")...)
+	token := login(t, s)
+	signal(t, redis, syscall.SIGSTOP)
+	dial(t, s, "GET /api/auth/me HTTP/1.1\r\nHost: x\r\nCookie: token="+token+"\r\n\r\n")
+	time.Sleep(300 * time.Millisecond) // it is under way
+	start := time.Now()
+	status, took := s.Stop(t), time.Since(start)
+	signal(t, redis, syscall.SIGCONT)
+	if status != 1 || took < 9*time.Second || !strings.Contains(s.Output(), "some requests did not end within 10s") {
+		t.Errorf("exit status %d after %s\n%s", status, took, s.Output())
 	}
 }
 
