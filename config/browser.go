@@ -90,15 +90,15 @@ func isOrigin(s string) bool {
 // maxCookieAge is how long browsers keep a cookie at most (RFC 6265bis, section 5.6.2).
 const maxCookieAge = 400 * day
 
-// browserWarnings returns what browsers make of settings that are right by themselves.
-func (c *Config) browserWarnings() (warnings []string) {
-	add := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
+// warnOfBrowsers warns of what browsers make of settings that are right by themselves.
+func (c *Config) warnOfBrowsers() {
+	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
 	if time.Duration(c.JWTExpiresIn) > maxCookieAge {
 		add("JWT_EXPIRES_IN is longer than 400 days: browsers drop the cookie after that time")
 	}
 	site, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(strings.TrimPrefix(c.CookieDomain, ".")))
 	if c.CookieSameSite == SameSiteNone || err != nil {
-		return warnings
+		return
 	}
 	for _, origin := range c.CORSOrigins {
 		u, err := url.Parse(origin)
@@ -110,5 +110,4 @@ func (c *Config) browserWarnings() (warnings []string) {
 				"send the cookie for its pages", origin, c.CookieSameSite)
 		}
 	}
-	return warnings
 }

@@ -42,6 +42,19 @@ func (c *Config) warn(p *findings) {
 	default:
 		add("REDIS_PORT is \"%d\" and has no effect: the port is in %s", c.RedisPort, p.redisNames()[0])
 	}
+	c.warnOfAddresses()
+	c.warnOfBrowsers()
+	if c.Redis.Embedded() {
+		c.RedisGuess = p.guess("REDIS_HOST")
+	}
+	c.warnOfSpace()
+	c.warnOfFiles(p)
+	c.warnOfExpiry(time.Now())
+}
+
+// warnOfAddresses warns of addresses that are hardly meant.
+func (c *Config) warnOfAddresses() {
+	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
 	if c.Production() && isLoopback(c.Host) {
 		add("HOST is %q, so only this machine reaches the service. The Node service listens on every address, whatever "+
 			"HOST is", c.Host)
@@ -52,13 +65,6 @@ func (c *Config) warn(p *findings) {
 				"that its logins are counted under", proxy)
 		}
 	}
-	c.Warnings = append(c.Warnings, c.browserWarnings()...)
-	if c.Redis.Embedded() {
-		c.RedisGuess = p.guess("REDIS_HOST")
-	}
-	c.warnOfSpace()
-	c.warnOfFiles(p)
-	c.warnOfExpiry(time.Now())
 }
 
 // warnOfFiles warns of variables that name a file and have no effect, and of secrets that may be the wrong file.
