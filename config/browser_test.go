@@ -78,6 +78,8 @@ func TestNeverWorks(t *testing.T) {
 		{"HOST=127.0.0.1", "HOST is \"127.0.0.1\""},
 		{"HOST=::1", "HOST is \"::1\""},
 		{"HOST=0.0.0.0", ""},
+		{"REDIS_USERNAME=auth", "has no effect without a password"},
+		{"REDIS_USERNAME=auth&REDIS_PASSWORD=p", ""},
 		{"TRUSTED_PROXIES=10.0.0.0/8", ""},
 		{"TRUSTED_PROXIES=10.0.0.0/8,0.0.0.0/0", "TRUSTED_PROXIES has 0.0.0.0/0"},
 		{"TRUSTED_PROXIES=::/0", "TRUSTED_PROXIES has ::/0"},
@@ -97,6 +99,9 @@ func TestNeverWorks(t *testing.T) {
 		if (len(c.Warnings) > 0) != (test.want != "") || len(c.Warnings) > 1 || !strings.Contains(text, test.want) {
 			t.Errorf("%s: warnings %q, want %q", test.settings, c.Warnings, test.want)
 		}
+	}
+	if _, err := Load("", []string{"REDIS_WAIT_REPLICAS=1"}); err == nil || !strings.Contains(err.Error(), "has no replicas") {
+		t.Errorf("replicas of the embedded Redis: %v", err)
 	}
 	for _, address := range []string{":3000", "127.0.0.1:3000"} {
 		_, err := Load("", append([]string{"METRICS_ADDR=" + address}, production...))

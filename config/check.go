@@ -22,6 +22,9 @@ func (c *Config) check(p *findings) {
 	p.check(isRoutePrefix(c.RoutePrefix), "ROUTE_PREFIX")
 	p.check(between(c.RedisTimeout, 10*time.Millisecond, time.Minute), "REDIS_TIMEOUT")
 	p.check(c.RedisWaitReplicas >= 0, "REDIS_WAIT_REPLICAS")
+	if c.RedisWaitReplicas > 0 && len(p.redisNames()) == 0 {
+		p.wrong("REDIS_WAIT_REPLICAS", "the embedded Redis has no replicas")
+	}
 	p.checkKeyword(c.RevocationEpoch, "REVOCATION_EPOCH", EpochAdopt, EpochExpect)
 	p.check(isKeyTemplate(c.BlacklistKey), "BLACKLIST_KEY")
 	for _, origin := range c.CORSOrigins {

@@ -52,9 +52,12 @@ func (c *Config) warn(p *findings) {
 	c.warnOfExpiry(time.Now())
 }
 
-// warnOfAddresses warns of addresses that are hardly meant.
+// warnOfAddresses warns of addresses that are hardly meant, and of a user of Redis who is not used.
 func (c *Config) warnOfAddresses() {
 	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
+	if c.Redis.Username != "" && c.Redis.Password == "" {
+		add("REDIS_USERNAME, or the user in REDIS_URL, has no effect without a password")
+	}
 	if c.Production() && isLoopback(c.Host) {
 		add("HOST is %q, so only this machine reaches the service. The Node service listens on every address, whatever "+
 			"HOST is", c.Host)
