@@ -44,12 +44,17 @@ func open(t *testing.T) (*DB, *miniredis.Miniredis, *lines) {
 
 func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
 	t.Helper()
+	return openWith(t, true, addrs...)
+}
+
+func openWith(t *testing.T, watch bool, addrs ...string) (*DB, *lines) {
+	t.Helper()
 	log := &lines{}
 	d, err := Open(Options{
 		Addrs:      addrs,
 		Timeout:    5 * time.Second, // a test's machine may be busy
 		LoginLimit: tenAMinute,
-		Watch:      true,
+		Watch:      watch,
 		Log:        slog.New(slog.NewTextHandler(log, nil)),
 
 		RebuildToken: rebuildTest,
