@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,12 +16,13 @@ import (
 
 func newCheck(o Options) *cobra.Command {
 	var token string
+	var all bool
 	cmd := &cobra.Command{
-		Use:   "check [--token FILE|-]",
+		Use:   "check [--all | --token FILE|-]",
 		Short: "Says whether production should run on these settings and this Redis",
-		Long: `Prints the settings in effect, secrets masked, and what it finds of Redis: whether
-it answers, role, persistence, eviction policy, and the rights of this user,
-which it tries without leaving anything behind.
+		Long: `Prints the settings that differ from their defaults, with --all all of them, secrets
+masked, and what it finds of Redis: whether it answers, role, persistence, eviction
+policy, and the rights of this user, which it tries without leaving anything behind.
 ` + nodeHelp + `
 
 Exit status: 0 if production can run on it, 1 if it should not; with --token, 0 if
@@ -30,6 +33,9 @@ this service agrees with the Node service, 1 if something has to be changed.`,
 		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if all && token != "" {
+				return &usageError{errors.New("--all and --token exclude each other")}
+			}
 			cfg, err := o.LoadConfig()
 			if err != nil {
 				return err
@@ -37,23 +43,18 @@ this service agrees with the Node service, 1 if something has to be changed.`,
 			if token != "" {
 				return o.checkToken(cmd, cfg, token)
 			}
-			return o.check(cmd, cfg)
+			return o.check(cmd, cfg, all)
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "print the settings that have their defaults as well")
 	cmd.Flags().StringVar(&token, "token", "", "examine a token of the Node service")
 	return cmd
 }
 
-func (o Options) check(cmd *cobra.Command, cfg *config.Config) error {
+func (o Options) check(cmd *cobra.Command, cfg *config.Config, all bool) error {
 	var b strings.Builder
 	line := func(words ...string) { b.WriteString(strings.Join(words, "") + "\n") }
-	line("Settings")
-	for _, setting := range cfg.Settings() {
-		if setting.Value == "" {
-			setting.Value = "-"
-		}
-		line("  ", setting.Name, strings.Repeat(" ", max(1, 26-len(setting.Name))), setting.Value)
-	}
+	b.WriteString(settingsText(cfg.Settings(), all))
 	var against []string
 	if !cfg.Production() {
 		against = append(against, "NODE_ENV is not production: its rules are off")
@@ -83,6 +84,24 @@ func (o Options) check(cmd *cobra.Command, cfg *config.Config) error {
 		return err
 	}
 	return &statusError{statusFailed}
+}
+
+// settingsText returns the settings that differ from their defaults, or all of them, one line each.
+func settingsText(settings []config.Setting, all bool) string {
+	var b strings.Builder
+	b.WriteString("Settings\n")
+	omitted := 0
+	for _, setting := range settings {
+		if setting.Default && !all {
+			omitted++
+			continue
+		}
+		fmt.Fprintf(&b, "  %-25s %s\n", setting.Name, cmp.Or(setting.Value, "-"))
+	}
+	if omitted > 0 {
+		fmt.Fprintf(&b, "  The other %d have their defaults: gin-auth check --all prints them.\n", omitted)
+	}
+	return b.String()
 }
 
 // checkRedis returns what it finds of Redis, and what speaks against it. A command gets REDIS_TIMEOUT and no more, as

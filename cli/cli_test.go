@@ -45,7 +45,10 @@ func TestExecute(t *testing.T) {
 		"checks no Redis": {[]string{"check"}, func(o *Options) {
 			o.LoadConfig = func() (*config.Config, error) { return config.Load("", nil) }
 		}, 1, "should not run on this:\n  NODE_ENV is not production: its rules are off\n  no Redis is named", ""},
-		"checks a Redis that is away": {[]string{"check"}, func(*Options) {}, 1, "the Redis at 127.0.0.1:1 can't be used: trying TIME: ", ""},
+		"checks, prints what differs":    {[]string{"check"}, func(*Options) {}, 1, "gin-auth check --all prints them.\n", ""},
+		"checks, prints everything":      {[]string{"check", "--all"}, func(*Options) {}, 1, "\n  SHUTDOWN_TIMEOUT          0s\n\nRedis\n", ""},
+		"checks everything, and a token": {[]string{"check", "--all", "--token", "-"}, nil, 2, "", "gin-auth: --all and --token exclude each other\n"},
+		"checks a Redis that is away":    {[]string{"check"}, func(*Options) {}, 1, "the Redis at 127.0.0.1:1 can't be used: trying TIME: ", ""},
 		"checks a wrong configuration": {[]string{"check"}, func(o *Options) {
 			o.LoadConfig = func() (*config.Config, error) { return nil, wrong }
 		}, 1, "", "gin-auth: the configuration is wrong:\n  PORT is wrong\n  HOST is wrong\n"},

@@ -55,7 +55,7 @@ func TestSecretFiles(t *testing.T) {
 		if warned := strings.Contains(said, "JWT_SECRET has more than one line: all of "+secret+" is the value"); warned != strings.Contains(text, "hush") {
 			t.Errorf("%q: %q", text, c.Warnings)
 		}
-		if line := fmt.Sprintf("{JWT_SECRET (secret, %d bytes in %s)}", len(want), secret); !strings.Contains(said, line) || strings.Contains(said, "thirty") {
+		if line := fmt.Sprintf("{JWT_SECRET (secret, %d bytes in %s) false}", len(want), secret); !strings.Contains(said, line) || strings.Contains(said, "thirty") {
 			t.Errorf("%s\nwant %s", said, line)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caarlos0/env/v11"
 )
 
 // Setting is one setting as it is in effect.
@@ -15,22 +17,41 @@ type Setting struct {
 	// Value has the syntax of the environment variable, "" for none. Secrets and values that may contain one are
 	// masked; for a secret from a file it has the file's path.
 	Value string
+	// Default reports whether the setting would have the same value if it were not set.
+	Default bool
 }
 
 // Settings returns all settings, including defaults, in the order of Config.
 func (c *Config) Settings() []Setting {
 	var settings []Setting
-	config := reflect.ValueOf(*c)
+	config, defaults := reflect.ValueOf(*c), reflect.ValueOf(c.defaults())
 	for field := range config.Type().Fields() {
-		if name := field.Tag.Get("env"); name != "-" {
-			value := text(config.FieldByIndex(field.Index).Interface())
-			if path := c.SecretFiles[name]; path != "" {
-				value = strings.TrimSuffix(value, ")") + " in " + path + ")"
-			}
-			settings = append(settings, Setting{name, value})
+		name := field.Tag.Get("env")
+		if name == "-" {
+			continue
 		}
+		value := text(config.FieldByIndex(field.Index).Interface())
+		isDefault := value == text(defaults.FieldByIndex(field.Index).Interface())
+		if name == "ROUTE_PREFIX" && value == "" {
+			value = "/"
+		}
+		if path := c.SecretFiles[name]; path != "" {
+			value = strings.TrimSuffix(value, ")") + " in " + path + ")"
+		}
+		settings = append(settings, Setting{name, value, isDefault})
 	}
 	return settings
+}
+
+// defaults returns the settings that would be in effect if only NODE_ENV and the Redis were specified as in c.
+func (c *Config) defaults() Config {
+	var d Config
+	// The defaults can be parsed, because Load has done so.
+	_ = env.ParseWithOptions(&d, env.Options{Environment: map[string]string{}})
+	d.NodeEnv, d.Redis = c.NodeEnv, c.Redis
+	d.setDefaults(nil)
+	d.NodeEnv = ""
+	return d
 }
 
 // text formats the value of a setting so that it can be parsed again.

@@ -66,3 +66,33 @@ func typeOf(name string) reflect.Type {
 	}
 	return nil
 }
+
+// TestDefaultSettings has the settings that differ from what would apply if they were not set.
+func TestDefaultSettings(t *testing.T) {
+	t.Parallel()
+	for environment, want := range map[string]string{
+		"":                                "",
+		"PORT=3000\nHOST=localhost":       "",
+		"ROUTE_PREFIX=/api/auth/":         "",
+		"ROUTE_PREFIX=/":                  "ROUTE_PREFIX=/",
+		"HOST=127.0.0.1\nLOGIN_LIMIT=off": "HOST=127.0.0.1 LOGIN_LIMIT=off",
+		"NODE_ENV=development\nLOG_FORMAT=json\nLOG_LEVEL=debug":                                                                  "NODE_ENV=development LOG_LEVEL=debug LOG_FORMAT=json",
+		"REDIS_HOST=cache\nREDIS_PORT=6379\nJWT_SECRET=" + strong + "\nHOST=localhost":                                            "HOST=localhost JWT_SECRET=(secret, 38 bytes) REDIS_HOST=cache",
+		"NODE_ENV=production\nREDIS_URL=redis://cache\nJWT_SECRET=" + strong + "\nLOG_FORMAT=json\nSHUTDOWN_DELAY=5s":             "NODE_ENV=production JWT_SECRET=(secret, 38 bytes) REDIS_URL=(secret, 13 bytes)",
+		"NODE_ENV=production\nREDIS_URL=redis://cache\nJWT_SECRET=" + strong + "\nSHUTDOWN_DELAY=0s\nLOG_FORMAT=text\nREDIS_DB=0": "NODE_ENV=production JWT_SECRET=(secret, 38 bytes) REDIS_URL=(secret, 13 bytes) LOG_FORMAT=text SHUTDOWN_DELAY=0s",
+	} {
+		c, err := Load("", strings.Split(environment, "\n"))
+		if err != nil {
+			t.Fatalf("%s: %v", environment, err)
+		}
+		var got []string
+		for _, setting := range c.Settings() {
+			if !setting.Default {
+				got = append(got, setting.Name+"="+setting.Value)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, want %q", environment, got, want)
+		}
+	}
+}
