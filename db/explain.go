@@ -5,13 +5,18 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
-// explain adds to an error of a call what is known of its cause: why no connection can be made, or that Redis is
-// too far away for the timeout.
+// explain adds to an error of a call what is known of its cause: why no connection can be made, which settings
+// have the password, or that Redis is too far away for the timeout.
 func (d *DB) explain(err error) error {
 	var explained *connectError
-	if !unanswered(err) || errors.As(err, &explained) {
+	switch {
+	case isPasswordError(err):
+		return fmt.Errorf("%w (see REDIS_USERNAME and REDIS_PASSWORD, or REDIS_URL)", err)
+	case !unanswered(err) || errors.As(err, &explained):
 		return err
 	}
 	if failed := d.dialer.failed.Load(); failed != nil {
@@ -24,6 +29,11 @@ func (d *DB) explain(err error) error {
 		return &connectError{err, fmt.Sprintf("Redis did not answer within %s (REDIS_TIMEOUT)", d.timeout)}
 	}
 	return err
+}
+
+// isPasswordError reports whether Redis refused everything, because the password is wrong or missing.
+func isPasswordError(err error) bool {
+	return redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOAUTH")
 }
 
 // RoundTrip returns how long a round trip to Redis takes, 0 if that is not known.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -16,8 +17,21 @@ type right struct {
 	command redis.Cmder
 }
 
-// String says that Redis refused the command, in Redis's words.
-func (r right) String() string { return fmt.Sprintf("%s is refused: %v", r.name, r.command.Err()) }
+// String says that Redis refused the command, in Redis's words, and which right to grant.
+func (r right) String() string {
+	text := fmt.Sprintf("%s is refused: %v", r.name, r.command.Err())
+	command, key, _ := strings.Cut(r.name, " ")
+	switch refusal := r.command.Err().Error(); {
+	case !strings.HasPrefix(refusal, "NOPERM"):
+		return text
+	case strings.Contains(refusal, "command"):
+		return text + ": grant +" + strings.ToLower(command)
+	case strings.HasPrefix(key, "auth:"):
+		return text + ": grant ~auth:*"
+	default:
+		return text + ": grant ~" + key
+	}
+}
 
 // nodeRights returns the commands that concern a node and no key. SELECT and CLUSTER SLOTS are not among them: without
 // the right to them there is no connection.
@@ -90,7 +104,7 @@ func (d *DB) try(ctx context.Context, client pipeliner, rights []right) (refused
 		var refusal redis.Error
 		switch failed := r.command.Err(); {
 		case failed == nil || errors.Is(failed, redis.Nil):
-		case errors.As(failed, &refusal):
+		case errors.As(failed, &refusal) && !isPasswordError(failed):
 			refused = append(refused, r)
 		default:
 			err = cmp.Or(err, failed)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -117,7 +118,8 @@ func risksIn(info string) []string {
 		}
 	}
 	risk(!is("role", "master", "slave"), "whether it is a master is unknown: its INFO does not say")
-	risk(is("role", "slave"), "it is a replica: logouts can't be stored; name the master")
+	risk(is("role", "slave"), "it is a replica: logouts can't be stored; name its master, %s, in REDIS_HOST or REDIS_URL",
+		net.JoinHostPort(fields["master_host"], fields["master_port"]))
 	risk(is("maxmemory", "") || is("maxmemory_policy", ""), "whether it evicts keys is unknown: its INFO does not say")
 	risk(!is("maxmemory", "", "0") && !is("maxmemory_policy", "", "noeviction"),
 		"it evicts keys when its memory is full, logouts among them: set maxmemory-policy noeviction, not %s",
