@@ -16,15 +16,23 @@ const forwardedFor = "X-Forwarded-For"
 // ports, brackets and quotes. Gin reads the first line alone and does not understand "203.0.113.7:51234", as some load
 // balancers write it. All clients would then have the address of the proxy, and share its login limit.
 //
-// The address of the proxy still counts where it names something else, such as "unknown". That is logged once.
+// The address of the proxy still counts where it names something else, such as "unknown". That is logged once, and so
+// is the header of a peer that is not trusted, which may be a proxy. A client can send it as well.
 func ForwardedFor(trusted []netip.Prefix, log *slog.Logger) gin.HandlerFunc {
-	var logged atomic.Bool
+	var logged, loggedPeer atomic.Bool
 	isTrusted := func(address netip.Addr) bool {
 		return slices.ContainsFunc(trusted, func(proxy netip.Prefix) bool { return proxy.Contains(address) })
 	}
 	return func(c *gin.Context) {
 		lines := c.Request.Header[forwardedFor]
-		if len(lines) == 0 || !isTrusted(parseAddress(c.RemoteIP())) {
+		if len(lines) == 0 {
+			return
+		}
+		if !isTrusted(parseAddress(c.RemoteIP())) {
+			if !loggedPeer.Swap(true) {
+				log.Warn("X-Forwarded-For comes from an address that is not in TRUSTED_PROXIES: if that is your proxy, add "+
+					"it, because all of its clients count as one address and share its login limit", "peer", c.RemoteIP())
+			}
 			return
 		}
 		entries := strings.Split(strings.Join(lines, ","), ",")

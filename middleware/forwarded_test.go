@@ -46,8 +46,9 @@ func TestForwardedFor(t *testing.T) {
 		{proxy, []string{"for="}, "10.0.0.1", true},
 		{proxy, []string{"203.0.113.7:x"}, "10.0.0.1", true},
 		{proxy, []string{"203.0.113.7, _hidden, 10.0.0.2"}, "10.0.0.1", true},
-		{outside, []string{"203.0.113.7"}, "192.0.2.9", false},
-		{outside, []string{"unknown"}, "192.0.2.9", false},
+		{outside, []string{"203.0.113.7"}, "192.0.2.9", true},
+		{outside, []string{"unknown"}, "192.0.2.9", true},
+		{outside, nil, "192.0.2.9", false},
 	} {
 		var log bytes.Buffer
 		r := gin.New()

@@ -35,7 +35,8 @@ var ErrCrossOrigin = errors.New("cross-origin request")
 
 // CrossOrigin refuses requests that change something and that a browser sent for a page of another
 // origin, unless that is one of the trusted ones (scheme://host:port): those get their CORS headers,
-// credentials allowed. Requests that no browser sent pass: they carry no one else's cookie.
+// credentials allowed. It refuses the preflights of others as well. Requests that no browser sent pass: they carry no
+// one else's cookie.
 func CrossOrigin(trusted []string) (gin.HandlerFunc, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range trusted {
@@ -55,11 +56,14 @@ func CrossOrigin(trusted []string) (gin.HandlerFunc, error) {
 		})
 	}
 	return func(c *gin.Context) {
+		isTrusted := slices.Contains(trusted, c.GetHeader("Origin"))
 		// For others cors would answer 403 to every request, GET too, and without a body.
-		if slices.Contains(trusted, c.GetHeader("Origin")) {
+		if isTrusted {
 			share(c)
 		}
-		if err := protection.Check(c.Request); err != nil {
+		// The browser does not send the request after a refused preflight, so only the preflight can be logged.
+		preflight := c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != ""
+		if err := protection.Check(c.Request); err != nil || preflight && !isTrusted {
 			refuse(c, fmt.Errorf("%w: %s", ErrCrossOrigin, adviceOn(c.Request)))
 		}
 	}, nil

@@ -118,6 +118,7 @@ func newEngine(o Options) (*gin.Engine, error) {
 		o.Metrics.Login(o.Prefix+"/login"),
 		middleware.AccessLog(o.Log),
 		middleware.Headers(o.HTTPSOnly),
+		middleware.DroppedCookie(o.Cookie, o.Log),
 		middleware.CloseAfterChunked,
 		renderErrors,
 		middleware.Recovery,

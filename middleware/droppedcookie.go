@@ -1,0 +1,47 @@
+package middleware
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gin-gonic/gin"
+)
+
+// DroppedCookie logs once that a browser drops the session's cookie, so that the login seems to work and the next
+// request is answered 401. cookie has the attributes of the session's cookie.
+func DroppedCookie(cookie http.Cookie, log *slog.Logger) gin.HandlerFunc {
+	var logged atomic.Bool
+	return func(c *gin.Context) {
+		c.Next()
+		if c.Writer.Header().Get("Set-Cookie") == "" {
+			return
+		}
+		if reason := reasonToDrop(cookie, c.Request); reason != "" && !logged.Swap(true) {
+			log.Warn("a browser drops the cookie that it got", "reason", reason, "origin", shorten(c.GetHeader("Origin")))
+		}
+	}
+}
+
+// reasonToDrop returns why the browser that has sent the request drops the cookie of the answer, and what to do about
+// it.
+func reasonToDrop(cookie http.Cookie, r *http.Request) string {
+	switch {
+	case cookie.Secure && r.Header.Get("Origin") == "http://"+r.Host && !isThisMachine(r.Host):
+		return "it came over plain http and COOKIE_SECURE is true: use https, or, in development, set COOKIE_SECURE=false"
+	case cookie.SameSite != http.SameSiteNoneMode && r.Header.Get("Sec-Fetch-Site") == "cross-site":
+		return "its page is of another site: set COOKIE_SAMESITE=none, or serve both from one site"
+	}
+	return ""
+}
+
+// isThisMachine reports whether the host of a request, with or without a port, is the browser's own machine, from which
+// it takes Secure cookies over plain http.
+func isThisMachine(host string) bool {
+	if address := parseAddress(host); address.IsValid() {
+		return address.IsLoopback()
+	}
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
