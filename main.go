@@ -44,6 +44,7 @@ func run() int {
 			return serve(ctx, stderr)
 		},
 		LoadConfig: loadConfig,
+		Listen:     listen,
 		OpenDB: func(cfg *config.Config) (*db.DB, error) {
 			sessions, err := newSessions(cfg)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,8 +73,8 @@ func (o Options) check(cmd *cobra.Command, cfg *config.Config, all bool) error {
 		line("  nothing is known of it")
 	}
 	against = append(against, found...)
-	if len(cfg.Warnings) > 0 {
-		line("\nTo know\n  ", strings.Join(cfg.Warnings, "\n  "))
+	if notes := o.notes(cfg); len(notes) > 0 {
+		line("\nTo know\n  ", strings.Join(notes, "\n  "))
 	}
 	if len(against) == 0 {
 		line("\nProduction can run on this.")
@@ -102,6 +103,21 @@ func settingsText(settings []config.Setting, all bool) string {
 		fmt.Fprintf(&b, "  The other %d have their defaults: gin-auth check --all prints them.\n", omitted)
 	}
 	return b.String()
+}
+
+// notes returns the warnings of a start, and what is wrong only in some deployments.
+func (o Options) notes(cfg *config.Config) []string {
+	notes := slices.Clone(cfg.Warnings)
+	if cfg.Production() && len(cfg.TrustedProxies) == 0 && cfg.LoginLimit != (config.Limit{}) {
+		notes = append(notes,
+			"TRUSTED_PROXIES is not set: all clients of a proxy count as one address and share its login limit")
+	}
+	listener, err := o.Listen(cfg)
+	if err != nil {
+		return append(notes, err.Error()+" (unless that is this service, which runs already, a start would fail)")
+	}
+	_ = listener.Close() // nobody has used it
+	return notes
 }
 
 // checkRedis returns what it finds of Redis, and what speaks against it. A command gets REDIS_TIMEOUT and no more, as

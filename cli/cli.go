@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime/debug"
 	"strings"
 
@@ -24,6 +25,8 @@ type Options struct {
 	// OpenDB opens the DB that the configuration names. It should log nothing: what a command returns
 	// says what went wrong.
 	OpenDB func(*config.Config) (*db.DB, error)
+	// Listen opens the listener that the service would have.
+	Listen func(*config.Config) (net.Listener, error)
 }
 
 // The exit statuses. Each command's help names those that it has.

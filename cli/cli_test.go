@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,9 @@ func TestExecute(t *testing.T) {
 		"checks no Redis": {[]string{"check"}, func(o *Options) {
 			o.LoadConfig = func() (*config.Config, error) { return config.Load("", nil) }
 		}, 1, "should not run on this:\n  NODE_ENV is not production: its rules are off\n  no Redis is named", ""},
+		"checks a port in use": {[]string{"check"}, func(o *Options) {
+			o.Listen = func(*config.Config) (net.Listener, error) { return nil, errors.New("port 3000 is in use") }
+		}, 1, "\nTo know\n  port 3000 is in use (unless that is this service, which runs already, a start would fail)\n", ""},
 		"checks, prints what differs":    {[]string{"check"}, func(*Options) {}, 1, "gin-auth check --all prints them.\n", ""},
 		"checks, prints everything":      {[]string{"check", "--all"}, func(*Options) {}, 1, "\n  SHUTDOWN_TIMEOUT          0s\n\nRedis\n", ""},
 		"checks everything, and a token": {[]string{"check", "--all", "--token", "-"}, nil, 2, "", "gin-auth: --all and --token exclude each other\n"},
@@ -116,6 +120,7 @@ func testOptions(addr string) Options {
 		LoadConfig: func() (*config.Config, error) {
 			return &config.Config{Redis: config.Redis{Addrs: []string{addr}}, BcryptCost: bcrypt.MinCost, PasswordMin: 8, RegistrationRoles: config.List{"user"}}, nil
 		},
+		Listen: func(*config.Config) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") },
 		OpenDB: func(cfg *config.Config) (*db.DB, error) {
 			return db.Open(db.Options{Addrs: cfg.Redis.Addrs, Timeout: cfg.RedisTimeout, Log: slog.New(slog.DiscardHandler)})
 		},
