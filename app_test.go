@@ -791,7 +791,7 @@ func TestCrossOrigin(t *testing.T) {
 		status       int
 	}{
 		{"/api/auth/login", "https://app.example.com", 204},
-		{"/api/auth/login", "https://evil.example", 403},
+		{"/api/auth/login", "https://evil.example", 405},
 		{"/api/auth/verify", "https://app.example.com", 405},
 	} {
 		status, origin := test.status, test.origin

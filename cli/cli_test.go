@@ -50,7 +50,7 @@ func TestExecute(t *testing.T) {
 			o.Listen = func(*config.Config) (net.Listener, error) { return nil, errors.New("port 3000 is in use") }
 		}, 1, "\nTo know\n  port 3000 is in use (unless that is this service, which runs already, a start would fail)\n", ""},
 		"checks, prints what differs":    {[]string{"check"}, func(*Options) {}, 1, "gin-auth check --all prints them.\n", ""},
-		"checks, prints everything":      {[]string{"check", "--all"}, func(*Options) {}, 1, "\n  SHUTDOWN_TIMEOUT          0s\n\nRedis\n", ""},
+		"checks, prints everything":      {[]string{"check", "--all"}, func(*Options) {}, 1, "\n  SHUTDOWN_DELAY            0s\n\nRedis\n", ""},
 		"checks everything, and a token": {[]string{"check", "--all", "--token", "-"}, nil, 2, "", "gin-auth: --all and --token exclude each other\n"},
 		"checks a Redis that is away":    {[]string{"check"}, func(*Options) {}, 1, "the Redis at 127.0.0.1:1 can't be used: trying TIME: ", ""},
 		"checks a wrong configuration": {[]string{"check"}, func(o *Options) {

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -22,7 +23,7 @@ var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-|$)`)
 
 // AccessLog writes one line per request, without its query, headers and body, so that it holds no token, cookie or
-// password. The error of a 5xx and the reason of a 403 are in the same line.
+// password. The error of a 5xx and the reason of a 403 or of an unanswered preflight are in the same line.
 //
 // The request's id is the client's X-Request-Id if that is sane, otherwise a new one. It is sent with the answer. The
 // trace id is that of the client's traceparent (W3C Trace Context).
@@ -55,11 +56,25 @@ func AccessLog(log *slog.Logger) gin.HandlerFunc {
 		if s := session.FromContext(ctx); s != nil {
 			attrs = append(attrs, slog.String("user_id", s.UserID()))
 		}
-		if err := LastError(c); err != nil && (level >= slog.LevelWarn || c.Writer.Status() == http.StatusForbidden) {
+		if err := loggedError(c, level); err != nil {
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
 		log.LogAttrs(ctx, level, "request", attrs...)
 	}
+}
+
+// loggedError returns the error of a request if its line has one: of a failure of this service, or of a request that
+// somebody may have expected to be allowed.
+func loggedError(c *gin.Context, level slog.Level) error {
+	for _, err := range c.Errors {
+		if errors.Is(err.Err, ErrCrossOrigin) {
+			return err.Err
+		}
+	}
+	if level >= slog.LevelWarn || c.Writer.Status() == http.StatusForbidden {
+		return LastError(c)
+	}
+	return nil
 }
 
 // maxLogged is how much of a string that a client has sent is logged, in bytes.

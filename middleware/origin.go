@@ -35,8 +35,7 @@ var ErrCrossOrigin = errors.New("cross-origin request")
 
 // CrossOrigin refuses requests that change something and that a browser sent for a page of another
 // origin, unless that is one of the trusted ones (scheme://host:port): those get their CORS headers,
-// credentials allowed. It refuses the preflights of others as well. Requests that no browser sent pass: they carry no
-// one else's cookie.
+// credentials allowed. Requests that no browser sent pass: they carry no one else's cookie.
 func CrossOrigin(trusted []string) (gin.HandlerFunc, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range trusted {
@@ -61,10 +60,13 @@ func CrossOrigin(trusted []string) (gin.HandlerFunc, error) {
 		if isTrusted {
 			share(c)
 		}
-		// The browser does not send the request after a refused preflight, so only the preflight can be logged.
-		preflight := c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != ""
-		if err := protection.Check(c.Request); err != nil || preflight && !isTrusted {
+		if err := protection.Check(c.Request); err != nil {
 			refuse(c, fmt.Errorf("%w: %s", ErrCrossOrigin, adviceOn(c.Request)))
+			return
+		}
+		// No route answers the preflight of others, and without an answer the browser does not send the request itself.
+		if !isTrusted && c.Request.Method == http.MethodOptions && c.GetHeader("Access-Control-Request-Method") != "" {
+			_ = c.Error(fmt.Errorf("%w: %s", ErrCrossOrigin, adviceOn(c.Request))) // for the log
 		}
 	}, nil
 }

@@ -118,7 +118,7 @@ func setups() map[string]setup {
 				t.Helper()
 				wantStatus(t, send(t, http.DefaultClient, "OPTIONS", s.URL+"/api/auth/login", "",
 					"Origin: https://app.example.com", "Access-Control-Request-Method: POST",
-					"Access-Control-Request-Headers: content-type", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: cross-site"), 403)
+					"Access-Control-Request-Headers: content-type", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: cross-site"), 405)
 			},
 			"add it to CORS_ORIGINS if it is trusted", "", 0,
 		},
