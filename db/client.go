@@ -79,11 +79,15 @@ func Open(o Options) (*DB, error) {
 	return d, nil
 }
 
+// closeTimeout is how long Close waits for replies of Redis.
+const closeTimeout = time.Second
+
 // Close ends every connection and the embedded Redis.
 func (d *DB) Close() error {
 	d.end()
-	d.dialer.closeAll() // so that nothing waits for a reply of a Redis that hangs
+	timer := time.AfterFunc(closeTimeout, d.dialer.closeAll) // a Redis that hangs does not reply
 	d.background.Wait()
+	timer.Stop()
 	err := d.client.Close()
 	if d.embedded != nil {
 		d.embedded.Close()
