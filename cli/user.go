@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,8 +100,8 @@ func newUserPassword(o Options) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.withDB(cmd.Context(), func(cfg *config.Config, store *db.DB) error {
 				// First, so that nobody chooses a password in vain.
-				if _, found, err := store.UserByEmail(cmd.Context(), args[0]); !found || err != nil {
-					return cmp.Or(err, unknownUser(args[0]))
+				if _, err := findUser(cmd.Context(), store, args[0]); err != nil {
+					return err
 				}
 				hash, err := askHash(cmd, cfg)
 				if err != nil {
@@ -135,6 +134,15 @@ func change(ctx context.Context, store *db.DB, email string, modify func(*user.U
 		modify(u)
 		return nil
 	})
+	if err == nil && !found {
+		err = unknownUser(email)
+	}
+	return u, err
+}
+
+// findUser returns the user with that email. No such user is an error.
+func findUser(ctx context.Context, store *db.DB, email string) (user.User, error) {
+	u, found, err := store.UserByEmail(ctx, email)
 	if err == nil && !found {
 		err = unknownUser(email)
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -32,9 +31,9 @@ among them.`,
 				show = printSessionJSON
 			}
 			return o.withDB(cmd.Context(), func(_ *config.Config, store *db.DB) error {
-				u, found, err := store.UserByEmail(cmd.Context(), args[0])
-				if !found || err != nil {
-					return cmp.Or(err, unknownUser(args[0]))
+				u, err := findUser(cmd.Context(), store, args[0])
+				if err != nil {
+					return err
 				}
 				sessions, err := store.Sessions(cmd.Context(), u.ID)
 				if err != nil {
@@ -87,9 +86,9 @@ Node services reject those sessions as well, except any that they began themselv
 		Args: rangeArgs(1, "EMAIL", "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.withDB(cmd.Context(), func(_ *config.Config, store *db.DB) error {
-				u, found, err := store.UserByEmail(cmd.Context(), args[0])
-				if !found || err != nil {
-					return cmp.Or(err, unknownUser(args[0]))
+				u, err := findUser(cmd.Context(), store, args[0])
+				if err != nil {
+					return err
 				}
 				if len(args) == 1 {
 					if err := store.LogoutAll(cmd.Context(), u.ID); err != nil {
