@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -92,9 +91,8 @@ const maxCookieAge = 400 * day
 
 // warnOfBrowsers warns of what browsers make of settings that are right by themselves.
 func (c *Config) warnOfBrowsers() {
-	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
 	if time.Duration(c.JWTExpiresIn) > maxCookieAge {
-		add("JWT_EXPIRES_IN is longer than 400 days: browsers drop the cookie after that time")
+		c.addWarning("JWT_EXPIRES_IN is longer than 400 days: browsers drop the cookie after that time")
 	}
 	site, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(strings.TrimPrefix(c.CookieDomain, ".")))
 	if c.CookieSameSite == SameSiteNone || err != nil {
@@ -106,8 +104,8 @@ func (c *Config) warnOfBrowsers() {
 			continue
 		}
 		if other, err := publicsuffix.EffectiveTLDPlusOne(u.Hostname()); err == nil && other != site {
-			add("CORS_ORIGINS has %s, which is another site than COOKIE_DOMAIN: with COOKIE_SAMESITE=%s, browsers do not "+
-				"send the cookie for its pages", origin, c.CookieSameSite)
+			c.addWarning("CORS_ORIGINS has %s, which is another site than COOKIE_DOMAIN: with COOKIE_SAMESITE=%s, browsers "+
+				"do not send the cookie for its pages", origin, c.CookieSameSite)
 		}
 	}
 }

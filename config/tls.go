@@ -142,8 +142,8 @@ func (c *Config) warnOfExpiry(now time.Time) {
 			continue
 		}
 		first := s.certificates[0]
-		c.Warnings = append(c.Warnings, fmt.Sprintf("%s has no certificate that is valid now (%s to %s): renew it, which "+
+		c.addWarning("%s has no certificate that is valid now (%s to %s): renew it, which "+
 			"needs no restart, or correct this machine's clock",
-			s.name, first.NotBefore.Format(time.RFC3339), first.NotAfter.Format(time.RFC3339)))
+			s.name, first.NotBefore.Format(time.RFC3339), first.NotAfter.Format(time.RFC3339))
 	}
 }

@@ -8,11 +8,14 @@ import (
 	"time"
 )
 
+func (c *Config) addWarning(format string, args ...any) {
+	c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...))
+}
+
 // warn adds the warnings about settings.
 func (c *Config) warn(p *findings) {
-	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
 	if !c.Production() && !c.isDevelopment() {
-		add("NODE_ENV %s: only production, spelled exactly so, turns on the rules for production, "+
+		c.addWarning("NODE_ENV %s: only production, spelled exactly so, turns on the rules for production, "+
 			"and any other value means development", p.describe("NODE_ENV"))
 	}
 	for _, s := range []struct{ name, read string }{
@@ -21,26 +24,26 @@ func (c *Config) warn(p *findings) {
 	} {
 		word := strings.ToLower(p.values[s.name])
 		if word != "" && word != s.read && word != "warning" { // which is just another word for warn
-			add("%s %s, which is read as %s: it should be %s", s.name, p.describe(s.name), s.read, want(s.name))
+			c.addWarning("%s %s, which is read as %s: it should be %s", s.name, p.describe(s.name), s.read, want(s.name))
 		}
 	}
 	if isWeak(c.JWTSecret) {
-		add("JWT_SECRET is shorter than 32 bytes: it can be guessed from any token")
+		c.addWarning("JWT_SECRET is shorter than 32 bytes: it can be guessed from any token")
 	}
 	for _, role := range c.RegistrationRoles {
 		if strings.Contains(strings.ToLower(role), "admin") {
-			add("REGISTRATION_ROLES contains %s: anyone can register with that role", role)
+			c.addWarning("REGISTRATION_ROLES contains %s: anyone can register with that role", role)
 		}
 	}
 	if guess := p.guess("JWT_SECRET"); c.JWTSecret == "" && guess != "" {
-		add("JWT_SECRET is not set, and a random one is used; %s", guess)
+		c.addWarning("JWT_SECRET is not set, and a random one is used; %s", guess)
 	}
 	switch {
 	case p.values["REDIS_PORT"] == "" || allHavePort(c.Redis.Addrs, c.RedisPort):
 	case c.Redis.Socket():
-		add("REDIS_PORT is \"%d\" and has no effect: REDIS_URL is a Unix socket", c.RedisPort)
+		c.addWarning("REDIS_PORT is \"%d\" and has no effect: REDIS_URL is a Unix socket", c.RedisPort)
 	default:
-		add("REDIS_PORT is \"%d\" and has no effect: the port is in %s", c.RedisPort, p.redisNames()[0])
+		c.addWarning("REDIS_PORT is \"%d\" and has no effect: the port is in %s", c.RedisPort, p.redisNames()[0])
 	}
 	c.warnOfAddresses()
 	c.warnOfBrowsers()
@@ -54,48 +57,47 @@ func (c *Config) warn(p *findings) {
 
 // warnOfAddresses warns of addresses that are hardly meant, and of a user of Redis who is not used.
 func (c *Config) warnOfAddresses() {
-	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
 	if c.Redis.Username != "" && c.Redis.Password == "" {
-		add("REDIS_USERNAME, or the user in REDIS_URL, has no effect without a password")
+		c.addWarning("REDIS_USERNAME, or the user in REDIS_URL, has no effect without a password")
 	}
 	if c.Production() && isLoopback(c.Host) {
-		add("HOST is %q, so only this machine reaches the service. The Node service listens on every address, whatever "+
-			"HOST is", c.Host)
+		c.addWarning("HOST is %q, so only this machine reaches the service. The Node service listens on every address, "+
+			"whatever HOST is", c.Host)
 	}
 	for _, proxy := range c.TrustedProxies {
 		if proxy.Bits() == 0 {
-			add("TRUSTED_PROXIES has %s, which is every address: a client that sends X-Forwarded-For chooses the address "+
-				"that its logins are counted under", proxy)
+			c.addWarning("TRUSTED_PROXIES has %s, which is every address: a client that sends X-Forwarded-For chooses the "+
+				"address that its logins are counted under", proxy)
 		}
 	}
 }
 
 // warnOfFiles warns of variables that name a file and have no effect, and of secrets that may be the wrong file.
 func (c *Config) warnOfFiles(p *findings) {
-	add := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
 	for _, name := range settingNames {
 		if strings.Contains(strings.TrimSpace(p.values[name]), "\n") && p.files[name] != "" {
-			add("%s has more than one line: all of %s is the value", name, p.files[name])
+			c.addWarning("%s has more than one line: all of %s is the value", name, p.files[name])
 		}
 		other := p.others[fold(name+fileSuffix)]
 		switch {
 		case other == "":
 		case isFile(name):
-			add("%s has no effect: the path belongs into %s", other, name)
+			c.addWarning("%s has no effect: the path belongs into %s", other, name)
 		case isSecret(name):
-			add("%s has no effect: write %s", other, name+fileSuffix)
+			c.addWarning("%s has no effect: write %s", other, name+fileSuffix)
 		default:
-			add("%s has no effect: only secrets are read from files; set %s", other, name)
+			c.addWarning("%s has no effect: only secrets are read from files; set %s", other, name)
 		}
 	}
 	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		if p.others[fold(name)] == name && p.inFile[name] {
-			add("%s has no effect in .env: set REDIS_TLS_CA to the file with the CA of Redis", name)
+			c.addWarning("%s has no effect in .env: set REDIS_TLS_CA to the file with the CA of Redis", name)
 		}
 	}
 	const node = "NODE_EXTRA_CA_CERTS"
 	if p.others[fold(node)] == node && c.Redis.TLS && c.RedisTLSCA == "" {
-		add("%s has no effect, because only Node reads it: if it has the CA of Redis, set REDIS_TLS_CA to that file", node)
+		c.addWarning("%s has no effect, because only Node reads it: if it has the CA of Redis, set REDIS_TLS_CA "+
+			"to that file", node)
 	}
 }
 
