@@ -50,7 +50,7 @@ type compose struct {
 func readCompose(t *testing.T) compose {
 	t.Helper()
 	var c compose
-	if err := yaml.UnmarshalWithOptions([]byte(read(t, "deploy/compose.yaml")), &c, yaml.Strict()); err != nil {
+	if err := yaml.UnmarshalWithOptions([]byte(harness.ReadSource(t, "deploy/compose.yaml")), &c, yaml.Strict()); err != nil {
 		t.Fatal(yaml.FormatError(err, false, true))
 	}
 	return c
@@ -73,7 +73,7 @@ func TestCompose(t *testing.T) {
 		for _, volume := range s.Volumes {
 			from, _, _ := strings.Cut(volume, ":")
 			if strings.HasPrefix(from, ".") {
-				read(t, filepath.Join("deploy", from))
+				harness.ReadSource(t, filepath.Join("deploy", from))
 			} else if _, ok := c.Volumes[from]; !ok {
 				t.Errorf("%s: there is no volume %s", name, from)
 			}
@@ -87,7 +87,7 @@ func TestCompose(t *testing.T) {
 			needed, ok := c.Services[other]
 			healthy := len(needed.Healthcheck.Test) > 0 || needed.Build.Context != "" // the Dockerfile has one
 			if !ok || on.Condition == "service_healthy" && !healthy {
-				t.Errorf("%s waits for ever for %s", name, other)
+				t.Errorf("%s waits forever for %s", name, other)
 			}
 		}
 	}
@@ -109,7 +109,7 @@ func TestCompose(t *testing.T) {
 	if !slices.Equal(nginx.Ports, []string{"${HTTPS_PORT:-8443}:443"}) || !slices.Contains(nginx.Volumes, "./nginx.conf:/etc/nginx/conf.d/default.conf:ro") {
 		t.Errorf("nginx has %q and %q", nginx.Ports, nginx.Volumes)
 	}
-	config := read(t, "deploy/nginx.conf")
+	config := harness.ReadSource(t, "deploy/nginx.conf")
 	addresses := regexp.MustCompile(`(?m)^    \S.* ([a-z-]+):(\d+);$`).FindAllStringSubmatch(config, -1)
 	if len(addresses) != 2 {
 		t.Errorf("nginx.conf has the addresses %q", addresses)
@@ -152,7 +152,7 @@ func TestComposeRuns(t *testing.T) {
 		if out, err := exec.Command(command[0], command[1], script).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		made = append(made, readFile(t, dir+"/.env")+readFile(t, dir+"/users.acl")+readFile(t, dir+"/tls.crt"))
+		made = append(made, harness.ReadFile(t, dir+"/.env")+harness.ReadFile(t, dir+"/users.acl")+harness.ReadFile(t, dir+"/tls.crt"))
 		for _, name := range []string{"/.env", "/users.acl"} {
 			info, err := os.Stat(dir + name)
 			if err != nil || info.Mode().Perm() != 0o600 {
@@ -171,8 +171,8 @@ func TestComposeRuns(t *testing.T) {
 		t.Error(err)
 	}
 
-	rights := regexp.MustCompile(`(?m)^ACL SETUSER (auth .*)>PASSWORD( .*)$`).FindStringSubmatch(read(t, "docs/operations.md"))
-	if users := readFile(t, dir+"/users.acl"); rights == nil || !regexp.MustCompile(
+	rights := regexp.MustCompile(`(?m)^ACL SETUSER (auth .*)>PASSWORD( .*)$`).FindStringSubmatch(harness.ReadSource(t, "docs/operations.md"))
+	if users := harness.ReadFile(t, dir+"/users.acl"); rights == nil || !regexp.MustCompile(
 		"\nuser "+regexp.QuoteMeta(rights[1])+">[0-9a-f]{64}"+regexp.QuoteMeta(rights[2])+"\n$").MatchString(users) {
 		t.Errorf("not the documented rights %q:\n%s", rights, users)
 	}

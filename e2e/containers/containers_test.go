@@ -26,7 +26,7 @@ type dockerfile [][]string
 func readDockerfile(t *testing.T) dockerfile {
 	t.Helper()
 	var d dockerfile
-	text := strings.ReplaceAll(read(t, "deploy/Dockerfile"), "\\\n", " ")
+	text := strings.ReplaceAll(harness.ReadSource(t, "deploy/Dockerfile"), "\\\n", " ")
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		switch {
@@ -63,7 +63,7 @@ func (d dockerfile) instruction(t *testing.T, stage int, begins string) string {
 func TestDockerfile(t *testing.T) {
 	t.Parallel()
 	d := readDockerfile(t)
-	goVersion := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "go.mod"))[1]
+	goVersion := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(harness.ReadSource(t, "go.mod"))[1]
 	for _, want := range []struct {
 		stage         int
 		begins, value string
@@ -84,7 +84,7 @@ func TestDockerfile(t *testing.T) {
 	if got := d.instruction(t, 1, "HEALTHCHECK "); !strings.HasSuffix(got, ` CMD ["/gin-auth", "healthcheck"]`) {
 		t.Errorf("HEALTHCHECK %s", got)
 	}
-	ignored := strings.Split(read(t, ".dockerignore"), "\n")
+	ignored := strings.Split(harness.ReadSource(t, ".dockerignore"), "\n")
 	for _, secret := range []string{"/.env", "**/node_modules"} {
 		if !slices.Contains(ignored, secret) {
 			t.Errorf(".dockerignore has no %s", secret)
@@ -131,7 +131,7 @@ func TestEmptyRoot(t *testing.T) {
 			t.Errorf("it has a section %s, which nothing reads", name)
 		}
 	}
-	if strings.Contains(readFile(t, binary), harness.Root()) {
+	if strings.Contains(harness.ReadFile(t, binary), harness.Root()) {
 		t.Error("it has the paths of the machine that built it")
 	}
 	port := strconv.Itoa(harness.FreePort(t))
@@ -160,18 +160,4 @@ func TestEmptyRoot(t *testing.T) {
 	if status := s.Stop(t); status != 0 {
 		t.Errorf("SIGTERM: exit status %d", status)
 	}
-}
-
-func read(t *testing.T, name string) string {
-	t.Helper()
-	return readFile(t, filepath.Join(harness.Root(), name))
-}
-
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

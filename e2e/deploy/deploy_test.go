@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,20 +19,6 @@ const secret = "a secret of more than thirty-two bytes"
 
 func production(more ...string) []string {
 	return append([]string{"NODE_ENV=production", "JWT_SECRET=" + secret, "SHUTDOWN_DELAY=0s", "BCRYPT_COST=4"}, more...)
-}
-
-func read(t *testing.T, name string) string {
-	t.Helper()
-	return readFile(t, filepath.Join(harness.Root(), name))
-}
-
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // run runs a command of the service and returns its exit status and what it prints.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"gin-auth/e2e/internal/harness"
 )
 
 // The parts of deploy/kubernetes.yaml. Any other field is an error: add it here once it is known to be right.
@@ -116,7 +118,7 @@ type (
 
 func readManifest(t *testing.T) (d deployment, s service, b budget) {
 	t.Helper()
-	documents := strings.Split(read(t, "deploy/kubernetes.yaml"), "\n---\n")
+	documents := strings.Split(harness.ReadSource(t, "deploy/kubernetes.yaml"), "\n---\n")
 	if len(documents) != 3 {
 		t.Fatalf("%d documents, want 3", len(documents))
 	}
@@ -167,7 +169,7 @@ func TestManifest(t *testing.T) {
 		"the secrets are mounted":     p.Volumes[0].Name == c.Mounts[0].Name && c.Mounts[0].ReadOnly,
 		"its memory is limited":       c.Resources.Limits["memory"] != "" && c.Resources.Requests["memory"] != "",
 		"not another image every day": strings.Contains(c.Image, ":") && !strings.HasSuffix(c.Image, ":latest"),
-		"the port of the Dockerfile":  c.Ports[0].Port == 3000 && strings.Contains(read(t, "deploy/Dockerfile"), "\nEXPOSE 3000\n"),
+		"the port of the Dockerfile":  c.Ports[0].Port == 3000 && strings.Contains(harness.ReadSource(t, "deploy/Dockerfile"), "\nEXPOSE 3000\n"),
 		"the Service leads there":     s.Spec.Ports[0].Target == c.Ports[0].Name,
 		"what restarts asks no Redis": c.Liveness.HTTPGet.Path == "/healthz" && c.Liveness.HTTPGet.Port == c.Ports[0].Name,
 		"what removes asks Redis":     c.Readiness.HTTPGet.Path == "/readyz" && c.Readiness.HTTPGet.Port == c.Ports[0].Name,

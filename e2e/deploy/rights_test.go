@@ -18,7 +18,7 @@ import (
 // more for listing users.
 func pasted(t *testing.T) (serve, list string) {
 	t.Helper()
-	lines := regexp.MustCompile(`(?m)^ACL SETUSER .*$`).FindAllString(read(t, "docs/operations.md"), -1)
+	lines := regexp.MustCompile(`(?m)^ACL SETUSER .*$`).FindAllString(harness.ReadSource(t, "docs/operations.md"), -1)
 	if len(lines) != 2 {
 		t.Fatalf("docs/operations.md has the lines %q, want two", lines)
 	}
@@ -153,7 +153,7 @@ func names(right string) *regexp.Regexp {
 func TestRightsForBlacklistKey(t *testing.T) {
 	t.Parallel()
 	serve, _ := pasted(t)
-	pairs := regexp.MustCompile("`(~\\S+)` for\\s`(\\S*\\{token\\})`").FindAllStringSubmatch(read(t, "docs/operations.md"), -1)
+	pairs := regexp.MustCompile("`(~\\S+)` for\\s`(\\S*\\{token\\})`").FindAllStringSubmatch(harness.ReadSource(t, "docs/operations.md"), -1)
 	if len(pairs) != 2 {
 		t.Fatalf("docs/operations.md has %q", pairs)
 	}
@@ -205,14 +205,14 @@ func TestRightsAreKept(t *testing.T) {
 		server := harness.Start(t, filepath.Dir(conf), nil, harness.Need(t, "redis-server"), conf)
 		server.WaitFor(t, "Ready to accept connections")
 		redis := &harness.Redis{Process: server, Port: port}
-		if !strings.Contains(readFile(t, conf), "user auth") {
+		if !strings.Contains(harness.ReadFile(t, conf), "user auth") {
 			paste(t, []*harness.Redis{redis}, serve, "CONFIG REWRITE")
 		} else {
 			check(redis)
 		}
 		server.Kill()
 	}
-	if !strings.Contains(readFile(t, conf), "user auth") {
+	if !strings.Contains(harness.ReadFile(t, conf), "user auth") {
 		t.Error("CONFIG REWRITE did not keep the user")
 	}
 }

@@ -55,12 +55,12 @@ func TestUnitRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, text := range map[string]string{"gin-auth": readFile(t, harness.Binary(t)), "deploy/gin-auth.service": read(t, "deploy/gin-auth.service")} {
+	for name, text := range map[string]string{"gin-auth": harness.ReadFile(t, harness.Binary(t)), "deploy/gin-auth.service": harness.ReadSource(t, "deploy/gin-auth.service")} {
 		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, section, _ := strings.Cut(read(t, "docs/operations.md"), "\n## With systemd\n")
+	_, section, _ := strings.Cut(harness.ReadSource(t, "docs/operations.md"), "\n## With systemd\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	commands := ""
 	for _, block := range regexp.MustCompile("(?s)```bash\n(.*?)```").FindAllStringSubmatch(section, -1) {
@@ -82,14 +82,14 @@ func TestUnitRuns(t *testing.T) {
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", from, info, err)
 		}
-		if err := os.WriteFile(filepath.Join(root, "credentials", name), []byte(readFile(t, root+from)), 0o400); err != nil {
+		if err := os.WriteFile(filepath.Join(root, "credentials", name), []byte(harness.ReadFile(t, root+from)), 0o400); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, settings := range u["Environment"] {
 		env = append(env, strings.Fields(strings.ReplaceAll(settings, "%d", root+"/credentials"))...)
 	}
-	env = append(env, strings.Fields(readFile(t, root+u.one(t, "EnvironmentFile")))...)
+	env = append(env, strings.Fields(harness.ReadFile(t, root+u.one(t, "EnvironmentFile")))...)
 	limit, err := time.ParseDuration(u.one(t, "TimeoutStopSec"))
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestManifestRuns(t *testing.T) {
 	p := d.Spec.Template.Spec
 	c := p.Containers[0]
 	secrets := t.TempDir()
-	commands := regexp.MustCompile(`(?m)^kubectl create secret generic .*$`).FindString(read(t, "docs/operations.md"))
+	commands := regexp.MustCompile(`(?m)^kubectl create secret generic .*$`).FindString(harness.ReadSource(t, "docs/operations.md"))
 	if !strings.HasPrefix(commands, "kubectl create secret generic "+p.Volumes[0].Secret.Name+" ") {
 		t.Errorf("the manifest needs the secret %s: %q", p.Volumes[0].Secret.Name, commands)
 	}

@@ -19,7 +19,7 @@ type unit map[string][]string
 func readUnit(t *testing.T) unit {
 	t.Helper()
 	u := unit{}
-	for line := range strings.Lines(read(t, "deploy/gin-auth.service")) {
+	for line := range strings.Lines(harness.ReadSource(t, "deploy/gin-auth.service")) {
 		name, value, found := strings.Cut(strings.TrimSpace(line), "=")
 		if found && !strings.HasPrefix(name, "#") {
 			u[name] = append(u[name], value)
@@ -58,7 +58,7 @@ func TestUnit(t *testing.T) {
 	analyze := harness.Need(t, "systemd-analyze")
 	u := readUnit(t)
 	file := filepath.Join(t.TempDir(), "gin-auth.service")
-	text := strings.ReplaceAll(read(t, "deploy/gin-auth.service"), u.one(t, "ExecStart"), harness.Binary(t))
+	text := strings.ReplaceAll(harness.ReadSource(t, "deploy/gin-auth.service"), u.one(t, "ExecStart"), harness.Binary(t))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

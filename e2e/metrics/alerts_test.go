@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -70,7 +69,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 			tested[name] = tested[name] || rests[name]
 		}
 	}
-	docs := readText(t, "docs/operations.md")
+	docs := harness.ReadSource(t, "docs/operations.md")
 	for _, alert := range readAlerts(t) {
 		if !tested[alert.Alert] {
 			t.Errorf("no test has %s fire, and not fire at another time", alert.Alert)
@@ -87,16 +86,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 
 func readYAML(t *testing.T, name string, to any) {
 	t.Helper()
-	if err := yaml.Unmarshal([]byte(readText(t, name)), to); err != nil {
+	if err := yaml.Unmarshal([]byte(harness.ReadSource(t, name)), to); err != nil {
 		t.Fatal(yaml.FormatError(err, false, true))
 	}
-}
-
-func readText(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(harness.Root(), name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

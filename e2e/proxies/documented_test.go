@@ -1,8 +1,6 @@
 package proxies
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -41,15 +39,12 @@ func TestLeftOut(t *testing.T) {
 func TestKeptConnections(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, "nginx")
-	page, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "proxies.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindSubmatch(page)
+	page := harness.ReadSource(t, "docs/proxies.md")
+	block := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindStringSubmatch(page)
 	if block == nil {
 		t.Fatal("docs/proxies.md has no upstream")
 	}
-	upstream := regexp.MustCompile(`(?m)^ *(zone|resolver) .*\n| resolve`).ReplaceAllString(string(block[1]), "")
+	upstream := regexp.MustCompile(`(?m)^ *(zone|resolver) .*\n| resolve`).ReplaceAllString(block[1], "")
 	redis := harness.StartRedis(t)
 	auth := strings.TrimPrefix(harness.StartService(t, settings(redis)...).URL, "http://")
 	app := startApp(t, new(atomic.Int64))

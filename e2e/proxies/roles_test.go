@@ -173,13 +173,10 @@ func TestRoleSpellings(t *testing.T) {
 // TestMisspelledSnippet has Caddy refuse a file that imports what there is not.
 func TestMisspelledSnippet(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join(harness.Root(), "deploy", "Caddyfile"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := harness.ReadSource(t, "deploy/Caddyfile")
 	path := filepath.Join(t.TempDir(), "Caddyfile")
 	for name, status := range map[string]int{"verified": 0, "verfied": 1} {
-		changed := strings.ReplaceAll(string(text), "import verified", "import "+name)
+		changed := strings.ReplaceAll(text, "import verified", "import "+name)
 		if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -40,11 +40,8 @@ func TestSideBySide(t *testing.T) {
 // startNginx starts nginx with the configuration of the page, its ports replaced, and returns its URL.
 func startNginx(t *testing.T, nginx string, original, ours *harness.Service) string {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "migration.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindSubmatch(page)
+	page := harness.ReadSource(t, "docs/migration.md")
+	block := regexp.MustCompile("(?s)```nginx\n(.*?)```").FindStringSubmatch(page)
 	if block == nil {
 		t.Fatal("docs/migration.md has no configuration for nginx")
 	}
@@ -54,7 +51,7 @@ func startNginx(t *testing.T, nginx string, original, ours *harness.Service) str
 		"127.0.0.1:3000", strings.TrimPrefix(ours.URL, "http://localhost:"),
 		"listen 8080", "listen 127.0.0.1:"+port,
 		"weight=9", "weight=1", // so that a few requests reach both
-	).Replace(string(block[1]))
+	).Replace(block[1])
 	config = regexp.MustCompile(`server (\d+)`).ReplaceAllString(config, "server 127.0.0.1:$1")
 
 	dir := t.TempDir()

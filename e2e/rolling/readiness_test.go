@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -95,11 +93,8 @@ type readiness struct {
 
 func startReadiness(t *testing.T, instances []*harness.Service) readiness {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "operations.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```haproxy\n(?:backend auth\n)?(.*?)```").FindAllSubmatch(page, -1)
+	page := harness.ReadSource(t, "docs/operations.md")
+	blocks := regexp.MustCompile("(?s)```haproxy\n(?:backend auth\n)?(.*?)```").FindAllStringSubmatch(page, -1)
 	if len(blocks) != 2 {
 		t.Fatal("docs/operations.md has not two blocks for haproxy")
 	}
@@ -109,7 +104,7 @@ func startReadiness(t *testing.T, instances []*harness.Service) readiness {
 		port := harness.FreePort(t)
 		p.urls[name] = "http://127.0.0.1:" + strconv.Itoa(port)
 		fmt.Fprintf(&config, "frontend %[1]s-in\n  bind 127.0.0.1:%[2]d\n  default_backend %[1]s\nbackend %[1]s\n%[3]s",
-			name, port, v.config(string(blocks[0][1]), string(blocks[1][1])))
+			name, port, v.config(blocks[0][1], blocks[1][1]))
 	}
 	text := config.String()
 	for i, s := range instances {

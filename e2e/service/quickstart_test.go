@@ -3,7 +3,6 @@ package service
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -23,12 +22,8 @@ func TestQuickstart(t *testing.T) {
 	p.WaitFor(t, "/me\n")
 
 	lines := curlLines(p.Output())
-	readme, err := os.ReadFile(filepath.Join(harness.Root(), "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var inReadme []string
-	for _, line := range curlLines(string(readme)) {
+	for _, line := range curlLines(harness.ReadSource(t, "README.md")) {
 		inReadme = append(inReadme, strings.ReplaceAll(line, "localhost:3000", "localhost:"+port))
 	}
 	if got, want := strings.Join(inReadme, "\n"), strings.Join(lines, "\n"); !strings.Contains(got, want) {

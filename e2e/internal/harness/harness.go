@@ -19,6 +19,22 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
+// ReadSource returns what a file of the repository contains.
+func ReadSource(t testing.TB, name string) string {
+	t.Helper()
+	return ReadFile(t, filepath.Join(Root(), name))
+}
+
+// ReadFile returns what a file contains.
+func ReadFile(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // Need returns the path of a program. Without it the test is skipped, or fails where E2E=all says that
 // everything has to be there.
 func Need(t testing.TB, program string) string {
