@@ -42,7 +42,7 @@ func TestSentinelFailover(t *testing.T) {
 	replica := startReplica(t, master)
 	sentinels := startSentinels(t, master)
 	s := start(t, "REDIS_SENTINELS="+sentinels, "REDIS_SENTINEL_MASTER=mymaster", "REDIS_WAIT_REPLICAS=1")
-	leave(t, s, ownToken("first", time.Now()))
+	firstLogout(t, s)
 	time.Sleep(3 * time.Second) // the sentinels ask the master every ten seconds who its replicas are; at first sooner
 
 	var ending atomic.Bool
