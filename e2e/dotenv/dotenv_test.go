@@ -143,10 +143,17 @@ func rejectedNames(text string, err error) (names, faults []string) {
 
 // isRejectable reports whether a setting may be rejected: godotenv fails or reads another value in the file than
 // Node, or the value has a NUL byte, bytes that are not UTF-8, or a variable that another line may set. A name that is
-// in the file more than once may be, because godotenv also reads lines that Node ignores.
+// in the file more than once may be, because godotenv also reads lines that Node ignores; so may one in such a line.
 func isRejectable(text, name string, node variables) bool {
-	values, err := godotenv.Unmarshal(lineEnds.Replace(text))
-	value := node[name]
+	text = lineEnds.Replace(text)
+	values, err := godotenv.Unmarshal(text)
+	value, read := node[name]
+	for line := range strings.Lines(text) {
+		alone, _ := godotenv.Unmarshal(line)
+		if _, found := alone[name]; found && !read {
+			return true
+		}
+	}
 	return err != nil || values[name] != value || strings.Count(text, name) > 1 ||
 		strings.ContainsAny(value, "\x00$") || strings.ContainsRune(value, utf8.RuneError) && !utf8.ValidString(text)
 }
