@@ -15,7 +15,8 @@ import (
 	"gin-auth/session"
 )
 
-const contentType = "application/json; charset=utf-8"
+// contentType is the Content-Type of every answer with a body. Nobody may change the slice.
+var contentType = []string{"application/json; charset=utf-8"}
 
 // messageBody is the body of an answer that has no other content.
 type messageBody struct {
@@ -33,7 +34,14 @@ func JSON(c *gin.Context, status int, v any) error {
 	if err != nil {
 		return fmt.Errorf("encoding an answer: %w", err)
 	}
-	c.Data(status, contentType, body)
+	return writeJSON(c, status, string(body))
+}
+
+// writeJSON answers with a body that is JSON.
+func writeJSON(c *gin.Context, status int, body string) error {
+	c.Writer.Header()["Content-Type"] = contentType
+	c.Writer.WriteHeader(status)
+	_, _ = c.Writer.WriteString(body) // the client may have gone away
 	return nil
 }
 

@@ -147,10 +147,7 @@ func shortUserAgent(header string) string {
 
 // Me returns every claim of the session's token.
 func (a *Auth) Me(c *gin.Context) error {
-	claims := session.FromContext(c.Request.Context()).Claims()
-	return JSON(c, http.StatusOK, struct {
-		User any `json:"user"`
-	}{claims})
+	return writeJSON(c, http.StatusOK, `{"user":`+session.FromContext(c.Request.Context()).Claims()+"}")
 }
 
 // LogoutAll revokes every session of the user, including this one.

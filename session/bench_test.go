@@ -33,10 +33,17 @@ func BenchmarkAuthenticate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for b.Loop() {
-		if _, err := sessions.Authenticate(s.Token); err != nil {
-			b.Fatal(err)
-		}
+	for name, authenticate := range map[string]func(string) (*Session, error){
+		"new": sessions.verifyToken, "cached": sessions.Authenticate,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := authenticate(s.Token); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

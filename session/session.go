@@ -14,11 +14,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -42,6 +42,7 @@ type Sessions struct {
 	bearer   bool
 	keys     []keys // the first sign, all of them verify
 	lifetime time.Duration
+	cache    *cache
 }
 
 // New returns a Sessions, or an error if there is no secret to sign with.
@@ -50,7 +51,7 @@ func New(o Options) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sessions{Cookie: o.Cookie, bearer: o.Bearer, keys: keys, lifetime: o.Lifetime}, nil
+	return &Sessions{Cookie: o.Cookie, bearer: o.Bearer, keys: keys, lifetime: o.Lifetime, cache: newCache()}, nil
 }
 
 // User is whom a session is issued to.
@@ -91,13 +92,16 @@ func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 }
 
 // Session is an authentic token: someone who has one of the secrets made it. It may be revoked,
-// expired or unfit all the same.
+// expired or unfit all the same. A Session never changes, and requests with the same token share it.
 type Session struct {
-	// Token is the token in its one spelling.
+	// Token is the token in its one spelling. Do not change it.
 	Token  string
 	claims object
 	unfit  error  // why it can't hold at any time
 	keys   []keys // see issuedHere
+
+	encodeClaims sync.Once
+	encoded      string // see Claims
 }
 
 // UserID returns whom the session belongs to, "" if its token names no user. See UserClaim.
@@ -160,7 +164,10 @@ func (s *Session) HasRole(roles ...string) bool {
 // Claims returns the claims as the JSON object that the original's JSON.stringify makes of them, but
 // that numbers keep all their digits: compact, the last of equal names, null for a number beyond a
 // double.
-func (s *Session) Claims() json.RawMessage { return s.claims.json() }
+func (s *Session) Claims() string {
+	s.encodeClaims.Do(func() { s.encoded = s.claims.json() })
+	return s.encoded
+}
 
 // Current returns nil if the session is valid at the given time, or why it is not. The time has to come from
 // Redis, with the answer that the session is not revoked: another clock could judge a token valid whose entry on

@@ -87,7 +87,7 @@ func TestIssue(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, s := range map[string]*Session{"issued": issued, "judged": judged} {
-		if s.UserID() != user.ID || s.Current(now) != nil || string(s.Claims()) != payload || s.Token != issued.Token {
+		if s.UserID() != user.ID || s.Current(now) != nil || s.Claims() != payload || s.Token != issued.Token {
 			t.Errorf("%s session: user %q, current %v, claims %s", name, s.UserID(), s.Current(now), s.Claims())
 		}
 	}

@@ -16,13 +16,17 @@ func EncodeJSON(v any) ([]byte, error) {
 }
 
 // json writes the object as the original's JSON.stringify does, except that numbers keep their digits.
-func (o *object) json() json.RawMessage {
-	if o.spelled == "" {
-		return json.RawMessage("{}")
+func (o *object) json() string {
+	w := writer{out: make([]byte, 0, len(o.spelled)+2)}
+	w.out = append(w.out, '{')
+	for _, m := range o.members {
+		w.name(m)
+		if m.raw[0] == '{' || m.raw[0] == '[' {
+			w.ends = endsOf(m.raw)
+		}
+		w.value(m.raw)
 	}
-	w := writer{ends: endsOf(o.spelled), out: make([]byte, 0, 256)}
-	w.value(o.spelled)
-	return w.out
+	return string(append(w.out, '}'))
 }
 
 // writer writes valid JSON without space, the last of equal names alone, and null for a number that no double
@@ -61,11 +65,16 @@ func (w *writer) value(text string) (rest string) {
 func (w *writer) object(members []member) {
 	w.out = append(w.out, '{')
 	for _, m := range members {
-		w.comma()
-		w.out = append(append(w.out, m.key...), ':')
+		w.name(m)
 		w.value(m.raw)
 	}
 	w.out = append(w.out, '}')
+}
+
+// name writes the name of a member, after a comma if it is not the first.
+func (w *writer) name(m member) {
+	w.comma()
+	w.out = append(append(w.out, m.key...), ':')
 }
 
 // comma writes a comma unless an object or array has just begun.
