@@ -24,6 +24,9 @@ func MaxBody(limit int64) gin.HandlerFunc {
 			refuse(c, &http.MaxBytesError{Limit: limit})
 			return
 		}
+		if c.Request.ContentLength == 0 { // there is no body
+			return
+		}
 		c.Request.Body = http.MaxBytesReader(unwrap(c.Writer), c.Request.Body, limit)
 	}
 }

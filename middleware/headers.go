@@ -9,11 +9,14 @@ import "github.com/gin-gonic/gin"
 // Clear-Site-Data isn't among them, not even on a logout: "cookies" would clear every cookie of the
 // registrable domain, those of other applications among them, and the one that matters is cleared by name.
 func Headers(httpsOnly bool) gin.HandlerFunc {
+	// All answers share these slices, which saves three allocations per request. Adding a value copies the slice.
+	noStore, noSniff, maxAge := []string{"no-store"}, []string{"nosniff"}, []string{"max-age=31536000"}
 	return func(c *gin.Context) {
-		c.Header("Cache-Control", "no-store")
-		c.Header("X-Content-Type-Options", "nosniff")
+		header := c.Writer.Header()
+		header["Cache-Control"] = noStore
+		header["X-Content-Type-Options"] = noSniff
 		if httpsOnly {
-			c.Header("Strict-Transport-Security", "max-age=31536000")
+			header["Strict-Transport-Security"] = maxAge
 		}
 	}
 }

@@ -44,7 +44,7 @@ func AccessLog(log *slog.Logger) gin.HandlerFunc {
 		}
 		attrs := []slog.Attr{
 			slog.String("method", knownMethod(c.Request.Method)),
-			slog.String("path", shorten(tokenLike.ReplaceAllString(c.Request.URL.Path, "(token)"))),
+			slog.String("path", shorten(hideTokens(c.Request.URL.Path))),
 			slog.Int("status", c.Writer.Status()),
 			slog.Float64("duration_ms", float64(time.Since(start).Microseconds())/1000),
 			slog.String("client_address", c.ClientIP()),
