@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	"gin-auth/cli"
@@ -71,6 +72,7 @@ func serve(ctx context.Context, stderr *logWriter) error {
 	for _, warning := range cfg.Warnings {
 		notices.Warn("configuration", "warning", warning)
 	}
+	setMemory(memlimit.FromCgroup, log)
 	sessions, err := newSessions(cfg)
 	if err != nil {
 		return err

@@ -171,10 +171,11 @@ func TestSecretTwice(t *testing.T) {
 	}
 }
 
-// TestFilesWithoutEffect has variables that name a file and are not settings, and the warning about each.
+// TestFilesWithoutEffect has variables that are not settings here, most of which name a file, and the warning about each.
 func TestFilesWithoutEffect(t *testing.T) {
 	t.Parallel()
 	ca := write(t, "ca", string(newCertificate(t, "ca", nil).pem))
+	const inEnvironment = " has no effect in .env: set it in the environment"
 	const ssl = " has no effect in .env: set REDIS_TLS_CA to the file with the CA of Redis"
 	const node = "NODE_EXTRA_CA_CERTS has no effect, because only Node reads it: if it has the CA of Redis, set REDIS_TLS_CA to that file"
 	for _, test := range []struct {
@@ -192,6 +193,9 @@ func TestFilesWithoutEffect(t *testing.T) {
 		{"SSL_CERT_FILE=/x", "REDIS_TLS_CA=" + ca, []string{"SSL_CERT_FILE" + ssl}},
 		{"SSL_CERT_FILE=/x", "SSL_CERT_FILE=/x", nil},
 		{"", "SSL_CERT_FILE=/x", nil},
+		{"GOGC=50\nGOMEMLIMIT=1GiB", "", []string{"GOGC" + inEnvironment, "GOMEMLIMIT" + inEnvironment}},
+		{"GOGC=50", "GOGC=50", nil},
+		{"", "GOMAXPROCS=2", nil},
 		{"NODE_EXTRA_CA_CERTS=/x", "", []string{node}},
 		{"", "NODE_EXTRA_CA_CERTS=/x", []string{node}},
 		{"NODE_EXTRA_CA_CERTS=/x", "REDIS_TLS_CA=" + ca, nil},

@@ -72,6 +72,15 @@ func (c *Config) warnOfAddresses() {
 	}
 }
 
+// onlyInEnvironment are variables that Go's own packages read, most of them before this program reads .env.
+var onlyInEnvironment = []struct{ name, advice string }{
+	{"SSL_CERT_FILE", "set REDIS_TLS_CA to the file with the CA of Redis"},
+	{"SSL_CERT_DIR", "set REDIS_TLS_CA to the file with the CA of Redis"},
+	{"GOGC", "set it in the environment"},
+	{"GOMEMLIMIT", "set it in the environment"},
+	{"GOMAXPROCS", "set it in the environment"},
+}
+
 // warnOfFiles warns of variables that name a file and have no effect, and of secrets that may be the wrong file.
 func (c *Config) warnOfFiles(p *findings) {
 	for _, name := range settingNames {
@@ -89,9 +98,9 @@ func (c *Config) warnOfFiles(p *findings) {
 			c.addWarning("%s has no effect: only secrets are read from files; set %s", other, name)
 		}
 	}
-	for _, name := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
-		if p.others[fold(name)] == name && p.inFile[name] {
-			c.addWarning("%s has no effect in .env: set REDIS_TLS_CA to the file with the CA of Redis", name)
+	for _, variable := range onlyInEnvironment {
+		if name := variable.name; p.others[fold(name)] == name && p.inFile[name] {
+			c.addWarning("%s has no effect in .env: %s", name, variable.advice)
 		}
 	}
 	const node = "NODE_EXTRA_CA_CERTS"
