@@ -1,10 +1,12 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,12 +35,20 @@ type lookup struct {
 	cut     int64
 	now     time.Time // of the node that answered
 	err     error
-	done    chan struct{} // closed when the four above are set
+
+	caller   context.Context
+	deadline time.Time
+	ended    atomic.Bool
+	gaveUp   error         // why it ended without an answer; if it is not nil, the four above are not valid
+	done     chan struct{} // closed when it has ended
 }
 
+// finish ends a lookup with the answer that is set, or with an error.
 func (q *lookup) finish(err error) {
 	q.err = err
-	close(q.done)
+	if q.ended.CompareAndSwap(false, true) {
+		close(q.done)
+	}
 }
 
 // batcher sends the lookups of one node.
@@ -55,6 +65,8 @@ type batcher struct {
 	queue      []*lookup
 	roundTrips int  // under way
 	gathering  bool // one of them waits for lookups that arrive at the same time: see gather
+	waiting    []*lookup
+	expiring   bool // see expire
 
 	highest highestTime // of the node
 }
@@ -67,8 +79,8 @@ func (d *DB) newBatcher(breaker *breaker) *batcher {
 
 // enqueue adds a lookup to the queue. It returns the batch that the caller must send, or nil if the lookup is part of
 // a batch that is sent after a round trip under way.
-func (b *batcher) enqueue(q *lookup) (batch []*lookup) {
-	q.done = make(chan struct{})
+func (b *batcher) enqueue(ctx context.Context, q *lookup) (batch []*lookup) {
+	q.caller, q.deadline, q.done = ctx, time.Now().Add(b.timeout-b.tick()), make(chan struct{})
 	if _, err := b.breaker.enter(); err != nil {
 		q.finish(err)
 		return nil
@@ -81,6 +93,7 @@ func (b *batcher) enqueue(q *lookup) (batch []*lookup) {
 		return nil
 	}
 	b.queue = append(b.queue, q)
+	b.limitWait(q)
 	if b.far() {
 		if !b.gathering && b.roundTrips < maxFarRoundTrips {
 			b.gathering = true
@@ -114,7 +127,7 @@ func (b *batcher) nextBatch() (batch []*lookup) {
 // gather makes a round trip to a Redis that is far away, a moment after its first lookup arrived. Lookups that arrive
 // at the same time share it, and none has to wait for another round trip to end.
 func (b *batcher) gather() {
-	time.Sleep(b.timeout / 50)
+	time.Sleep(b.tick())
 	b.mu.Lock()
 	b.gathering = false
 	batch := b.nextBatch()
@@ -155,27 +168,14 @@ func (b *batcher) do(ctx context.Context, q *lookup) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if batch := b.enqueue(q); batch != nil {
+	if batch := b.enqueue(ctx, q); batch != nil {
 		b.flush(batch)
 		if next := b.afterRoundTrip(); next != nil {
 			go b.flushAll(next)
 		}
 	}
-	select {
-	case <-q.done:
-		return q.err
-	default:
-	}
-	timeout := time.NewTimer(b.timeout)
-	defer timeout.Stop()
-	select {
-	case <-q.done:
-		return q.err
-	case <-timeout.C:
-		return context.DeadlineExceeded
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	<-q.done
+	return cmp.Or(q.gaveUp, q.err)
 }
 
 // flush makes one round trip and answers every lookup of a batch, within the timeout.

@@ -217,7 +217,7 @@ func TestRoundTripsAreCounted(t *testing.T) {
 				all.Go(func() {
 					for range 20 {
 						q := &lookup{entry: "token"}
-						if batch := d.batcher.enqueue(q); batch != nil {
+						if batch := d.batcher.enqueue(t.Context(), q); batch != nil {
 							d.batcher.flushAll(batch)
 						}
 						<-q.done
@@ -298,6 +298,38 @@ func TestCallersLeave(t *testing.T) {
 	}
 	eventually(t, "there is room again", func() bool { _, _, err := d.findCut(t.Context(), "token", ""); return err == nil })
 	eventually(t, "no round trip is under way", func() bool { d.batcher.mu.Lock(); defer d.batcher.mu.Unlock(); return d.batcher.roundTrips == 0 })
+}
+
+// TestExpire: a lookup ends when its time is up or its caller has gone, once, and an answer that comes later is not used.
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	d, _ := openSpy(t, 20*time.Second)
+	b := d.newBatcher(d.breaker)
+	b.expiring = true // by this test
+	ctx, leave := context.WithCancel(t.Context())
+	ends := []*lookup{{}, {}, {}}
+	for i, caller := range []context.Context{t.Context(), ctx, t.Context()} {
+		b.enqueue(caller, ends[i])
+	}
+	now := time.Now()
+	if left := b.expireOnce(now); left != 3 {
+		t.Errorf("at the start %d wait, want 3", left)
+	}
+	leave()
+	ends[2].finish(nil)
+	if left := b.expireOnce(now); left != 1 || !errors.Is(ends[1].gaveUp, context.Canceled) || ends[2].gaveUp != nil {
+		t.Errorf("one answered, one gone: %d wait, %v, %v", left, ends[1].gaveUp, ends[2].gaveUp)
+	}
+	if left := b.expireOnce(now.Add(b.timeout - 2*b.tick())); left != 1 {
+		t.Errorf("before the time is up %d wait", left)
+	}
+	if left := b.expireOnce(now.Add(b.timeout)); left != 0 || !errors.Is(ends[0].gaveUp, context.DeadlineExceeded) || b.expiring {
+		t.Errorf("when the time is up %d wait: %v", left, ends[0].gaveUp)
+	}
+	for _, q := range ends {
+		<-q.done
+		q.finish(nil)
+	}
 }
 
 // TestBreaker: one call that isn't answered is enough for the next to be refused at once; one probe at a
