@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// lookups are what stands in the place of db's own look-up in a variant of the service, which is the same program
-// otherwise. No such program can be built without the bench: the code is in none of the service's files.
+// lookups replace db's own lookup in the variants of the service, which are the same program otherwise. The service's
+// own files do not contain them.
 var lookups = map[string]string{
 	without: `package db
 
@@ -28,7 +28,7 @@ func (d *DB) Revoked(context.Context, string, string, func() int64) (bool, time.
 	pipelined: fmt.Sprintf(oneGet, `var client, _ = redis.NewClient(options).AutoPipeline()`),
 }
 
-// oneGet is what people write: one GET a request, on a client as it comes.
+// oneGet is what people write: one GET per request, on a client as it comes.
 const oneGet = `package db
 
 import (
@@ -74,7 +74,7 @@ func (b *bench) build(ctx context.Context, variant string) (binary string, err e
 	return binary, nil
 }
 
-// overlay writes what go build takes in the place of db's files, and returns the path of the list.
+// overlay writes the files that go build uses instead of db's, and returns the path of their list.
 func overlay(dir, lookup string) (list string, err error) {
 	original, err := filepath.Abs("db/revocation.go")
 	if err != nil {

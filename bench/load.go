@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -23,13 +24,14 @@ var doneLua []byte
 type sample struct {
 	perSecond      float64
 	p50, p99, p999 time.Duration
-	cpu, redisCPU  float64 // microseconds a request
+	cpu, redisCPU  float64 // microseconds per request
 }
 
-// again takes a turn anew that had failed requests, as where the machine stood still for longer than REDIS_TIMEOUT.
-func again(turn func() (sample, error)) (s sample, err error) {
-	for range 3 {
-		if s, err = turn(); err == nil {
+// again repeats a turn that had failed requests or no answer at all, as when the machine stood still for longer than
+// REDIS_TIMEOUT. Each try is twice as long as the one before.
+func (b *bench) again(turn func(length time.Duration) (sample, error)) (s sample, err error) {
+	for try := range 3 {
+		if s, err = turn(b.turn << try); err == nil || b.ctx.Err() != nil {
 			break
 		}
 		fmt.Fprintln(os.Stderr, "bench: once more:", err)
@@ -39,18 +41,37 @@ func again(turn func() (sample, error)) (s sample, err error) {
 
 // load has a variant answer GET /me as fast as it can, at so many connections.
 func (b *bench) load(p, redis *process, connections int) (sample, error) {
-	return again(func() (sample, error) { return b.loadOnce(p, redis, connections) })
+	return b.again(func(length time.Duration) (sample, error) {
+		return b.wrk(p, redis, connections, length, doneLua, "-H", "Cookie: "+b.cookieFor(p), p.url()+"/api/auth/me")
+	})
 }
 
-func (b *bench) loadOnce(p, redis *process, connections int) (sample, error) {
-	script := filepath.Join(b.dir, "done.lua")
-	if err := os.WriteFile(script, doneLua, 0o600); err != nil {
+// loadMany does the same with the cookies of a file.
+func (b *bench) loadMany(p, redis *process, connections int, cookies string) (sample, error) {
+	script := slices.Concat(doneLua, tokensLua)
+	return b.again(func(length time.Duration) (sample, error) {
+		return b.wrk(p, redis, connections, length, script, p.url()+"/api/auth/me", "--", cookies)
+	})
+}
+
+// cookieFor returns the cookie that requests to a variant send.
+func (b *bench) cookieFor(p *process) string {
+	return cmp.Or(p.cookie, "token="+b.token)
+}
+
+// wrk runs wrk for so long, with a script and further arguments.
+func (b *bench) wrk(
+	p, redis *process, connections int, length time.Duration, script []byte, args ...string,
+) (sample, error) {
+	file := filepath.Join(b.dir, "wrk.lua")
+	if err := os.WriteFile(file, script, 0o600); err != nil {
 		return sample{}, err
 	}
 	cpu, redisCPU := p.cpu(), redis.cpu()
-	out, err := exec.CommandContext(b.ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "--timeout", "10s",
-		fmt.Sprintf("-d%ds", max(1, int(b.turn.Seconds()))), "-s", script, "-H", "Cookie: token="+b.token,
-		p.url()+"/api/auth/me").CombinedOutput()
+	out, err := exec.CommandContext(b.ctx, "wrk", append([]string{
+		"-t1", "-c" + strconv.Itoa(connections), "--timeout", "10s",
+		fmt.Sprintf("-d%ds", max(1, int(length.Seconds()))), "-s", file,
+	}, args...)...).CombinedOutput()
 	if err != nil {
 		return sample{}, fmt.Errorf("wrk: %w\n%s", err, out)
 	}
@@ -72,30 +93,34 @@ func (b *bench) loadOnce(p, redis *process, connections int) (sample, error) {
 	}, nil
 }
 
+// patience is how long a visitor waits for an answer. A request that is not answered by then counts with this time.
+const patience = 5 * time.Second
+
 // visit asks for /me as 8 people do, every 20 ms each, and takes the 99th percentile.
 func (b *bench) visit(p *process) (sample, error) {
-	return again(func() (sample, error) { return b.visitOnce(p) })
+	return b.again(func(length time.Duration) (sample, error) { return b.visitOnce(p, length) })
 }
 
-func (b *bench) visitOnce(p *process) (sample, error) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+func (b *bench) visitOnce(p *process, length time.Duration) (sample, error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}, Timeout: patience}
+	defer client.CloseIdleConnections()
 	var mu sync.Mutex
 	var times []time.Duration
 	var failed error
 	var all sync.WaitGroup
-	until := time.Now().Add(b.turn)
+	until := time.Now().Add(length)
 	for range 8 {
 		all.Go(func() {
 			for time.Now().Before(until) && b.ctx.Err() == nil {
 				request, _ := http.NewRequestWithContext(b.ctx, http.MethodGet, p.url()+"/api/auth/me", nil)
-				request.Header.Set("Cookie", "token="+b.token)
+				request.Header.Set("Cookie", b.cookieFor(p))
 				started := time.Now()
 				status, err := do(client, request)
 				mu.Lock()
 				times = append(times, time.Since(started))
-				if err != nil {
+				if err != nil && time.Since(started) < patience {
 					failed = err
-				} else if status != http.StatusOK {
+				} else if err == nil && status != http.StatusOK {
 					failed = fmt.Errorf("me: %d", status)
 				}
 				mu.Unlock()
@@ -119,26 +144,4 @@ func do(client *http.Client, request *http.Request) (int, error) {
 	defer func() { _ = answer.Body.Close() }()
 	_, err = io.Copy(io.Discard, answer.Body)
 	return answer.StatusCode, err
-}
-
-// flood logs in from 32 clients, a second after it was told to come again, until stop is called.
-func (b *bench) flood(p *process) (stop func()) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
-	ctx, cancel := context.WithCancel(b.ctx)
-	var all sync.WaitGroup
-	for range 32 {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				request, _ := http.NewRequestWithContext(ctx, http.MethodPost, p.url()+"/api/auth/login", strings.NewReader(ada))
-				request.Header.Set("Content-Type", "application/json")
-				if status, _ := do(client, request); status != http.StatusOK {
-					select {
-					case <-time.After(time.Second):
-					case <-ctx.Done():
-					}
-				}
-			}
-		})
-	}
-	return func() { cancel(); all.Wait() }
 }

@@ -1,13 +1,15 @@
-// Bench measures what a request to a protected route costs: the service beside the Express original, beside
-// itself without the look-up in Redis, and beside what people write, one GET a request. It needs redis-server,
-// wrk and node with the packages of e2e/package.json; everything listens on loopback. See docs/performance.md.
+// Bench measures what a request to a protected route costs: the service beside what people would choose instead, beside
+// the Express original, and beside itself with another lookup or none. It needs redis-server, wrk, node, and the
+// packages of e2e/package.json and bench/peers/express-session/package.json; everything listens on loopback. See
+// docs/performance.md.
 //
-//	go run ./bench                       everything, in about ten minutes; writes bench/RESULTS.md
-//	go run ./bench -rounds 1 -time 1s -out "$(mktemp -d)"    whether it works
+//	go run ./bench                       everything, in about twelve minutes; writes bench/RESULTS.md
+//	go run ./bench -rounds 1 -time 1s -tokens 1000 -out "$(mktemp -d)"    checks that it works
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,10 +33,14 @@ func run(ctx context.Context) error {
 		return delayProxy(ctx)
 	}
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 10, "how often each variant has its turn")
-	flag.DurationVar(&o.turn, "time", 3*time.Second, "how long a turn is")
+	flag.IntVar(&o.rounds, "rounds", 10, "how often each variant has its turn; half as often outside the first part")
+	flag.DurationVar(&o.turn, "time", 2*time.Second, "how long a turn is")
+	flag.IntVar(&o.tokens, "tokens", 100_000, "how many distinct tokens or sessions the part that needs many has")
 	flag.StringVar(&o.out, "out", "bench", "directory for RESULTS.md and the plots")
 	flag.Parse()
+	if o.rounds < 1 || o.tokens < 1 {
+		return errors.New("-rounds and -tokens must be at least 1")
+	}
 	if err := os.MkdirAll(o.out, 0o750); err != nil {
 		return err
 	}
@@ -58,5 +64,9 @@ func run(ctx context.Context) error {
 type options struct {
 	rounds int
 	turn   time.Duration
+	tokens int
 	out    string
 }
+
+// half returns how many rounds there are outside the first part.
+func (o options) half() int { return (o.rounds + 1) / 2 }

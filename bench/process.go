@@ -16,8 +16,9 @@ import (
 // process is a program of the bench, which ends with it.
 type process struct {
 	*exec.Cmd
-	port  string
-	first time.Duration // from its start to its first answer
+	port   string
+	cookie string        // what its requests send; the token if ""
+	first  time.Duration // from its start to its first answer
 }
 
 func (p *process) url() string { return "http://127.0.0.1:" + p.port }
@@ -99,6 +100,12 @@ func (p *process) memory() float64 {
 		}
 	}
 	return 0
+}
+
+// exists reports whether there is a file or a directory of that name.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (b *bench) close() {

@@ -14,15 +14,15 @@ const (
 	ada    = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
 )
 
-// The variants.
+// The variants of the original and of the service. Those of bench/peers are in peers.go.
 const (
 	express1  = "Express, one process"
 	express2  = "Express, two processes"
 	ours      = "gin-auth"
-	without   = "gin-auth without its look-up"
+	without   = "gin-auth without its lookup"
 	plain     = "gin-auth with a plain GET"
 	pipelined = "gin-auth with AutoPipeline's GET"
-	logging   = "gin-auth, a log line a request"
+	logging   = "gin-auth, a log line per request"
 )
 
 type bench struct {
@@ -34,6 +34,7 @@ type bench struct {
 	redis     *process
 	binaries  map[string]string
 	variants  map[string]*process
+	cookies   map[string]string // files with a cookie per line, by variant
 }
 
 func newBench(ctx context.Context, o options) (*bench, error) {
@@ -41,7 +42,10 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, ctx: ctx, dir: dir, binaries: map[string]string{}, variants: map[string]*process{}}
+	b := &bench{
+		options: o, ctx: ctx, dir: dir,
+		binaries: map[string]string{}, variants: map[string]*process{}, cookies: map[string]string{},
+	}
 	if err := b.setUp(); err != nil {
 		b.close()
 		return nil, err
@@ -70,6 +74,7 @@ func (b *bench) setUp() (err error) {
 		{express1, "node", []string{"EXPRESS=5"}, []string{app}},
 		{express2, "node", []string{"EXPRESS=5", "CLUSTER=2"}, []string{app}},
 		{ours, b.binaries[ours], nil, nil},
+		{tuned(ours), b.binaries[ours], []string{gogc}, nil},
 		{logging, b.binaries[ours], []string{"LOG_LEVEL=info"}, nil},
 		{without, b.binaries[without], nil, nil},
 		{plain, b.binaries[plain], nil, nil},
@@ -79,7 +84,13 @@ func (b *bench) setUp() (err error) {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
 	}
-	return b.logIn()
+	if err := b.logIn(); err != nil {
+		return err
+	}
+	if err := b.startPeers(); err != nil {
+		return err
+	}
+	return b.checkAnswers()
 }
 
 func (b *bench) env(redis *process) []string {
@@ -89,7 +100,7 @@ func (b *bench) env(redis *process) []string {
 	}
 }
 
-// logIn registers at each service that has users of its own, and takes the token that all are asked with.
+// logIn registers at each service that stores users itself, and keeps the token that is sent to all variants.
 func (b *bench) logIn() error {
 	for _, name := range []string{express1, ours} {
 		for _, path := range []string{"register", "login"} {

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// reportPeers writes the table that leads the report.
+func (r *results) reportPeers(line func(string, ...any)) {
+	tokens := thousands(r.tokens)
+	line("`GET /api/auth/me` with a valid session, at 64 connections. ÷ is gin-auth's requests/s divided by those of " +
+		"the line: median (least to most).\n")
+	line("| | asks Redis | requests/s | p50 ms | p99 ms | CPU µs per request | ÷ | requests/s with `%s` | ÷ | "+
+		"requests/s with %s tokens or sessions | ÷ |", gogc, tokens)
+	line("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+	for _, row := range asks {
+		s := r.main[row.name]
+		withGOGC := "– | –"
+		if t := r.tuned[row.name]; t != nil {
+			withGOGC = against(t, r.tuned[ours])
+		}
+		line("| %s | %s | %.0f | %.2f | %.2f | %.0f | %s | %s | %s |", row.name, row.redis,
+			median(of(s, perSecond)), median(of(s, p50)), median(of(s, p99)), median(of(s, cpu)),
+			spread(ratios(r.main[ours], s, perSecond)), withGOGC, against(r.many[row.name], r.many[ours]))
+	}
+	line("\nThe programs run in production mode and write no log line per request. \"Express\" is the original: "+
+		"jsonwebtoken and ioredis. What the others do is at the top of their sources in [peers](peers). The first figures "+
+		"are those of each program as it comes, with one token or session. With `%s`, which is what gin-auth sets, the "+
+		"garbage collector of every Go program runs equally seldom. With %s tokens or sessions, each request sends a random "+
+		"one of them, so it helps little to remember the last ones. The answers of the programs with sessions are shorter, "+
+		"because a session has no jti, iat and exp.\n", gogc, tokens)
+	line("![requests per second](peers.svg)")
+}
+
+// against returns two cells: the requests/s of a variant, and those of gin-auth divided by them.
+func against(s, gin []sample) string {
+	return fmt.Sprintf("%.0f | %s", median(of(s, perSecond)), spread(ratios(gin, s, perSecond)))
+}
+
+// thousands formats a number with a comma before each three digits.
+func thousands(n int) string {
+	digits := fmt.Sprint(n)
+	var parts []string
+	for len(digits) > 3 {
+		parts = append([]string{digits[len(digits)-3:]}, parts...)
+		digits = digits[:len(digits)-3]
+	}
+	return strings.Join(append([]string{digits}, parts...), ",")
+}
+
+// peersChart draws the requests/s of the table that leads the report.
+func (r *results) peersChart() string {
+	var bars []bar
+	for _, row := range asks {
+		bars = append(bars, bar{row.name, median(of(r.main[row.name], perSecond)), row.name == ours})
+	}
+	return barChart("Requests per second, GET /api/auth/me, 64 connections", bars)
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+//go:embed tokens.lua
+var tokensLua []byte
+
+// makeCookies writes the files with many cookies: one with tokens for all that read tokens, and one for each peer with
+// sessions, which is logged in at that many times.
+func (b *bench) makeCookies() error {
+	tokens, err := b.signTokens()
+	if err != nil {
+		return err
+	}
+	for _, name := range leading() {
+		b.cookies[name] = tokens
+	}
+	files, failures := make([]string, len(peers)), make([]error, len(peers))
+	var all sync.WaitGroup
+	for i, p := range peers {
+		if p.sessions {
+			all.Go(func() { files[i], failures[i] = b.logInOften(p) })
+		}
+	}
+	all.Wait()
+	for i, p := range peers {
+		if failures[i] != nil {
+			return fmt.Errorf("%s: %w", p.name, failures[i])
+		}
+		if p.sessions {
+			b.cookies[p.name] = files[i]
+		}
+	}
+	return nil
+}
+
+// signTokens writes tokens of distinct users, with the claims of the service's own.
+func (b *bench) signTokens() (file string, err error) {
+	now := time.Now().Unix()
+	var lines bytes.Buffer
+	for range b.tokens {
+		random := make([]byte, 36)
+		rand.Read(random) // never fails: see crypto/rand
+		claims := struct {
+			ID        string `json:"id"`
+			Email     string `json:"email"`
+			Username  string `json:"username"`
+			Role      string `json:"role"`
+			JTI       string `json:"jti"`
+			IssuedAt  int64  `json:"iat"`
+			ExpiresAt int64  `json:"exp"`
+		}{
+			hex.EncodeToString(random[:12]), "ada@example.com", "ada", "user",
+			base64.RawURLEncoding.EncodeToString(random[12:]), now, now + int64(24*time.Hour/time.Second),
+		}
+		payload, err := json.Marshal(claims)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&lines, "token=%s\n", sign(payload))
+	}
+	return b.writeCookies("tokens", lines.Bytes())
+}
+
+// sign returns the JSON Web Token with a payload.
+func sign(payload []byte) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(payload)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(signed))
+	return signed + "." + encode(mac.Sum(nil))
+}
+
+// logInOften starts sessions at a peer, 32 at once.
+func (b *bench) logInOften(p peer) (file string, err error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
+	defer client.CloseIdleConnections()
+	cookies := make([]string, b.tokens)
+	failures := make([]error, 32)
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for worker := range failures {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(cookies)) && failures[worker] == nil; i = next.Add(1) - 1 {
+				cookies[i], failures[worker] = logInOnce(b.ctx, client, b.variants[p.name])
+			}
+		})
+	}
+	all.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return "", err
+	}
+	return b.writeCookies(p.dir, []byte(strings.Join(cookies, "\n")+"\n"))
+}
+
+func (b *bench) writeCookies(name string, lines []byte) (file string, err error) {
+	file = filepath.Join(b.dir, "cookies-"+name)
+	return file, os.WriteFile(file, lines, 0o600)
+}
+
+// logInOnce returns the cookie that a login sets.
+func logInOnce(ctx context.Context, client *http.Client, p *process) (cookie string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url()+"/api/auth/login", strings.NewReader(ada))
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	set := answer.Cookies()
+	if answer.StatusCode != http.StatusOK || len(set) != 1 {
+		return "", fmt.Errorf("a login was answered with %s and %d cookies", answer.Status, len(set))
+	}
+	return set[0].Name + "=" + set[0].Value, nil
+}
