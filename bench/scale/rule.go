@@ -1,0 +1,56 @@
+package scale
+
+// Rule says when waiting lookups are sent, and how many of them share a round trip.
+type Rule struct {
+	MaxRoundTrips int // how many may be under way at once
+	MaxBatch      int // how many lookups may share one
+	MinBatch      int // how many must wait before another one begins while one is under way
+	MaxQueue      int // how many lookups may wait; the next one is rejected
+}
+
+// ServiceRule is the rule of db/batcher.go for a Redis that is near. A test of db compares the two.
+var ServiceRule = Rule{MaxRoundTrips: 4, MaxBatch: 256, MinBatch: 64, MaxQueue: 4096}
+
+// Queue holds the lookups of one instance that wait for a round trip to one node.
+type Queue[T any] struct {
+	Rule
+	waiting    []T
+	roundTrips int // under way
+}
+
+// Add adds a lookup. It returns the batch of a round trip that begins now, nil if none does, and whether the lookup
+// was accepted.
+func (q *Queue[T]) Add(lookup T) (batch []T, accepted bool) {
+	if len(q.waiting) >= q.MaxQueue {
+		return nil, false
+	}
+	q.waiting = append(q.waiting, lookup)
+	if q.roundTrips >= q.MaxRoundTrips || !q.due(q.roundTrips) {
+		return nil, true
+	}
+	q.roundTrips++
+	return q.next(), true
+}
+
+// RoundTripEnded returns the batch of the round trip that begins in the place of one that has ended, nil if none does.
+func (q *Queue[T]) RoundTripEnded() (batch []T) {
+	if !q.due(q.roundTrips - 1) {
+		q.roundTrips--
+		return nil
+	}
+	return q.next()
+}
+
+// due reports whether a round trip should begin while the given number of others are under way.
+func (q *Queue[T]) due(others int) bool {
+	return len(q.waiting) >= q.MinBatch || others == 0 && len(q.waiting) > 0
+}
+
+func (q *Queue[T]) next() (batch []T) {
+	n := min(len(q.waiting), q.MaxBatch)
+	batch = q.waiting[:n:n]
+	if q.waiting = q.waiting[n:]; len(q.waiting) == 0 {
+		q.waiting = nil
+	}
+	return batch
+}
