@@ -25,6 +25,7 @@ type results struct {
 	hash     map[string]time.Duration // a bcrypt hash at cost 10
 	memory   map[string]float64       // after 256 connections
 	first    []time.Duration          // from the start of gin-auth to its first answer
+	scale    scaleResults
 	measured time.Time
 }
 
@@ -43,6 +44,7 @@ func (b *bench) measure() (*results, error) {
 		{"variants", b.measureVariants}, {"one connection", b.measureAlone}, {"connections", b.measureSweep},
 		{"revoked tokens", b.measureRevoked}, {"far from Redis", b.measureDelays}, {"a flood of logins", b.measureFlood},
 		{"starts", b.measureStarts},
+		{"scale", b.measureScale},
 	} {
 		_, _ = fmt.Fprintln(os.Stdout, part.what)
 		if err := part.do(r); err != nil {

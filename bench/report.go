@@ -38,6 +38,7 @@ func (r *results) report() string {
 	r.reportConnections(line)
 	r.reportRedis(line)
 	r.reportLogins(line)
+	r.reportScale(line)
 	return t.String()
 }
 

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// scaleResults are what the simulation in bench/scale is fed with, and what it is compared with.
+type scaleResults struct {
+	// By connections: of one instance on one Redis, of one on a Cluster of three masters, and, at scaleAt only, of two
+	// instances on one Redis.
+	single, cluster, two map[int]*scalePoint
+	perToken             float64 // bytes of a Cluster a revoked token
+}
+
+// scalePoint adds up what was measured in all turns of an arrangement at a number of connections.
+type scalePoint struct {
+	counters
+	requests  float64
+	load      float64   // CPU of what sends the requests, in seconds
+	perSecond []float64 // requests, of each turn
+}
+
+// The costs are measured at scaleConnections and confirmed at scaleAt. At a single connection, Redis would do little
+// but fall asleep and wake up.
+var scaleConnections = []int{4, 16, 64, 256}
+
+const scaleAt = 64
+
+// measureScale measures in fewer rounds than the other parts: CPU time varies less than throughput.
+func (b *bench) measureScale(r *results) error {
+	tokens, err := b.writeTokens(1000)
+	if err != nil {
+		return err
+	}
+	var single, two, cluster arrangement
+	for _, part := range []struct {
+		*arrangement
+		instances, masters int
+	}{{&single, 1, 0}, {&two, 2, 0}, {&cluster, 1, 3}} {
+		defer part.end()
+		if err := b.arrange(part.arrangement, part.instances, part.masters); err != nil {
+			return err
+		}
+	}
+	if err := b.countIdle(&single, &two, &cluster); err != nil {
+		return err
+	}
+	s := &r.scale
+	s.single, s.cluster, s.two = map[int]*scalePoint{}, map[int]*scalePoint{}, map[int]*scalePoint{}
+	for range (b.rounds + 4) / 5 {
+		for _, connections := range scaleConnections {
+			turns := []scaleTurn{{&single, s.single, connections}, {&cluster, s.cluster, connections}}
+			if connections == scaleAt {
+				turns = append(turns, scaleTurn{&two, s.two, connections})
+			}
+			for _, turn := range turns {
+				if err := b.takeScaleTurn(turn, tokens); err != nil {
+					return fmt.Errorf("%d connections: %w", connections, err)
+				}
+			}
+		}
+	}
+	s.perToken, err = b.revokeInCluster(&cluster, tokens)
+	return err
+}
+
+// scaleTurn is a turn of an arrangement at a number of connections, and the points that it belongs to.
+type scaleTurn struct {
+	*arrangement
+	points      map[int]*scalePoint
+	connections int
+}
+
+// takeScaleTurn has the instances of an arrangement answer as fast as they can, all at the same time, and adds what
+// that took to its point. A turn with failed requests is repeated.
+func (b *bench) takeScaleTurn(turn scaleTurn, tokens string) error {
+	var err error
+	for range 3 {
+		started := time.Now()
+		var before, after counters
+		if before, err = b.count(turn.arrangement); err != nil {
+			return err
+		}
+		var perSecond, load float64
+		if perSecond, load, err = b.loadAll(turn.arrangement, tokens, turn.connections/len(turn.instances)); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: once more:", err)
+			continue
+		}
+		if after, err = b.count(turn.arrangement); err != nil {
+			return err
+		}
+		p := turn.points[turn.connections]
+		if p == nil {
+			p = &scalePoint{}
+			turn.points[turn.connections] = p
+		}
+		p.add(after, 1)
+		p.add(before, -1)
+		p.add(turn.idle, -time.Since(started).Seconds())
+		p.requests += (after.lookups - before.lookups) / turn.lookups
+		p.load += load
+		p.perSecond = append(p.perSecond, perSecond)
+		return nil
+	}
+	return err
+}
+
+// counters are what the instances and the nodes of an arrangement have counted since their start. CPU is in seconds.
+type counters struct {
+	service             float64 // CPU
+	lookups, roundTrips float64 // of all instances
+	nodes               []nodeCounters
+}
+
+type nodeCounters struct {
+	cpu                 float64
+	lookups, roundTrips float64 // of a Cluster's node
+}
+
+// add adds so many times the other counters.
+func (c *counters) add(other counters, times float64) {
+	c.service += times * other.service
+	c.lookups += times * other.lookups
+	c.roundTrips += times * other.roundTrips
+	if c.nodes == nil {
+		c.nodes = make([]nodeCounters, len(other.nodes))
+	}
+	for i, node := range other.nodes {
+		c.nodes[i].cpu += times * node.cpu
+		c.nodes[i].lookups += times * node.lookups
+		c.nodes[i].roundTrips += times * node.roundTrips
+	}
+}
+
+// countIdle sets what arrangements without requests count in a second. It is not part of what requests cost: Redis
+// has timers, the nodes of a Cluster ask each other whether they still exist, and instances ask Redis.
+func (b *bench) countIdle(all ...*arrangement) error {
+	const seconds = 1
+	for _, times := range []float64{-1, 1} {
+		for _, a := range all {
+			c, err := b.count(a)
+			if err != nil {
+				return err
+			}
+			a.idle.add(c, times/seconds)
+		}
+		if times < 0 {
+			time.Sleep(seconds * time.Second)
+		}
+	}
+	return nil
+}
+
+// count reads the counters of an arrangement.
+func (b *bench) count(a *arrangement) (c counters, err error) {
+	for i, instance := range a.instances {
+		c.service += instance.cpu()
+		metrics, err := b.readMetrics(a.metrics[i])
+		if err != nil {
+			return c, err
+		}
+		c.lookups += metrics["gin_auth_redis_lookups_per_batch_sum"]
+		c.roundTrips += metrics["gin_auth_redis_lookups_per_batch_count"]
+	}
+	for _, client := range a.clients {
+		info, err := client.Info(b.ctx, "cpu", "commandstats").Result()
+		if err != nil {
+			return c, err
+		}
+		values := parseInfo(info)
+		c.nodes = append(c.nodes, nodeCounters{
+			cpu:        values["used_cpu_user"] + values["used_cpu_sys"],
+			lookups:    values["cmdstat_exists"] + values["cmdstat_get"],
+			roundTrips: values["cmdstat_time"],
+		})
+	}
+	return c, nil
+}

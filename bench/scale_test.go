@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"gin-auth/bench/scale"
+)
+
+func TestParseCounters(t *testing.T) {
+	t.Parallel()
+	metrics := parseMetrics("# TYPE x histogram\nx_bucket{le=\"1\"} 2\nx_sum 12.5\nx_count 1.5e+06\n")
+	if metrics["x_sum"] != 12.5 || metrics["x_count"] != 1.5e6 {
+		t.Errorf("the metrics are %v", metrics)
+	}
+	info := parseInfo("# CPU\r\nused_cpu_sys:1.25\r\n\r\n# Commandstats\r\n" +
+		"cmdstat_time:calls=42,usec=7,usec_per_call=0.17,rejected_calls=0,failed_calls=0\r\n")
+	if info["used_cpu_sys"] != 1.25 || info["cmdstat_time"] != 42 {
+		t.Errorf("the info is %v", info)
+	}
+}
+
+// pointOf returns the point of requests on which Redis spent exactly what c says, where two cores were busy.
+func pointOf(c scale.Cost, batch, lookups float64, nodes int) *scalePoint {
+	const requests, service, load = 10_000, 100e-6, 20e-6
+	p := &scalePoint{requests: requests, load: requests * load}
+	p.service, p.lookups = requests*service, requests*lookups
+	p.roundTrips = p.lookups / batch
+	for i := range nodes { // of three, they have 1/6, 2/6 and 3/6 of the lookups
+		share := float64(i+1) / float64(nodes*(nodes+1)/2)
+		node := nodeCounters{lookups: p.lookups * share, roundTrips: p.roundTrips * share}
+		node.cpu = c.RoundTrip*node.roundTrips + c.Lookup*node.lookups
+		p.nodes = append(p.nodes, node)
+	}
+	p.perSecond = []float64{2 / (service + load + p.redis()/requests)}
+	return p
+}
+
+// TestReportPoint: what was measured differs from what was predicted by as much as the costs do.
+func TestReportPoint(t *testing.T) {
+	t.Parallel()
+	cost := scale.Cost{RoundTrip: 20e-6, Lookup: 2e-6}
+	points := map[int]*scalePoint{}
+	for _, connections := range scaleConnections {
+		points[connections] = pointOf(cost, float64(connections)/2+0.5, 2, 1)
+	}
+	costs := costsOf(points, scaleConnections)
+	for factor, want := range map[float64][]string{
+		1: {
+			"Redis's µs a request | 9.71 | 9.71 |", "node 1 | 1.62 | 1.62 |", "node 2 | 3.24 | 3.24 |", "node 3 | 4.86 | 4.86 |",
+			"requests/s | 15419 | 15419 |",
+		},
+		1.25: {
+			"Redis's µs a request | 9.71 | 12.14 | +25.0 % |", "node 1 | 1.62 | 2.02 | +25.0 % |",
+			"requests/s | 15419 | 15135 | -1.8 % |",
+		},
+	} {
+		p := pointOf(scale.Cost{RoundTrip: cost.RoundTrip * factor, Lookup: cost.Lookup * factor}, 7, 2, 3)
+		var text strings.Builder
+		reportPoint(func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) },
+			"a Cluster", p, points[scaleAt], 100e-6, costs)
+		for _, row := range want {
+			if !strings.Contains(text.String(), row) {
+				t.Errorf("Redis costs %.2f times what was predicted; %q is not in\n%s", factor, row, &text)
+			}
+		}
+	}
+}
+
+func TestCountersAdd(t *testing.T) {
+	t.Parallel()
+	var c counters
+	c.add(counters{3, 30, 10, []nodeCounters{{1, 20, 5}, {2, 10, 5}}}, 1)
+	c.add(counters{1, 10, 5, []nodeCounters{{0.5, 5, 2}, {1, 5, 3}}}, -1)
+	want := counters{2, 20, 5, []nodeCounters{{0.5, 15, 3}, {1, 5, 2}}}
+	if fmt.Sprint(c) != fmt.Sprint(want) {
+		t.Errorf("they are %v; want %v", c, want)
+	}
+}

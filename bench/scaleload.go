@@ -1,0 +1,107 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:embed scale.lua
+var scaleLua []byte
+
+// loadAll has every instance answer at so many connections each, all at the same time. It returns the requests a
+// second of all, and the CPU of what sent them, in seconds.
+func (b *bench) loadAll(a *arrangement, tokens string, connections int) (perSecond, load float64, err error) {
+	script := filepath.Join(b.dir, "scale.lua")
+	if err := os.WriteFile(script, append(scaleLua, doneLua...), 0o600); err != nil {
+		return 0, 0, err
+	}
+	var mu sync.Mutex
+	var errs []error
+	var all sync.WaitGroup
+	for _, instance := range a.instances {
+		all.Go(func() {
+			requests, cpu, err := b.loadTokens(instance, script, tokens, connections)
+			mu.Lock()
+			defer mu.Unlock()
+			perSecond, load, errs = perSecond+requests, load+cpu, append(errs, err)
+		})
+	}
+	all.Wait()
+	return perSecond, load, errors.Join(errs...)
+}
+
+func (b *bench) loadTokens(p *process, script, tokens string, connections int) (perSecond, cpu float64, err error) {
+	wrk := exec.CommandContext(b.ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "--timeout", "10s",
+		fmt.Sprintf("-d%ds", max(1, int(b.turn.Seconds()))), "-s", script, p.url()+"/api/auth/me", "--", tokens)
+	out, err := wrk.CombinedOutput()
+	if err != nil {
+		return 0, 0, fmt.Errorf("wrk: %w\n%s", err, out)
+	}
+	var requests, microseconds, p50, p99, p999, failed float64
+	_, line, _ := strings.Cut(string(out), "RESULT ")
+	if _, err := fmt.Sscan(line, &requests, &microseconds, &p50, &p99, &p999, &failed); err != nil || requests == 0 {
+		return 0, 0, fmt.Errorf("wrk printed %s", out)
+	}
+	if failed > requests/1000 {
+		return 0, 0, fmt.Errorf("%.0f of %.0f requests failed", failed, requests)
+	}
+	used := wrk.ProcessState.UserTime() + wrk.ProcessState.SystemTime()
+	return requests / microseconds * 1e6, used.Seconds(), nil
+}
+
+// readMetrics reads the metrics without labels that an instance serves for Prometheus.
+func (b *bench) readMetrics(address string) (map[string]float64, error) {
+	request, err := http.NewRequestWithContext(b.ctx, http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	metrics := parseMetrics(string(text))
+	if _, ok := metrics["gin_auth_redis_lookups_per_batch_count"]; !ok {
+		return nil, fmt.Errorf("%s serves no metrics of lookups", address)
+	}
+	return metrics, nil
+}
+
+func parseMetrics(text string) map[string]float64 {
+	metrics := map[string]float64{}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			metrics[name] = n
+		}
+	}
+	return metrics
+}
+
+// parseInfo parses the numbers that Redis's INFO prints; of a command, how often it was called.
+func parseInfo(text string) map[string]float64 {
+	values := map[string]float64{}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if calls, ok := strings.CutPrefix(value, "calls="); ok {
+			value, _, _ = strings.Cut(calls, ",")
+		}
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			values[name] = n
+		}
+	}
+	return values
+}

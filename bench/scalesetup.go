@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"gin-auth/session"
+)
+
+// arrangement is instances of the service on one Redis, or on the masters of a Cluster.
+type arrangement struct {
+	instances, nodes []*process
+	metrics          []string        // the address of each instance's metrics
+	clients          []*redis.Client // of each node
+	lookups          float64         // of each request
+	idle             counters        // of a second without requests
+}
+
+// arrange starts so many instances on a Cluster of so many masters, or on one Redis if that is 0.
+func (b *bench) arrange(a *arrangement, instances, masters int) error {
+	a.lookups = 1
+	for range max(1, masters) {
+		var args []string
+		if masters > 0 {
+			bus, err := freePort()
+			if err != nil {
+				return err
+			}
+			args = []string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-config-file", "nodes-" + bus}
+		}
+		node, err := b.start(nil, "redis-server", append([]string{"--port", "PORT", "--bind", "127.0.0.1", "--save", "",
+			"--dir", b.dir}, args...)...)
+		if err != nil {
+			return err
+		}
+		a.nodes = append(a.nodes, node)
+		a.clients = append(a.clients, redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + node.port}))
+	}
+	env := b.env(a.nodes[0])
+	if masters > 0 {
+		a.lookups = 2 // the token and its user, each at its own node
+		if err := b.joinCluster(a); err != nil {
+			return err
+		}
+		env = append(env, "REDIS_HOST=", "REDIS_PORT=", "REDIS_CLUSTER_NODES=127.0.0.1:"+a.nodes[0].port)
+	}
+	for range instances {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		address := "127.0.0.1:" + port
+		instance, err := b.start(append(env, "METRICS_ADDR="+address), b.binaries[ours])
+		if err != nil {
+			return err
+		}
+		a.instances, a.metrics = append(a.instances, instance), append(a.metrics, address)
+	}
+	return nil
+}
+
+// joinCluster divides the slots among the nodes, and waits until all of them agree.
+func (b *bench) joinCluster(a *arrangement) error {
+	const slots = 16384
+	for i, client := range a.clients {
+		first, last := i*slots/len(a.clients), (i+1)*slots/len(a.clients)-1
+		if err := client.Do(b.ctx, "CLUSTER", "ADDSLOTSRANGE", first, last).Err(); err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		bus := a.clients[0].ConfigGet(b.ctx, "cluster-port").Val()["cluster-port"]
+		if err := client.Do(b.ctx, "CLUSTER", "MEET", "127.0.0.1", a.nodes[0].port, bus).Err(); err != nil {
+			return err
+		}
+	}
+	var info string
+	for range 200 {
+		whole := 0
+		for _, client := range a.clients {
+			info, _ = client.ClusterInfo(b.ctx).Result()
+			if strings.Contains(info, "cluster_state:ok") &&
+				strings.Contains(info, fmt.Sprintf("cluster_size:%d\r", len(a.clients))) {
+				whole++
+			}
+		}
+		if whole == len(a.clients) {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("the Cluster is not whole:\n%s", info)
+}
+
+// end ends the processes of an arrangement.
+func (a *arrangement) end() {
+	for _, client := range a.clients {
+		_ = client.Close()
+	}
+	for _, p := range append(a.instances, a.nodes...) {
+		_ = p.Process.Kill()
+	}
+}
+
+func freePort() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, err
+}
+
+// writeTokens writes tokens of so many users to a file, one a line. A single token would be asked of one or two nodes
+// of a Cluster only.
+func (b *bench) writeTokens(n int) (path string, err error) {
+	sessions, err := session.New(session.Options{Secrets: []string{secret}, Lifetime: 24 * time.Hour})
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	for i := range n {
+		user := session.User{ID: fmt.Sprintf("%024x", i), Email: "ada@example.com", Username: "ada", Role: "user"}
+		issued, err := sessions.Issue(user, time.Now())
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(&text, issued.Token)
+	}
+	path = filepath.Join(b.dir, "tokens")
+	return path, os.WriteFile(path, []byte(text.String()), 0o600)
+}
+
+// revokeInCluster revokes tokens and returns how many bytes of the nodes each takes. Their number fills the tables of
+// each node about as much as a million fills those of one Redis.
+func (b *bench) revokeInCluster(a *arrangement, tokens string) (perToken float64, err error) {
+	const n = 90_000
+	text, err := os.ReadFile(tokens)
+	if err != nil {
+		return 0, err
+	}
+	token, _, _ := strings.Cut(string(text), "\n")
+	used := func() (bytes float64) {
+		for _, client := range a.clients {
+			info, _ := client.Info(b.ctx, "memory").Result()
+			bytes += parseInfo(info)["used_memory"]
+		}
+		return bytes
+	}
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{a.clients[0].Options().Addr}})
+	defer func() { _ = client.Close() }()
+	before := used()
+	for first := 0; first < n; first += 10_000 {
+		pipeline := client.Pipeline()
+		for i := range 10_000 {
+			pipeline.Set(b.ctx, fmt.Sprintf("blacklist:%s%09d", token[:len(token)-9], first+i), "true", 24*time.Hour)
+		}
+		if _, err := pipeline.Exec(b.ctx); err != nil {
+			return 0, err
+		}
+	}
+	return (used() - before) / n, nil
+}
