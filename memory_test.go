@@ -24,13 +24,13 @@ func TestSetMemory(t *testing.T) {
 		limit            int64
 		log              string // a part of it, "" for no line
 	}{
-		"no container":         {"", "", failing(memlimit.ErrNoCgroup), 400, math.MaxInt64, ""},
-		"no limit":             {"", "", failing(memlimit.ErrNoLimit), 400, math.MaxInt64, ""},
-		"not Linux":            {"", "", failing(memlimit.ErrCgroupsNotSupported), 400, math.MaxInt64, ""},
-		"a container":          {"", "", memlimit.Limit(100 << 20), 400, 90 << 20, `"memory limit","megabytes":90`},
+		"no container":         {"", "", failing(memlimit.ErrNoCgroup), 200, math.MaxInt64, ""},
+		"no limit":             {"", "", failing(memlimit.ErrNoLimit), 200, math.MaxInt64, ""},
+		"not Linux":            {"", "", failing(memlimit.ErrCgroupsNotSupported), 200, math.MaxInt64, ""},
+		"a container":          {"", "", memlimit.Limit(100 << 20), 200, 90 << 20, `"memory limit","megabytes":90`},
 		"GOGC":                 {"50", "", memlimit.Limit(100 << 20), 100, 90 << 20, `"megabytes":90`},
-		"GOMEMLIMIT":           {"", "1GiB", memlimit.Limit(100 << 20), 400, math.MaxInt64, ""},
-		"unreadable container": {"", "", failing(errors.New("permission denied")), 400, math.MaxInt64, "set GOMEMLIMIT"},
+		"GOMEMLIMIT":           {"", "1GiB", memlimit.Limit(100 << 20), 200, math.MaxInt64, ""},
+		"unreadable container": {"", "", failing(errors.New("permission denied")), 200, math.MaxInt64, "set GOMEMLIMIT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			debug.SetGCPercent(100)

@@ -23,7 +23,7 @@ const (
 
 // gogc lets the garbage collector run less often, at the price of memory. The service sets the same value itself, so
 // each Go peer is also measured with it.
-const gogc = "GOGC=400"
+const gogc = "GOGC=200"
 
 // tuned returns the name of a Go variant that runs with gogc.
 func tuned(name string) string { return name + ", " + gogc }
