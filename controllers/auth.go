@@ -83,12 +83,12 @@ func (a *Auth) Login(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	u, err := a.checkLogin(c, account, password)
+	u, at, err := a.checkLogin(c, account, password)
 	if err != nil {
 		a.auditFailedLogin(c, u, account, err)
 		return err
 	}
-	u, s, err := a.issue(ctx, c, u, password)
+	u, s, err := a.issue(ctx, c, u, password, at)
 	if err != nil {
 		a.auditFailedLogin(c, u, account, err)
 		return err
@@ -128,15 +128,33 @@ func (a *Auth) revoke(ctx context.Context, s *session.Session) error {
 // meanwhile.
 const maxIssueTries = 3
 
+// issueTime returns the time at which to issue a session of a user. At the same time it calls meanwhile, unless that is
+// nil.
+func (a *Auth) issueTime(ctx context.Context, userID string, meanwhile func()) (at time.Time, err error) {
+	var both sync.WaitGroup
+	if meanwhile != nil {
+		both.Go(meanwhile)
+	}
+	at, err = a.Clock.IssueTime(ctx, userID)
+	both.Wait()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return at, nil
+}
+
 // issue returns a new session of a user, issued later than every cut, and the user as stored after its time was taken:
-// see Login. It returns ErrCredentials if they may no longer log in with that password.
+// see Login. at is that time for the first try; a further one takes another. It returns ErrCredentials if the user may
+// no longer log in with that password.
 func (a *Auth) issue(
-	ctx context.Context, c *gin.Context, u user.User, password string,
+	ctx context.Context, c *gin.Context, u user.User, password string, at time.Time,
 ) (user.User, *session.Session, error) {
-	for range maxIssueTries {
-		at, err := a.Clock.IssueTime(ctx, u.ID)
-		if err != nil {
-			return u, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	for try := range maxIssueTries {
+		var err error
+		if try > 0 {
+			if at, err = a.issueTime(ctx, u.ID, nil); err != nil {
+				return u, nil, err
+			}
 		}
 		s, err := a.Sessions.Issue(sessionUser(u), at)
 		if err != nil {

@@ -48,9 +48,12 @@ func (o *ownUsers) UserByEmail(_ context.Context, email string) (user.User, bool
 	return o.find(func(u user.User) bool { return u.Email == email })
 }
 
-// UserByUsername is a SELECT by the folded username.
-func (o *ownUsers) UserByUsername(_ context.Context, username string) (user.User, bool, error) {
-	return o.find(func(u user.User) bool { return user.FoldUsername(u.Username) == user.FoldUsername(username) })
+// UsernameOwner is SELECT email, id by the folded username.
+func (o *ownUsers) UsernameOwner(_ context.Context, username string) (email, id string, err error) {
+	u, _, err := o.find(func(u user.User) bool {
+		return user.FoldUsername(u.Username) == user.FoldUsername(username)
+	})
+	return u.Email, u.ID, err
 }
 
 func (o *ownUsers) find(is func(user.User) bool) (user.User, bool, error) {

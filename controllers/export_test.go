@@ -22,6 +22,14 @@ func (p *Passwords) CountWork() *atomic.Int64 {
 	return &work
 }
 
+// BeforeCompare makes p call do before each of its comparisons.
+func (p *Passwords) BeforeCompare(do func()) {
+	p.hasher.Compare = func(hash, password []byte) error {
+		do()
+		return bcrypt.CompareHashAndPassword(hash, password)
+	}
+}
+
 // Occupy takes every place that p has for hashing and for waiting, until free is called.
 func (p *Passwords) Occupy() (free func()) {
 	for range cap(p.hashing.queue) {

@@ -58,6 +58,7 @@ func TestSameWork(t *testing.T) {
 			name, _, _ := strings.Cut(command, " ")
 			commands = append(commands, name)
 		}
+		slices.Sort(commands) // those that are sent at the same time come in any order: see TestLoginRoundTrips
 		return fmt.Sprintf("%d %s %v, %d rounds, %q", got.status, got.body, got.header, work.Load()-before, commands)
 	}
 	for password, forms := range map[string]int{"wrong horse": 1, "wröng horse": 2, "wro\u0308ng horse": 2, "correct horse": 1} {
@@ -80,7 +81,18 @@ func TestSameWork(t *testing.T) {
 		}
 	}
 	field = "username"
+	// Names that nobody has now: of a user who is gone, of one with another name, and of one who was replaced.
+	r.setClaim("gone", "7", "gone@example.com")
+	r.setClaim("renamed", "short@example.com", "short@example.com")
+	r.setClaim("replaced", "7", fmt.Sprintf("cost-%d@example.com", cost))
 	want := attempt("unknown", "wrong horse")
+	for _, name := range []string{"gone", "renamed", "replaced"} {
+		for _, password := range []string{"wrong horse", "correct horse"} {
+			if got := attempt(name, password); got != want {
+				t.Errorf("%s, %s:\n%s, want\n%s", name, password, got, want)
+			}
+		}
+	}
 	for email := range hashes {
 		name, _, _ := strings.Cut(email, "@")
 		if got := attempt(name, "wrong horse"); got != want || !strings.HasPrefix(got, "401 ") {
@@ -220,6 +232,91 @@ func TestLimitComesFirst(t *testing.T) {
 	}
 	if n, rounds := looksUp(r.sent()), work.Load(); n != 1 || rounds != 3<<bcrypt.MinCost {
 		t.Errorf("over the limit %d users were looked up, %d rounds done", n, rounds-3<<bcrypt.MinCost)
+	}
+}
+
+// TestCountedTogether: however an account is named, ten failures from ten addresses fill its counter, and no name gets
+// past it. It is the same if the record of an imported user has capitals.
+func TestCountedTogether(t *testing.T) {
+	t.Parallel()
+	named := func(field, name string) string { return fmt.Sprintf(`{%q:%q,"password":"wrong horse"}`, field, name) }
+	bodies := []string{
+		named("email", "ada@example.com"), named("email", " ADA@Example.COM"), named("username", "ada"),
+		named("username", " ＡＤＡ"), named("username", "Ada@example.com"), named("username", "former"),
+	}
+	for _, stored := range []string{"ada@example.com", "Ada@Example.Com"} {
+		for first := range bodies {
+			t.Run(fmt.Sprint(stored, first), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				for _, key := range []string{"auth:user:ada@example.com", "auth:username:ada"} {
+					record, _ := f.redis.Get(key)
+					f.redis.Set(key, strings.ReplaceAll(record, "ada@example.com", stored))
+				}
+				f.redis.setClaim("former", f.id, stored)
+				f.a.limitLogins(t, 1, time.Hour) // ten for an account
+				address := 0
+				attempt := func(body string) answer {
+					address++
+					request := newRequest(context.Background(), http.MethodPost, "/login", "", body)
+					request.RemoteAddr = fmt.Sprintf("198.51.100.%d:1234", address)
+					return f.a.send(request)
+				}
+				for i := range 10 {
+					if got := attempt(bodies[(first+i)%len(bodies)]); got.status != http.StatusUnauthorized {
+						t.Errorf("failure %d: %d %s", i, got.status, got.body)
+					}
+				}
+				for _, body := range bodies {
+					if got := attempt(body); got.status != http.StatusTooManyRequests {
+						t.Errorf("%s after ten failures: %d %s", body, got.status, got.body)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestLimitBesidesUser: a full counter is the answer, whatever is found of the user. If only the user cannot be read, the
+// attempt counts neither as failed nor as under way.
+func TestLimitBesidesUser(t *testing.T) {
+	t.Parallel()
+	nameLogin := `{"username":"nobody","password":"wrong horse"}`
+	bob := strings.ReplaceAll(wrongLogin, "ada", "bob")
+	for name, body := range map[string]string{"a user": wrongLogin, "nobody": bob, "a name of nobody": nameLogin} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.a.limitLogins(t, 2, time.Minute)
+			broken := func() int {
+				done := f.redis.refuse(readUser, 0, everyTime)
+				got := f.a.login(body)
+				if n := done(); n != 1 {
+					t.Errorf("the user was looked up %d times", n)
+				}
+				return got.status
+			}
+			for range 4 {
+				if status := broken(); status != http.StatusServiceUnavailable || len(f.counts()) > 0 {
+					t.Errorf("no user can be read: %d, counted %q", status, f.counts())
+				}
+			}
+			for range 2 {
+				if got := f.a.login(body); got.status != http.StatusUnauthorized {
+					t.Errorf("a wrong password: %d %s", got.status, got.body)
+				}
+			}
+			if got := f.a.login(body); got.status != http.StatusTooManyRequests {
+				t.Errorf("over the limit: %d %s", got.status, got.body)
+			}
+			if status := broken(); status != http.StatusTooManyRequests {
+				t.Errorf("over the limit, and no user can be read: %d", status)
+			}
+			done := f.redis.refuse("^EVAL ", 0, everyTime)
+			if got := f.a.login(body); got.status != http.StatusServiceUnavailable || done() == 0 {
+				t.Errorf("the limit cannot be asked: %d %s", got.status, got.body)
+			}
+		})
 	}
 }
 

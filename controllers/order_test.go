@@ -118,7 +118,10 @@ func TestLoginsDuringAChange(t *testing.T) {
 			t.Parallel()
 			var mu sync.Mutex
 			outcomes := map[string]bool{}
-			first := func(f *fixture) answer { return actions[test.first](f, f.a) }
+			first := func(f *fixture) answer {
+				f.a.limitLogins(t, 1000, time.Hour)
+				return actions[test.first](f, f.a)
+			}
 			second := func(f *fixture) answer { return actions[test.second](f, f.b) }
 			inEach(fixtures(t, "", first), func(n int, f *fixture) {
 				one, two, command := f.interrupt(n, first, second)
@@ -165,7 +168,10 @@ func (f *fixture) checkNode(t *testing.T, where, token string) {
 func TestLoginDuringLogoutAll(t *testing.T) {
 	t.Parallel()
 	logoutAll := func(f *fixture) answer { return f.endSessions(f.a) }
-	logIn := func(f *fixture) answer { return actions[login](f, f.b) }
+	logIn := func(f *fixture) answer {
+		f.b.limitLogins(t, 1000, time.Hour)
+		return actions[login](f, f.b)
+	}
 	for name, test := range map[string][2]func(*fixture) answer{
 		"a login first": {logIn, logoutAll}, "a logout first": {logoutAll, logIn},
 	} {
@@ -344,4 +350,42 @@ func TestLoginNeedsRedis(t *testing.T) {
 			t.Errorf("refused from command %d on: %d %s, %v", n, got.status, got.body, got.header)
 		}
 	})
+	// Of what is asked at the same time, each is needed.
+	for _, needed := range []struct {
+		command string
+		n       int
+	}{
+		{readUser, 0}, {"^EVAL ", 0}, {"^GET auth:logout-all:", 0}, // the user, the limit, the time
+		{readUser, 1}, {"^GET auth:logout-all:", 1}, // the user again, whether the session is valid
+	} {
+		f := newFixture(t)
+		done := f.redis.refuse(needed.command, needed.n, 1)
+		got := attempt(f)
+		if n := done(); n != 1 || got.status != http.StatusServiceUnavailable || got.token != "" {
+			t.Errorf("%q refused after %d: %d refused, answered %d %s", needed.command, needed.n, n, got.status, got.body)
+		}
+	}
+}
+
+// TestLoginGivenUp has the client of a login give up before each of its commands. No attempt stays counted as under way.
+func TestLoginGivenUp(t *testing.T) {
+	t.Parallel()
+	for body, failures := range map[string]int{adaLogin: 0, wrongLogin: 1} {
+		attempt := func(ctx context.Context, f *fixture) answer {
+			f.a.limitLogins(t, 10, time.Minute)
+			return f.a.send(newRequest(ctx, http.MethodPost, "/login", "", body))
+		}
+		undisturbed := func(f *fixture) answer { return attempt(context.Background(), f) }
+		inEach(fixtures(t, "", undisturbed), func(n int, f *fixture) {
+			ctx, giveUp := context.WithCancel(context.Background())
+			defer giveUp()
+			f.redis.pause("", n, func(string) { giveUp() })
+			got := attempt(ctx, f)
+			for _, count := range f.counts() {
+				if count != fmt.Sprint(failures, " 0") {
+					t.Errorf("%s, given up before command %d: answered %d, counted %q", body, n, got.status, count)
+				}
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (a *Auth) ChangePassword(c *gin.Context) error {
 
 // checkCurrent returns the user of a session if the password is theirs; otherwise ErrCredentials.
 func (a *Auth) checkCurrent(ctx context.Context, s *session.Session, password string) (user.User, error) {
-	u, found, err := a.find(ctx, emailAccount(s.Email()))
+	u, found, err := a.find(ctx, user.NormalizeEmail(s.Email()))
 	if err != nil {
 		return user.User{}, err
 	}
@@ -57,7 +58,12 @@ func (a *Auth) checkCurrent(ctx context.Context, s *session.Session, password st
 	if err != nil {
 		return user.User{}, limitError(err, ErrLimited)
 	}
-	return u, a.checkPassword(ctx, u, password, found && u.ID == s.UserID(), end)
+	right, err := a.isRight(ctx, u, password, found && u.ID == s.UserID())
+	a.endAttempt(ctx, end, err == nil, right)
+	if !right {
+		err = cmp.Or(err, ErrCredentials)
+	}
+	return u, err
 }
 
 // replacePassword stores a new password and returns a new session. All sessions are ended twice: before the write,
@@ -89,6 +95,10 @@ func (a *Auth) replacePassword(
 		return nil, err
 	}
 	u.PasswordHash = hash
-	_, next, err := a.issue(ctx, c, u, password)
+	at, err := a.issueTime(ctx, u.ID, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, next, err := a.issue(ctx, c, u, password, at)
 	return next, err
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -31,13 +32,11 @@ func (a *Auth) Register(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if u.PasswordHash, err = a.hashRegistered(c, password); err != nil {
+	hash, at, err := a.hashRegistered(c, u.ID, password)
+	if err != nil {
 		return err
 	}
-	at, err := a.Clock.IssueTime(ctx, u.ID)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
+	u.PasswordHash = hash
 	s, err := a.Sessions.Issue(sessionUser(u), at)
 	if err != nil {
 		return err
@@ -86,19 +85,28 @@ func (a *Auth) newUser(body fields) (u user.User, password string, err error) {
 	return u, texts["password"], nil
 }
 
-// hashRegistered returns the hash of a registration's password. The registration counts against the limit of the
-// address if it is hashed, also if the user exists: it costs the same, and the answer tells who has an account.
-func (a *Auth) hashRegistered(c *gin.Context, password string) (string, error) {
+// hashRegistered returns the hash of a registration's password, and the time at which to issue the first session. The
+// registration counts against the limit of the address if it is hashed, also if the user exists: it costs the same, and
+// the answer tells who has an account.
+func (a *Auth) hashRegistered(c *gin.Context, id, password string) (hash string, at time.Time, err error) {
 	ctx := c.Request.Context()
 	end, err := a.Limiter.BeginRegistration(ctx, c.ClientIP())
 	if err != nil {
-		return "", limitError(err, ErrRegistrationLimited)
+		return "", time.Time{}, limitError(err, ErrRegistrationLimited)
 	}
-	hash, err := a.Passwords.HashRegistered(ctx, password)
-	if err := end(ctx, err == nil); err != nil {
-		a.Log.WarnContext(ctx, "a registration stays counted as under way", slog.String("error", err.Error()))
+	hash, err = a.Passwords.HashRegistered(ctx, password)
+	hashed := err == nil
+	ended := func() {
+		if err := end(ctx, hashed); err != nil {
+			a.Log.WarnContext(ctx, "a registration stays counted as under way", slog.String("error", err.Error()))
+		}
 	}
-	return hash, err
+	if !hashed {
+		ended()
+		return "", time.Time{}, err
+	}
+	at, err = a.issueTime(ctx, id, ended)
+	return hash, at, err
 }
 
 // chosenRole returns the role that a registration asks for, or the default role. Any role that users may not choose is

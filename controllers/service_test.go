@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -90,6 +91,11 @@ func (r *redis) setBefore(before func(command string) (refusal string)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.before = before
+}
+
+// setClaim stores that a username belongs to the user with an id and an email.
+func (r *redis) setClaim(username, id, email string) {
+	r.Set("auth:username:"+username, fmt.Sprintf(`{"id":%q,"email":%q,"claimed":1}`, id, email))
 }
 
 // everyTime is more commands than any request sends.
@@ -355,6 +361,17 @@ func (i *instance) issue(t *testing.T, u user.User) (token, id string) {
 		t.Fatal(valid, err)
 	}
 	return s.Token, s.ID()
+}
+
+// counts returns what the counters of the login limit say, each "<failed> <under way>".
+func (f *fixture) counts() (counts []string) {
+	for _, key := range f.redis.Keys() {
+		if strings.HasPrefix(key, "auth:login-limit:") && !strings.HasPrefix(key, "auth:login-limit:known:") {
+			value, _ := f.redis.Get(key)
+			counts = append(counts, value)
+		}
+	}
+	return counts
 }
 
 // fixtures returns a fixture for every command that do sends to Redis and that matches, and one more.

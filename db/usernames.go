@@ -76,19 +76,12 @@ func (d *DB) readClaim(ctx context.Context, folded string) (c claim, now time.Ti
 	return c, now, err
 }
 
-// UserByUsername returns the user who has the username, in any of its forms; false if there is none. A user who has the
-// name but not the claim on it is not found. An unknown name costs as many reads as a known one.
-func (d *DB) UserByUsername(ctx context.Context, username string) (user.User, bool, error) {
-	folded := user.FoldUsername(username)
-	c, _, err := d.readClaim(ctx, folded)
-	if err != nil {
-		return user.User{}, false, err
-	}
-	u, found, err := d.UserByEmail(ctx, cmp.Or(c.Email, folded))
-	if err != nil || !found || u.ID != c.ID || user.FoldUsername(u.Username) != folded {
-		return user.User{}, false, err
-	}
-	return u, true, nil
+// UsernameOwner returns the email and the id of the user whom the claim on a username names, in any of its forms. Both
+// are "" if there is no claim. A claim may have outlived the user, or their name: the user with that email has the
+// username only if their record has that id, and that name as well.
+func (d *DB) UsernameOwner(ctx context.Context, username string) (email, id string, err error) {
+	c, _, err := d.readClaim(ctx, user.FoldUsername(username))
+	return c.Email, c.ID, err
 }
 
 // claimTries limits how often a claim starts again because another one was faster.

@@ -55,20 +55,50 @@ func TestGuardCommands(t *testing.T) {
 	}
 }
 
-// TestLoginRoundTrips counts those of a login, with the login limit.
+// TestLoginRoundTrips counts the round trips of a login, with the login limit: all of them, and those in sequence, each of
+// which is sent after the reply to the one before. One of an unknown user and one with a wrong password have the same.
 func TestLoginRoundTrips(t *testing.T) {
 	t.Parallel()
-	s := startSpied(t, "LOGIN_LIMIT=10/1m")
+	s := startSpied(t, "LOGIN_LIMIT=1000/1m")
 	p, _ := mustRegister(t, s.auth, "ada")
-	const before = 5 // as counted in the same way at 3be5f06, which did not store sessions
-	for range 3 {
-		got := s.tripsOf(func() { p.mustLogin(t, s.auth) })
-		if len(got) > before+1 {
-			t.Errorf("a login has %d round trips, want %d:\n%q", len(got), before+1, got)
+	const tries = 5 // the smallest counts: see Steps
+	for _, test := range []struct {
+		field, name, password string
+		status, inSequence    int // at most
+	}{
+		{"email", p.email, password, 200, 3}, {"username", "ada", password, 200, 4},
+		{"email", p.email, "wrong", 401, 2}, {"username", "ada", "wrong", 401, 3},
+		{"email", "nobody@example.com", "wrong", 401, 2}, {"username", "nobody", "wrong", 401, 3},
+	} {
+		var steps [][]harness.RoundTrip
+		for range tries {
+			var err error
+			got := s.Steps(func(trip harness.RoundTrip) bool { return !background(trip) }, func() {
+				body := map[string]string{test.field: test.name, "password": test.password}
+				_, err = tryFor(test.status, "POST", s.auth+"/login", "", body)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if steps == nil || len(got) < len(steps) {
+				steps = got
+			}
+			if len(steps) <= test.inSequence {
+				break
+			}
+		}
+		all := slices.Concat(steps...)
+		total := map[int]int{200: 6, 401: 3}[test.status] // by email
+		if test.field == "username" {
+			total++
+		}
+		if len(steps) != test.inSequence || len(all) != total {
+			t.Errorf("%+v: %d round trips, %d in sequence, want %d, %d:\n%q",
+				test, len(all), len(steps), total, test.inSequence, steps)
 		}
 		stores := func(trip harness.RoundTrip) bool { return trip[0] == "EVAL auth:sessions:"+p.id }
-		if !slices.ContainsFunc(got, stores) {
-			t.Errorf("no round trip stores the session:\n%q", got)
+		if slices.ContainsFunc(all, stores) != (test.status == 200) {
+			t.Errorf("%+v: the session is stored, or not:\n%q", test, steps)
 		}
 	}
 }

@@ -2,9 +2,6 @@ package harness
 
 import (
 	"net"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -15,10 +12,11 @@ type Spy struct {
 	target   string
 	closed   chan struct{}
 
-	mu    sync.Mutex
-	trips []*RoundTrip
-	next  *hold
-	conns []net.Conn
+	mu        sync.Mutex
+	trips     []*RoundTrip
+	next      *hold
+	gathering *gathering // see Steps
+	conns     []net.Conn
 }
 
 // RoundTrip is the commands that a client sent on a connection before it waited for a reply. Of a script it has only
@@ -81,12 +79,6 @@ func (s *Spy) Take() []RoundTrip {
 	}
 	s.trips = nil
 	return trips
-}
-
-// greets reports whether a command is one of those that a client begins a connection with.
-func greets(command string) bool {
-	name, _, _ := strings.Cut(command, " ")
-	return slices.Contains([]string{"HELLO", "AUTH", "SELECT", "CLIENT", "PING"}, strings.ToUpper(name))
 }
 
 // Hold holds back the first round trip from now on that match accepts, and nothing else. held is closed when it has
@@ -181,40 +173,16 @@ func (c *spiedConn) record(text string) *hold {
 	for args, rest := readCommand(c.unread); args != nil; args, rest = readCommand(c.unread) {
 		*c.trip, c.unread = append(*c.trip, describe(args)), rest
 	}
+	if !begins || len(*c.trip) == 0 || greets((*c.trip)[0]) {
+		return nil
+	}
+	if s.gathering != nil {
+		return s.gathering.hold(c.trip)
+	}
 	h := s.next
-	if !begins || h == nil || len(*c.trip) == 0 || greets((*c.trip)[0]) || !h.match(*c.trip) {
+	if h == nil || !h.match(*c.trip) {
 		return nil
 	}
 	s.next = nil
 	return h
-}
-
-// readCommand returns the first command in the protocol of Redis, an array of strings, and what follows it. It
-// returns nil if the command is not complete.
-func readCommand(text string) (args []string, rest string) {
-	line, rest, complete := strings.Cut(text, "\r\n")
-	count, err := strconv.Atoi(strings.TrimPrefix(line, "*"))
-	if !complete || err != nil {
-		return nil, text
-	}
-	for range count {
-		line, after, complete := strings.Cut(rest, "\r\n")
-		size, err := strconv.Atoi(strings.TrimPrefix(line, "$"))
-		if !complete || err != nil || len(after) < size+2 {
-			return nil, text
-		}
-		args, rest = append(args, after[:size]), after[size+2:]
-	}
-	return args, rest
-}
-
-// describe returns a command as a RoundTrip has it.
-func describe(args []string) string {
-	args[0] = strings.ToUpper(args[0])
-	if args[0] == "EVAL" && len(args) > 3 {
-		if keys, err := strconv.Atoi(args[2]); err == nil && len(args) >= 3+keys {
-			args = append([]string{"EVAL"}, args[3:3+keys]...)
-		}
-	}
-	return strings.Join(args, " ")
 }
