@@ -82,14 +82,17 @@ func TestSameWork(t *testing.T) {
 	}
 	field = "username"
 	// Names that nobody has now: of a user who is gone, of one with another name, and of one who was replaced.
+	right := fmt.Sprintf("cost-%d@example.com", cost)
 	r.setClaim("gone", "7", "gone@example.com")
-	r.setClaim("renamed", "short@example.com", "short@example.com")
-	r.setClaim("replaced", "7", fmt.Sprintf("cost-%d@example.com", cost))
+	r.setClaim("renamed", right, right)
+	replaced, _, _ := strings.Cut(right, "@")
+	r.setClaim(replaced, "7", right)
 	want := attempt("unknown", "wrong horse")
-	for _, name := range []string{"gone", "renamed", "replaced"} {
+	for _, name := range []string{"gone", "renamed", replaced} {
 		for _, password := range []string{"wrong horse", "correct horse"} {
-			if got := attempt(name, password); got != want {
-				t.Errorf("%s, %s:\n%s, want\n%s", name, password, got, want)
+			i.log.Reset()
+			if got := attempt(name, password); got != want || strings.Contains(i.log.String(), "@example.com") {
+				t.Errorf("%s, %s:\n%s, want\n%s\nlogged:\n%s", name, password, got, want, i.log)
 			}
 		}
 	}
