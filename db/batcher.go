@@ -93,20 +93,19 @@ func (b *batcher) enqueue(ctx context.Context, q *lookup) (batch []*lookup) {
 		return nil
 	}
 	b.queue = append(b.queue, q)
-	b.limitWait(q)
-	if b.far() {
-		if !b.gathering && b.roundTrips < maxFarRoundTrips {
-			b.gathering = true
-			b.roundTrips++
-			go b.gather()
-		}
-		return nil
+	switch far := b.far(); {
+	case far && !b.gathering && b.roundTrips < maxFarRoundTrips:
+		b.gathering = true
+		b.roundTrips++
+		go b.gather()
+	case !far && b.roundTrips < maxRoundTrips && b.due(b.roundTrips):
+		b.roundTrips++
+		batch = b.nextBatch()
 	}
-	if b.roundTrips >= maxRoundTrips || !b.due(b.roundTrips) {
-		return nil
+	if len(batch) != 1 { // a lone lookup is sent by its caller, with a timeout
+		b.limitWait(q)
 	}
-	b.roundTrips++
-	return b.nextBatch()
+	return batch
 }
 
 // due reports whether a round trip should begin while the given number of others are under way.

@@ -33,7 +33,7 @@ func TestSimulatedRule(t *testing.T) {
 		var same []int
 		if random.Float64() < lookups {
 			q := &lookup{}
-			began = b.enqueue(q)
+			began = b.enqueue(t.Context(), q)
 			var accepted bool
 			if same, accepted = simulated.Add(0); accepted == errors.Is(q.err, errOverloaded) {
 				t.Fatalf("step %d: accepted in the simulation: %t; the lookup's error: %v", step, accepted, q.err)
