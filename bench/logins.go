@@ -36,6 +36,13 @@ func (b *bench) measureFlood(r *results) (err error) {
 	if r.hash, err = b.hashTimes(); err != nil {
 		return err
 	}
+	for _, name := range []string{ours, express1} {
+		for i := range floodClients {
+			if err := b.post(b.variants[name], "register", floodUser(i)); err != nil {
+				return err
+			}
+		}
+	}
 	for range b.half() {
 		for _, name := range []string{ours, express1} {
 			idle, err := b.visit(b.variants[name])
@@ -59,17 +66,25 @@ func (b *bench) measureFlood(r *results) (err error) {
 	return nil
 }
 
-// flood logs in from 32 clients until stop is called. A client that is told to try again later waits for a second.
+const floodClients = 32
+
+// floodUser returns the body of a login, and of a registration, of a client's own user. A user may have 100 sessions, so
+// logins of one user would soon end the session that is measured.
+func floodUser(client int) string {
+	return fmt.Sprintf(`{"username":"u%[1]d","email":"u%[1]d@example.com","password":"correct horse"}`, client)
+}
+
+// flood logs in from floodClients clients until stop is called. A client that is told to try again later waits for a second.
 func (b *bench) flood(p *process) (stop func() loginCount) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: floodClients}}
 	ctx, cancel := context.WithCancel(b.ctx)
 	var logins atomic.Int64
 	var all sync.WaitGroup
 	started, cpu := time.Now(), p.cpu()
-	for range 32 {
+	for i := range floodClients {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := logInOnce(ctx, client, p); err == nil {
+				if _, err := logInOnce(ctx, client, p, floodUser(i)); err == nil {
 					logins.Add(1)
 					continue
 				}
@@ -84,7 +99,7 @@ func (b *bench) flood(p *process) (stop func() loginCount) {
 		count := loginCount{logins.Load(), time.Since(started).Seconds(), p.cpu() - cpu}
 		cancel()
 		all.Wait()
-		_, _ = logInOnce(b.ctx, client, p) // the service answers after it has finished those that were canceled
+		_, _ = logInOnce(b.ctx, client, p, floodUser(0)) // the service answers after it has finished those that were canceled
 		client.CloseIdleConnections()
 		return count
 	}

@@ -88,7 +88,7 @@ func (b *bench) startPeers() error {
 			if !p.sessions {
 				continue
 			}
-			if b.variants[name].cookie, err = logInOnce(b.ctx, http.DefaultClient, b.variants[name]); err != nil {
+			if b.variants[name].cookie, err = logInOnce(b.ctx, http.DefaultClient, b.variants[name], ada); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 		}

@@ -102,7 +102,7 @@ func (b *bench) logInOften(p peer) (file string, err error) {
 	for worker := range failures {
 		all.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(cookies)) && failures[worker] == nil; i = next.Add(1) - 1 {
-				cookies[i], failures[worker] = logInOnce(b.ctx, client, b.variants[p.name])
+				cookies[i], failures[worker] = logInOnce(b.ctx, client, b.variants[p.name], ada)
 			}
 		})
 	}
@@ -118,9 +118,9 @@ func (b *bench) writeCookies(name string, lines []byte) (file string, err error)
 	return file, os.WriteFile(file, lines, 0o600)
 }
 
-// logInOnce returns the cookie that a login sets.
-func logInOnce(ctx context.Context, client *http.Client, p *process) (cookie string, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url()+"/api/auth/login", strings.NewReader(ada))
+// logInOnce returns the cookie that a login with that body sets.
+func logInOnce(ctx context.Context, client *http.Client, p *process, body string) (cookie string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url()+"/api/auth/login", strings.NewReader(body))
 	if err != nil {
 		return "", err
 	}

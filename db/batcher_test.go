@@ -305,7 +305,7 @@ func TestExpire(t *testing.T) {
 	t.Parallel()
 	d, _ := openSpy(t, 20*time.Second)
 	b := d.newBatcher(d.breaker)
-	b.expiring = true // by this test
+	b.expiring = true                 // by this test
 	b.enqueue(t.Context(), &lookup{}) // sent by its caller, so it is not among those that wait
 	ctx, leave := context.WithCancel(t.Context())
 	ends := []*lookup{{}, {}, {}}
