@@ -10,7 +10,7 @@ import (
 // expired, which the guard asks Redis about on every request. docs/security.md says what an attacker can do with it.
 //
 // A token has one slot, which its hash decides. A token that comes later replaces the one in its slot. So nothing has to
-// be locked, and the memory is bounded: with the tokens issued here, about 1.2 KB a slot.
+// be locked, and the memory is bounded: about 0.8 KB for each token that is issued here.
 type cache struct {
 	// seed is random, so that nobody can choose tokens that have the same slot as another one.
 	seed  maphash.Seed
@@ -19,7 +19,7 @@ type cache struct {
 
 const (
 	// cacheSlots is how many tokens are cached at most. It must be a power of two.
-	cacheSlots = 1 << 12
+	cacheSlots = 1 << 11
 	// maxCachedToken is the longest token that is cached, in bytes.
 	maxCachedToken = 1 << 10
 )

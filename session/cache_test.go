@@ -139,7 +139,7 @@ func TestCacheCostLittle(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	for name, bar := range map[string]int{"issued here": 6, "largest": 16} {
+	for name, bar := range map[string]int{"issued here": 2, "largest": 8} {
 		sessions := newSessions(t)
 		before := used()
 		for i := range 3 * cacheSlots {

@@ -26,7 +26,10 @@ func (o *object) json() string {
 		}
 		w.value(m.raw)
 	}
-	return string(append(w.out, '}'))
+	if w.out = append(w.out, '}'); string(w.out) == o.spelled {
+		return o.spelled // which the object keeps anyway
+	}
+	return string(w.out)
 }
 
 // writer writes valid JSON without space, the last of equal names alone, and null for a number that no double
