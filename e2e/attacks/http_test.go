@@ -15,7 +15,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestCrossSite posts as a browser does for pages of other origins.
+// TestCrossSite sends the POST requests that a browser sends for pages of other origins.
 func TestCrossSite(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -49,22 +49,22 @@ func TestCrossSite(t *testing.T) {
 			for _, kind := range []string{"application/json", "text/plain", "application/x-www-form-urlencoded"} {
 				got := wireOne(t, s.URL, "POST", "/api/auth/"+path, test.header+"Content-Type: "+kind+"\r\nCookie: token="+token+"\r\n", "{}")
 				if tries++; (got.status == 403) != test.refused {
-					t.Errorf("%s: %s is answered %d %s", name, path, got.status, got.body)
+					t.Errorf("%s: POST %s: got %d %s, want a 403: %v", name, path, got.status, got.body, test.refused)
 				}
 			}
 		}
-		if lives := wireStatus(t, s.URL, token) == 200; lives != test.refused {
-			t.Errorf("%s: the session lives: %v", name, lives)
+		if valid := wireStatus(t, s.URL, token) == 200; valid != test.refused {
+			t.Errorf("%s: after the requests the session is valid: %v, want %v", name, valid, test.refused)
 		}
 	}
 	t.Logf("%d requests", tries)
 }
 
-// smuggled is the second request that none of the ambiguous ones may carry past a proxy: it would log out.
+// smuggled is the second request that no ambiguous request may carry past a proxy. It would log the user out.
 const smuggled = "GET /api/auth/logout HTTP/1.1\r\nHost: a\r\nCookie: token=%s\r\n\r\n"
 
-// TestSmuggling sends requests whose end, or whose head, two readers may see in different places: to the
-// service itself and through haproxy and nginx, which refuse some of them and mend others.
+// TestSmuggling sends requests whose body or header could end at different places for two readers. It sends them to
+// the service itself and through haproxy and nginx, which reject some of them and correct others.
 func TestSmuggling(t *testing.T) {
 	t.Parallel()
 	haproxy, nginx := harness.Need(t, "haproxy"), harness.Need(t, "nginx")
@@ -125,7 +125,7 @@ func TestSmuggling(t *testing.T) {
 				refused++
 			}
 			if addr != direct && strings.HasPrefix(what, "a bare LF") {
-				// Here the proxies themselves see the end of the body and two requests, and send two on.
+				// Here the proxies themselves find the end of the body and a second request, and forward both requests.
 				if wireStatus(t, s.URL, token) != 200 {
 					token = wireLogin(t, s.URL, "ada")
 					second = fmt.Sprintf(smuggled, token)
@@ -134,16 +134,16 @@ func TestSmuggling(t *testing.T) {
 			}
 			if wireStatus(t, s.URL, token) != 200 {
 				through++
-				t.Errorf("%s lets the second request of %q through: %q", name, what, answers)
+				t.Errorf("%s: the second request of %q was executed, want it rejected: %q", name, what, answers)
 				token = wireLogin(t, s.URL, "ada")
 				second = fmt.Sprintf(smuggled, token)
 			}
 		}
-		t.Logf("%s: %d ambiguous requests, %d of them answered 4xx or 5xx or not at all, %d second requests", name, len(cases), refused, through)
+		t.Logf("%s: %d ambiguous requests, %d of them answered 4xx or 5xx or not at all, %d second requests executed", name, len(cases), refused, through)
 	}
 }
 
-// TestPaths: a path has one spelling, whatever a proxy's rules for another make of it.
+// TestPaths checks that each path has only one spelling, even if a proxy treats another spelling as the same path.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -155,18 +155,18 @@ func TestPaths(t *testing.T) {
 		"/api/auth/me%2f", "/api/auth/me%3f", "/healthz/../api/auth/me", "/healthz/%2e%2e/api/auth/me", "/%61pi/auth/me", "/api/auth/me%0d%0aX:y", "*", "api/auth/me",
 	} {
 		if got := wireOne(t, s.URL, "GET", path, "Cookie: token="+token+"\r\n", ""); got.status != 404 && got.status != 400 {
-			t.Errorf("%s is answered %d %s", path, got.status, got.body)
+			t.Errorf("%s: got %d %s, want 404", path, got.status, got.body)
 		}
 	}
 	// RFC 9112, section 3.2.2: a server must accept the absolute form.
 	for path, status := range map[string]int{"http://other/api/auth/me": 200, "http://other/x": 404, "/api/auth/me?x=/../": 200} {
 		if got := wireOne(t, s.URL, "GET", path, "Cookie: token="+token+"\r\n", ""); got.status != status {
-			t.Errorf("%s is answered %d, want %d", path, got.status, status)
+			t.Errorf("%s: got %d, want %d", path, got.status, status)
 		}
 	}
 }
 
-// smuggle sends bytes and returns all that comes back until the server closes or stays silent.
+// smuggle sends bytes and returns everything received until the server closes the connection or sends nothing more.
 func smuggle(t *testing.T, addr, text string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -229,6 +229,6 @@ func startSmugglingProxy(t *testing.T, program, addr, config string, args ...str
 		}
 		return conn.Close()
 	})
-	// The workers of nginx end when the master is asked to; killed, it would leave them.
+	// nginx's workers end only if the master is asked to end. If the master is killed, they keep running.
 	t.Cleanup(func() { p.Stop(t) })
 }

@@ -15,7 +15,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// loginSend sends a request and returns its answer and body.
+// loginSend sends a request and returns the response and its body.
 func loginSend(t *testing.T, method, url, body string, header ...string) (*http.Response, string) {
 	t.Helper()
 	headers := http.Header{"Content-Type": {"application/json"}}
@@ -42,12 +42,12 @@ const (
 	loginAda     = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
 )
 
-// TestGuessing guesses with 16 clients at once.
+// TestGuessing guesses passwords with 16 clients at once.
 func TestGuessing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		proxies        string
-		email, address string // # is the number of the guess
+		email, address string // # is replaced by the number of the guess
 		guesses, bar   int
 	}{
 		"one account from one address":                    {"127.0.0.1", "ada@example.com", "192.0.2.1", 1000, 10},
@@ -77,22 +77,22 @@ func TestGuessing(t *testing.T) {
 						case answer.StatusCode == 503 && body == loginBusy && retry == "1":
 							busy.Add(1)
 						default:
-							t.Errorf("guess %d: %d %s, Retry-After %q", i, answer.StatusCode, body, retry)
+							t.Errorf("guess %d: unexpected response %d %s, Retry-After %q", i, answer.StatusCode, body, retry)
 						}
 					}
 				})
 			}
 			all.Wait()
-			t.Logf("%d of %d guesses were tried (limit %d), %d stopped, %d told to come again", passed.Load(), test.guesses, test.bar, stopped.Load(), busy.Load())
-			if int(passed.Load()) > test.bar || int(passed.Load()) < test.bar-3 { // a try that is refused holds a place for a moment
-				t.Errorf("%d guesses were tried, want %d", passed.Load(), test.bar)
+			t.Logf("%d of %d passwords were compared (limit %d), %d rejected by the limit, %d asked to retry", passed.Load(), test.guesses, test.bar, stopped.Load(), busy.Load())
+			if int(passed.Load()) > test.bar || int(passed.Load()) < test.bar-3 { // a rejected attempt briefly counts against the limit
+				t.Errorf("%d passwords were compared, want %d to %d", passed.Load(), test.bar-3, test.bar)
 			}
 		})
 	}
 }
 
-// TestUnknownUser compares what a login tells of an unknown user, of one with a wrong password, and of one
-// whose hash has a lower cost: the bytes are the same, and the time is about the same.
+// TestUnknownUser compares the responses to logins with an unknown user, with a wrong password, and with a user
+// whose hash has a lower cost: the bytes are equal, and the times are about equal.
 func TestUnknownUser(t *testing.T) {
 	redis := harness.StartRedis(t)
 	env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET=the secret of those who log in, which is long",
@@ -104,7 +104,7 @@ func TestUnknownUser(t *testing.T) {
 	loginSend(t, "POST", s.URL+"/api/auth/register", strings.ReplaceAll(loginAda, "ada", "off"))
 	disable := harness.Start(t, t.TempDir(), env, harness.Binary(t), "user", "disable", "off@example.com")
 	if status := disable.Exit(t); status != 0 {
-		t.Fatalf("disabling: status %d\n%s", status, disable.Output())
+		t.Fatalf("user disable: exit status %d, want 0\n%s", status, disable.Output())
 	}
 
 	bodies := map[string]string{
@@ -129,22 +129,22 @@ func TestUnknownUser(t *testing.T) {
 			const want = "Cache-Control: no-store\r\nContent-Length: 33\r\nContent-Type: application/json; charset=utf-8\r\n" +
 				"Strict-Transport-Security: max-age=31536000\r\nX-Content-Type-Options: nosniff\r\n"
 			if answer.StatusCode != 401 || text != loginBad || header.String() != want {
-				t.Errorf("%s: %d %s\n%s", name, answer.StatusCode, text, header.String())
+				t.Errorf("%s: the response differs: %d %s\n%s", name, answer.StatusCode, text, header.String())
 			}
 		}
 	}
 	wrong := slices.Min(times["wrong"])
 	for name := range bodies {
 		least := slices.Min(times[name])
-		t.Logf("%-13s %s at least, %.2f of a wrong password's (bar 0.8 to 1.25)", name, least.Round(time.Microsecond), float64(least)/float64(wrong))
+		t.Logf("%-13s at least %s, %.2f × the time for a wrong password (bar 0.8 to 1.25)", name, least.Round(time.Microsecond), float64(least)/float64(wrong))
 		if measuring && (least*3 < wrong || least > 3*wrong) {
-			t.Errorf("%s takes %s, a wrong password %s", name, least, wrong)
+			t.Errorf("%s: a login takes %s, with a wrong password %s: want about the same time", name, least, wrong)
 		}
 	}
 }
 
-// TestLoginStorm has 32 clients log in without a pause: half of the cores hash, the guard goes on, and who
-// can't be served soon is told so.
+// TestLoginStorm logs in with 32 clients without a pause. Half of the cores compute hashes, the guard keeps
+// working, and logins that cannot be served soon are asked to retry.
 func TestLoginStorm(t *testing.T) {
 	s := startLogins(t, "LOGIN_LIMIT=off")
 	loginSend(t, "POST", s.URL+"/api/auth/register", loginAda)
@@ -155,7 +155,7 @@ func TestLoginStorm(t *testing.T) {
 		t.Fatalf("login: %d %s", answer.StatusCode, body)
 	}
 	cookie, _, _ := strings.Cut(answer.Header.Get("Set-Cookie"), ";")
-	// A client as a person's: a request every few milliseconds.
+	// This client sends requests as a user does: one every few milliseconds.
 	guard := func(requests int) time.Duration {
 		times := make([]time.Duration, requests)
 		for i := range times {
@@ -190,7 +190,7 @@ func TestLoginStorm(t *testing.T) {
 					good.Add(1)
 				case answer.StatusCode == 503 && body == loginBusy && answer.Header.Get("Retry-After") == "1":
 					busy.Add(1)
-					time.Sleep(20 * time.Millisecond) // a second would be asked of it
+					time.Sleep(20 * time.Millisecond) // shorter than the second that Retry-After asks for
 				default:
 					t.Errorf("login: %d %s", answer.StatusCode, body)
 				}
@@ -204,12 +204,12 @@ func TestLoginStorm(t *testing.T) {
 	half := max(1, runtime.GOMAXPROCS(0)/2)
 	hashing := float64(good.Load()) * alone.Seconds() / time.Since(start).Seconds()
 	t.Logf("guard p99 %s idle, %s with 32 clients logging in (bar 3 × idle)", idle, loaded)
-	t.Logf("%d logins, %d told to come again, %.2f cores hashed (bar %d), the longest answer took %s (bar 2s)",
+	t.Logf("%d logins, %d asked to retry, %.2f cores computed hashes (bar %d), the longest response took %s (bar 2s)",
 		good.Load(), busy.Load(), hashing, half, time.Duration(longest.Load()))
 	if measuring && loaded > 9*max(idle, 2*time.Millisecond) {
-		t.Errorf("guard p99 is %s, %s when idle", loaded, idle)
+		t.Errorf("guard p99 is %s under load and %s when idle: want at most 9 × idle", loaded, idle)
 	}
 	if good.Load() == 0 || busy.Load() == 0 || measuring && (hashing > 3*float64(half) || time.Duration(longest.Load()) > 6*time.Second) {
-		t.Error("see above")
+		t.Errorf("%d logins succeeded and %d were asked to retry, want at least one of each; see the times above", good.Load(), busy.Load())
 	}
 }

@@ -1,5 +1,5 @@
-// Package attacks does to the built service what someone does who holds a logged-out token, forges one,
-// or speaks HTTP in two ways at once. What it answers is asserted, and how many tries that took is printed.
+// Package attacks attacks the built service: with logged-out tokens, with forged tokens, and with HTTP that can be
+// read in two ways. The tests check the responses and print the number of attempts.
 package attacks
 
 import (
@@ -9,7 +9,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// measuring says that nothing else runs, so that times mean something: .ci/run's serial step sets it.
+// measuring reports whether nothing else runs, so that times can be compared. The serial step of .ci/run sets
+// MEASURE.
 var measuring = os.Getenv("MEASURE") != ""
 
 func TestMain(m *testing.M) { harness.Main(m) }

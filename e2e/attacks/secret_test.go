@@ -11,9 +11,9 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestRotationUnderLoad restarts two instances in turn, in the steps of docs/security.md, while clients use their
-// sessions. No instance meets a token that it can't verify, and no session is lost. Without
-// JWT_SECRET_PREVIOUS the old ones are rejected.
+// TestRotationUnderLoad follows the steps of docs/security.md: it restarts two instances in turn while clients use
+// their sessions. Every instance can verify every token that it receives, and no session is lost. Without
+// JWT_SECRET_PREVIOUS the old sessions are rejected.
 func TestRotationUnderLoad(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -24,7 +24,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	after := []string{"JWT_SECRET=" + newSecret}
 	start := func(settings []string) *harness.Service { return startAttacked(t, append(redis.Env(), settings...)...) }
 
-	var mu sync.RWMutex // a request is under way under its read lock: an instance leaves when there is none
+	var mu sync.RWMutex // requests hold the read lock, so an instance stops only when no request is running
 	all := []*harness.Service{start(before), start(before)}
 	old := wireLogin(t, all[0].URL, "ada")
 	tokens := []string{old}
@@ -38,7 +38,7 @@ func TestRotationUnderLoad(t *testing.T) {
 				url, token := all[i%2].URL, tokens[i%len(tokens)]
 				_, err := wirePipeline(wireAddr(url), 0, 1, func(int) []byte { return wireMe("token=" + token) }, func(_ int, a wireAnswer) {
 					if asked.Add(1); a.status != 200 {
-						t.Errorf("a session is lost: %d %s", a.status, a.body)
+						t.Errorf("a session was lost during the rotation: got %d %s, want 200", a.status, a.body)
 					}
 				})
 				mu.RUnlock()
@@ -67,19 +67,19 @@ func TestRotationUnderLoad(t *testing.T) {
 	}
 	ending.Store(true)
 	load.Wait()
-	t.Logf("%d requests with %d sessions while the secret changed: 0 lost", asked.Load(), len(tokens))
+	t.Logf("%d requests with %d sessions during the rotation: 0 lost", asked.Load(), len(tokens))
 
 	replace(0, after)
 	for i, token := range tokens {
 		want := 401
-		if i > 2 { // from the instances that sign with it
+		if i > 2 { // issued by the instances that sign with the new secret
 			want = 200
 		}
 		if got := wireStatus(t, all[0].URL, token); got != want {
-			t.Errorf("session %d with the new secret alone: %d, want %d", i, got, want)
+			t.Errorf("session %d, with the new secret alone: got %d, want %d", i, got, want)
 		}
 	}
 	if got := wireStatus(t, all[0].URL, old); got != 401 {
-		t.Errorf("a token of the dropped secret: %d", got)
+		t.Errorf("a token signed with the removed secret: got %d, want 401", got)
 	}
 }

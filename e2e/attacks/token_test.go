@@ -13,10 +13,10 @@ import (
 	"gin-auth/session"
 )
 
-// TestRevokedTokenInEverySpelling tries what a client can put into a cookie that is one edit away from a
-// revoked token, or the same token written in another way. Tokens of every length mod 4 and of every
-// signature's length are tried in full, short so that it stays affordable; of one that the service has
-// issued, what the decoders could read in two ways: its letters and the bytes around them.
+// TestRevokedTokenInEverySpelling sends cookies that differ from a revoked token by one edit, or that encode the
+// same token differently. Short tokens of every length mod 4 and of every signature length are tried in full,
+// because a full test of a long token takes too long. A token issued by the service is tried with the edits that
+// decoders could read in two ways: changes of its letters and of the bytes around it.
 func TestRevokedTokenInEverySpelling(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -33,14 +33,14 @@ func TestRevokedTokenInEverySpelling(t *testing.T) {
 	for _, token := range tokens {
 		lengths[len(token)%4] = true
 		if got := wireStatus(t, s.URL, token); got != 200 {
-			t.Fatalf("before the logout: %d", got)
+			t.Fatalf("before the logout: got %d, want 200", got)
 		}
 		if got := wireOne(t, s.URL, "POST", "/api/auth/logout", "Cookie: token="+token+"\r\n", ""); got.status != 200 {
-			t.Fatalf("logout: %d", got.status)
+			t.Fatalf("logout: got %d, want 200", got.status)
 		}
 	}
 	if lengths != [4]bool{true, true, true, true} {
-		t.Errorf("lengths mod 4: %v", lengths)
+		t.Errorf("the tokens have the lengths mod 4 %v, want all four", lengths)
 	}
 	started := time.Now()
 	var tried, accepted, refused, same int
@@ -55,27 +55,27 @@ func TestRevokedTokenInEverySpelling(t *testing.T) {
 				if a.status < 300 {
 					accepted++
 				}
-				t.Errorf("%q of a revoked token is answered %d %s", cookies[i], a.status, a.body)
+				t.Errorf("%q, a variant of a revoked token: got %d %s, want 401", cookies[i], a.status, a.body)
 			case strings.Contains(a.body, "Session expired"):
 				same++
-				// Only the token itself is found in the blacklist, however the cookie quotes it.
+				// Only the token itself, in any cookie quoting, is found on the blacklist.
 				if decoded, err := url.PathUnescape(cookies[i]); err != nil || !strings.Contains(decoded, token) {
-					t.Errorf("%q is taken for the revoked token", cookies[i])
+					t.Errorf("%q is found on the blacklist, but it is not the revoked token", cookies[i])
 				}
 			}
 		})
 	}
-	t.Logf("%d spellings of %d revoked tokens in %s: %d accepted; %d were no HTTP, %d the same token quoted",
+	t.Logf("%d spellings of %d revoked tokens in %s: %d accepted; %d were invalid HTTP, %d were the same token in another quoting",
 		tried, len(tokens), time.Since(started).Round(time.Millisecond), accepted, refused, same)
 	if tried < 250_000 || same == 0 {
-		t.Errorf("only %d tried, %d of them the token itself", tried, same)
+		t.Errorf("%d variants were tried, %d of them the token itself: want at least 250,000 and 1", tried, same)
 	}
 }
 
 const tokenLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \t\"%,;\x7f\x80\xff"
 
-// spellings returns Cookie headers: all one-edit variants of the token, and its other writings. Those that
-// net/http refuses stand at the end.
+// spellings returns Cookie headers with all variants of the token that differ by one edit, and with its other
+// encodings. Those that net/http rejects are at the end.
 func spellings(token string, everyByte bool) []string {
 	letters := []byte(tokenLetters)
 	if everyByte {
@@ -124,7 +124,7 @@ func spellings(token string, everyByte bool) []string {
 	}
 	cookies = append(cookies, "token="+strings.ToUpper(token), "token="+strings.ToLower(token), "token="+url.QueryEscape(token))
 	segments := strings.Split(token, ".")
-	for i, segment := range segments { // the other alphabets and padding
+	for i, segment := range segments { // the other base64 alphabets and padding
 		raw, _ := base64.RawURLEncoding.DecodeString(segment)
 		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding} {
 			if other := encoding.EncodeToString(raw); other != segment {
@@ -137,7 +137,7 @@ func spellings(token string, everyByte bool) []string {
 	return append(cookies, controls...)
 }
 
-// TestForgedTokens tries tokens that nobody who has the secret has made.
+// TestForgedTokens sends tokens that cannot be made with the secret.
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -145,7 +145,7 @@ func TestForgedTokens(t *testing.T) {
 	payload := fmt.Sprintf(`{"id":"1","email":"ada@example.com","role":"admin","exp":%d}`, time.Now().Add(time.Hour).Unix())
 	good := wireSign(wireHashes["HS256"], `{"alg":"HS256","typ":"JWT"}`, payload, wireSecret)
 	if got := wireStatus(t, s.URL, good); got != 200 {
-		t.Fatalf("what is forged here isn't accepted even when it is signed: %d", got)
+		t.Fatalf("a correctly signed token with these claims: got %d, want 200", got)
 	}
 	segments := strings.Split(good, ".")
 	b64 := base64.RawURLEncoding.EncodeToString
@@ -159,7 +159,7 @@ func TestForgedTokens(t *testing.T) {
 	}
 	headers = append(headers, `{}`, `{"typ":"JWT"}`, `{"alg":null}`, `{"alg":256}`, `{"alg":["HS256"]}`, `{"alg":{"HS256":1}}`, `{"ALG":"HS256"}`,
 		`{"Alg":"HS256"}`, `{"alg":"HS256","alg":"none"}`, `["alg","HS256"]`, `"HS256"`, `null`, `{"alg":"HS256"}x`, `{"alg":"HS256"`)
-	for _, header := range headers { // whatever they are signed with, and not at all
+	for _, header := range headers { // with any signature, and with none
 		for _, newHash := range wireHashes {
 			for _, key := range []string{wireSecret, "", "secret"} {
 				forged = append(forged, wireSign(newHash, header, payload, key))
@@ -168,18 +168,18 @@ func TestForgedTokens(t *testing.T) {
 		unsigned := b64([]byte(header)) + "." + segments[1]
 		forged = append(forged, unsigned, unsigned+".", unsigned+"."+segments[2])
 	}
-	// Not among them: the secret with NULs behind it, which HMAC itself pads it with (RFC 2104).
+	// A secret followed by NULs is not tried: HMAC itself pads the secret with NULs (RFC 2104).
 	keys := []string{"", "\x00", " ", "secret", "null", "undefined", wireSecret + " ", wireSecret + "\n",
 		wireSecret[:len(wireSecret)-1], wireSecret[1:], strings.ToUpper(wireSecret), b64([]byte(wireSecret)), wireSecret + wireSecret}
 	injections := []string{"", `,"kid":"../../../../dev/null"`, `,"kid":"' UNION SELECT ''--"`, `,"jku":"http://127.0.0.1:1/keys"`, `,"x5u":"http://127.0.0.1:1/"`,
 		`,"jwk":{"kty":"oct","k":""}`, `,"jwk":{"kty":"oct","k":"c2VjcmV0"}`, `,"x5c":["c2VjcmV0"]`, `,"zip":"DEF"`, `,"b64":false`, `,"alg":"HS512"`, `,"cty":"JWT"`}
 	for alg, newHash := range wireHashes {
 		for _, injection := range injections {
-			for _, key := range keys { // a key that is not the secret, for every algorithm
+			for _, key := range keys { // wrong keys, with every algorithm
 				forged = append(forged, wireSign(newHash, fmt.Sprintf(`{"alg":%q%s}`, alg, injection), payload, key))
 			}
 		}
-		for other, otherHash := range wireHashes { // the secret, but the signature of another algorithm
+		for other, otherHash := range wireHashes { // the secret, with the signature of another algorithm
 			if other != alg {
 				forged = append(forged, wireSign(otherHash, fmt.Sprintf(`{"alg":%q}`, alg), payload, wireSecret))
 			}
@@ -197,13 +197,13 @@ func TestForgedTokens(t *testing.T) {
 	wireSend(t, wireAddr(s.URL), len(forged), func(i int) []byte { return wireMe("token=" + forged[i]) }, func(i int, a wireAnswer) {
 		if a.status != 401 || !strings.Contains(a.body, "Unauthorized") {
 			accepted++
-			t.Errorf("%s: %d %s", forged[i], a.status, a.body)
+			t.Errorf("forged token %s: got %d %s, want 401", forged[i], a.status, a.body)
 		}
 	})
 	t.Logf("%d forged tokens: %d accepted", len(forged), accepted)
 }
 
-// TestForgedLogouts: whoever has no token of ours has nothing stored, and costs Redis nothing.
+// TestForgedLogouts checks that a logout with a forged token stores nothing and sends no command to Redis.
 func TestForgedLogouts(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -219,7 +219,7 @@ func TestForgedLogouts(t *testing.T) {
 		return []byte("POST /api/auth/logout HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nCookie: token=" + token + "\r\n\r\n")
 	}, func(i int, a wireAnswer) {
 		if a.status != 200 {
-			t.Errorf("logout %d: %d %s", i, a.status, a.body)
+			t.Errorf("logout %d: got %d %s, want 200", i, a.status, a.body)
 		}
 	})
 	stats := client.Info(t.Context(), "commandstats").Val()
@@ -230,22 +230,22 @@ func TestForgedLogouts(t *testing.T) {
 		}
 		var calls int
 		if _, err := fmt.Sscanf(rest, "%d", &calls); err != nil || calls > tries/100 {
-			t.Errorf("%s was called %d times (%v)", name, calls, err) // the watch alone asks now and then
+			t.Errorf("Redis executed %s %d times (%v), want only the commands of the watch", name, calls, err)
 		}
 	}
 	if strings.Contains(stats, "cmdstat_set:") || strings.Contains(stats, "cmdstat_exists:") {
-		t.Errorf("a forged token was looked up or stored:\n%s", stats)
+		t.Errorf("a forged token was looked up or stored in Redis:\n%s", stats)
 	}
 	if now := client.DBSize(t.Context()).Val(); now != keys {
-		t.Errorf("%d keys, %d before", now, keys)
+		t.Errorf("Redis has %d keys, want %d as before", now, keys)
 	}
 	t.Logf("%d forged logouts: 0 keys written, 0 looked up", tries)
 }
 
-// TestLoginsInOneSecond: every login has a token of its own, and a logout ends that one alone. A login's
-// password costs a bcrypt hash, so that no two cores can make 10,000 of them in a second: as many tokens
-// are issued by the same function for the same user and second, and the service with the same secret is
-// given them. A few hundred more come from logins through the service.
+// TestLoginsInOneSecond checks that every login gets its own token, and that a logout revokes only that token. Each
+// login computes a bcrypt hash, so two cores cannot serve 10,000 logins in a second. The test issues the tokens
+// with the service's own function instead, all for the same user and second. A few hundred more tokens come from
+// logins through the service.
 func TestLoginsInOneSecond(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -254,7 +254,7 @@ func TestLoginsInOneSecond(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const logins, real = 10_000, 100 // a user has at most 100 sessions that began here
+	const logins, real = 10_000, 100 // the service keeps at most 100 sessions per user
 	tokens := make([]string, logins, logins+real)
 	second := time.Now()
 	for i := range tokens {
@@ -269,9 +269,9 @@ func TestLoginsInOneSecond(t *testing.T) {
 	}
 	slices.Sort(tokens)
 	if different := len(slices.Compact(slices.Clone(tokens))); different != logins+real {
-		t.Fatalf("%d different tokens of %d", different, logins+real)
+		t.Fatalf("%d different tokens, want %d", different, logins+real)
 	}
-	// Each token lives although all before it are logged out, and is refused after its own logout.
+	// Each token is valid although all tokens before it are logged out, and is rejected after its own logout.
 	want := []int{200, 200, 401}
 	wireSend(t, wireAddr(s.URL), 3*len(tokens), func(i int) []byte {
 		cookie := "token=" + tokens[i/3]
@@ -281,7 +281,7 @@ func TestLoginsInOneSecond(t *testing.T) {
 		return wireMe(cookie)
 	}, func(i int, a wireAnswer) {
 		if a.status != want[i%3] {
-			t.Errorf("token %d, request %d: %d, want %d", i/3, i%3, a.status, want[i%3])
+			t.Errorf("token %d, request %d: got %d, want %d", i/3, i%3, a.status, want[i%3])
 		}
 	})
 	t.Logf("%d different tokens, each logged out alone", len(tokens))

@@ -22,7 +22,8 @@ import (
 
 const wireSecret = "the secret of the attacked, of more than thirty-two bytes"
 
-// startAttacked starts the service as in production, but with cheap hashes and without a limit for logins.
+// startAttacked starts the service with the settings of production, but with cheap hashes and without a login
+// limit.
 func startAttacked(t *testing.T, env ...string) *harness.Service {
 	t.Helper()
 	return harness.StartService(t, append([]string{
@@ -35,15 +36,15 @@ func wireAddr(url string) string {
 	return "127.0.0.1" + url[strings.LastIndexByte(url, ':'):]
 }
 
-// wireAnswer is the part of an answer that the tests look at.
+// wireAnswer is the part of a response that the tests check.
 type wireAnswer struct {
 	status int
 	header string
 	body   string
 }
 
-// wireSend sends requests over a few connections, many at once over each, and calls got with every answer,
-// under a lock. A request after which the server closes the connection does not cost those after it theirs.
+// wireSend sends n requests over a few connections, with many requests in flight on each. It calls got with every
+// response, one call at a time. If the server closes a connection, the remaining requests are sent on a new one.
 func wireSend(t *testing.T, addr string, n int, request func(i int) []byte, got func(i int, a wireAnswer)) {
 	t.Helper()
 	const connections = 4
@@ -59,7 +60,7 @@ func wireSend(t *testing.T, addr string, n int, request func(i int) []byte, got 
 					got(i, a)
 				})
 				if from += done; done == 0 {
-					t.Errorf("request %d got no answer: %v", from, err)
+					t.Errorf("request %d got no response: %v", from, err)
 					return
 				}
 			}
@@ -68,8 +69,8 @@ func wireSend(t *testing.T, addr string, n int, request func(i int) []byte, got 
 	wg.Wait()
 }
 
-// wirePipeline sends requests over one connection until all are answered or it is closed. It returns how
-// many were answered.
+// wirePipeline sends requests over one connection until all have a response or the connection is closed. It returns
+// the number of responses.
 func wirePipeline(addr string, from, to int, request func(int) []byte, got func(int, wireAnswer)) (int, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -84,7 +85,7 @@ func wirePipeline(addr string, from, to int, request func(int) []byte, got func(
 		for j := i; j < end; j++ {
 			out.Write(request(j))
 		}
-		_, _ = conn.Write(out.Bytes()) // a connection that is closed may have answered all the same
+		_, _ = conn.Write(out.Bytes()) // there may be responses even if the connection was closed
 		for ; i < end; i++ {
 			a, err := wireRead(in)
 			if err != nil {
@@ -99,7 +100,7 @@ func wirePipeline(addr string, from, to int, request func(int) []byte, got func(
 	return to - from, nil
 }
 
-// wireRead reads one answer.
+// wireRead reads one response.
 func wireRead(in *bufio.Reader) (a wireAnswer, err error) {
 	var header strings.Builder
 	length := -1
@@ -120,13 +121,13 @@ func wireRead(in *bufio.Reader) (a wireAnswer, err error) {
 	}
 	a.header = header.String()
 	if len(a.header) < len("HTTP/1.1 200") {
-		return a, fmt.Errorf("%q is no answer", a.header)
+		return a, fmt.Errorf("%q is not an HTTP response", a.header)
 	}
 	if a.status, err = strconv.Atoi(a.header[9:12]); err != nil {
 		return a, err
 	}
 	body := make([]byte, max(0, length))
-	if length < 0 { // until the connection ends, as net/http refuses what it can't read
+	if length < 0 { // net/http sends such a response if it cannot parse a request
 		body, err = io.ReadAll(in)
 		a.header += "Connection: close\r\n"
 	} else {
@@ -136,7 +137,7 @@ func wireRead(in *bufio.Reader) (a wireAnswer, err error) {
 	return a, err
 }
 
-// wireOne sends one request and returns its answer.
+// wireOne sends one request and returns its response.
 func wireOne(t *testing.T, url, method, path, headers, body string) (a wireAnswer) {
 	t.Helper()
 	request := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n%s\r\n%s", method, path, len(body), headers, body)
@@ -151,13 +152,13 @@ func wireMe(cookie string) []byte {
 	return []byte("GET /api/auth/me HTTP/1.1\r\nHost: a\r\nCookie: " + cookie + "\r\n\r\n")
 }
 
-// wireStatus returns what /me answers to a token.
+// wireStatus returns the status of /me with a token.
 func wireStatus(t *testing.T, url, token string) int {
 	t.Helper()
 	return wireOne(t, url, "GET", "/api/auth/me", "Cookie: token="+token+"\r\n", "").status
 }
 
-// wireSign makes a token of a header and a payload as they are given.
+// wireSign signs a token with the given header and payload.
 func wireSign(newHash func() hash.Hash, header, payload, key string) string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	signed := b64([]byte(header)) + "." + b64([]byte(payload))
@@ -168,7 +169,7 @@ func wireSign(newHash func() hash.Hash, header, payload, key string) string {
 
 var wireHashes = map[string]func() hash.Hash{"HS256": sha256.New, "HS384": sha512.New384, "HS512": sha512.New}
 
-// wireLogin registers a user, unless there is one, and logs in.
+// wireLogin registers the user if they do not exist, and logs in.
 func wireLogin(t *testing.T, url, name string) string {
 	t.Helper()
 	user := fmt.Sprintf(`{"username":%q,"email":"%s@example.com","password":"correct horse"}`, name, name)
@@ -178,7 +179,7 @@ func wireLogin(t *testing.T, url, name string) string {
 	_, token, _ := strings.Cut(a.header, "Set-Cookie: token=")
 	token, _, _ = strings.Cut(token, ";")
 	if a.status != 200 || token == "" {
-		t.Fatalf("login: %d %s", a.status, a.body)
+		t.Fatalf("login: got %d %s, want 200", a.status, a.body)
 	}
 	return token
 }
