@@ -56,44 +56,45 @@ func readCompose(t *testing.T) compose {
 	return c
 }
 
-// TestCompose has what of the file nothing here can run: what belongs to what, and who can be reached.
+// TestCompose checks what cannot be run here: how the parts of the file refer to each other, and which are
+// reachable.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	c := readCompose(t)
 	for name, s := range c.Services {
 		if (s.Image == "") == (s.Build.Context == "") {
-			t.Errorf("%s: neither an image nor a build, or both", name)
+			t.Errorf("%s has both an image and a build, or neither", name)
 		}
 		if strings.HasSuffix(s.Image, ":latest") || s.Image != "" && !strings.Contains(s.Image, ":") {
-			t.Errorf("%s: %s is another one every day", name, s.Image)
+			t.Errorf("%s: the image %s has no fixed version", name, s.Image)
 		}
 		if len(s.Ports) > 0 && name != "nginx" {
-			t.Errorf("%s can be reached past nginx: %q", name, s.Ports)
+			t.Errorf("%s can be reached without passing nginx, through the ports %q", name, s.Ports)
 		}
 		for _, volume := range s.Volumes {
 			from, _, _ := strings.Cut(volume, ":")
 			if strings.HasPrefix(from, ".") {
 				harness.ReadSource(t, filepath.Join("deploy", from))
 			} else if _, ok := c.Volumes[from]; !ok {
-				t.Errorf("%s: there is no volume %s", name, from)
+				t.Errorf("%s uses the volume %s, which is not defined", name, from)
 			}
 		}
 		for _, network := range s.Networks {
 			if _, ok := c.Networks[network]; !ok {
-				t.Errorf("%s: there is no network %s", name, network)
+				t.Errorf("%s uses the network %s, which is not defined", name, network)
 			}
 		}
 		for other, on := range s.DependsOn {
 			needed, ok := c.Services[other]
-			healthy := len(needed.Healthcheck.Test) > 0 || needed.Build.Context != "" // the Dockerfile has one
+			healthy := len(needed.Healthcheck.Test) > 0 || needed.Build.Context != "" // the Dockerfile has a HEALTHCHECK
 			if !ok || on.Condition == "service_healthy" && !healthy {
-				t.Errorf("%s waits forever for %s", name, other)
+				t.Errorf("%s waits forever until %s is healthy, which has no health check", name, other)
 			}
 		}
 	}
 	auth, redis, nginx := c.Services["gin-auth"], c.Services["redis"], c.Services["nginx"]
 	if got := filepath.Join(harness.Root(), "deploy", auth.Build.Context); got != filepath.Clean(harness.Root()) || auth.Build.Dockerfile != "deploy/Dockerfile" {
-		t.Errorf("builds %s in %s", auth.Build.Dockerfile, got)
+		t.Errorf("gin-auth is built from %s in %s", auth.Build.Dockerfile, got)
 	}
 	if !auth.ReadOnly || !slices.Equal(auth.CapDrop, []string{"ALL"}) || len(auth.SecurityOpt) == 0 {
 		t.Error("gin-auth has rights that it does not need")
@@ -101,13 +102,13 @@ func TestCompose(t *testing.T) {
 	check := c.Services["check"]
 	if auth.DependsOn["check"].Condition != "service_completed_successfully" || !slices.Equal(check.Command, []string{"check"}) ||
 		!maps.Equal(check.Environment, auth.Environment) || check.WorkingDir != auth.WorkingDir || check.Restart != "no" {
-		t.Errorf("gin-auth starts without gin-auth check, or with other settings: %+v", check)
+		t.Errorf("gin-auth must start after gin-auth check with the same settings: %+v", check)
 	}
 	if !c.Networks["back"].Internal || !slices.Equal(redis.Networks, []string{"back"}) || !slices.Contains(redis.Volumes, "redis:/data") {
-		t.Errorf("redis can be reached by %q and keeps %q", redis.Networks, redis.Volumes)
+		t.Errorf("redis has the networks %q and the volumes %q", redis.Networks, redis.Volumes)
 	}
 	if !slices.Equal(nginx.Ports, []string{"${HTTPS_PORT:-8443}:443"}) || !slices.Contains(nginx.Volumes, "./nginx.conf:/etc/nginx/conf.d/default.conf:ro") {
-		t.Errorf("nginx has %q and %q", nginx.Ports, nginx.Volumes)
+		t.Errorf("nginx has the ports %q and the volumes %q", nginx.Ports, nginx.Volumes)
 	}
 	config := harness.ReadSource(t, "deploy/nginx.conf")
 	addresses := regexp.MustCompile(`(?m)^    \S.* ([a-z-]+):(\d+);$`).FindAllStringSubmatch(config, -1)
@@ -124,15 +125,15 @@ func TestCompose(t *testing.T) {
 		}
 	}
 	if !strings.Contains(config, "resolver 127.0.0.11 ") {
-		t.Error("nginx does not ask Docker's resolver")
+		t.Error("nginx does not use Docker's resolver")
 	}
 	if port := c.Services["app"].Environment["WHOAMI_PORT_NUMBER"]; !strings.Contains(config, " app:"+port+";") {
 		t.Errorf("app listens on %s", port)
 	}
 }
 
-// TestComposeRuns has the init service's script make what the others need, and Redis start with its command. Then
-// gin-auth check finds production fit to run on it, and the service logs a user in and out.
+// TestComposeRuns runs the init service's script and starts Redis with its command. Then gin-auth check must find
+// nothing unsafe for production, and the service must log a user in and out.
 func TestComposeRuns(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, "openssl")
@@ -148,7 +149,7 @@ func TestComposeRuns(t *testing.T) {
 		script = regexp.MustCompile(`(?m)^chown .*$`).ReplaceAllString(script, "")
 	}
 	var made []string
-	for range 2 { // the second time, everything is there
+	for range 2 { // the second time, the files exist
 		if out, err := exec.Command(command[0], command[1], script).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -161,7 +162,7 @@ func TestComposeRuns(t *testing.T) {
 		}
 	}
 	if made[0] != made[1] {
-		t.Error("a second start makes another secret or certificate")
+		t.Error("a second start replaced the secret or the certificate")
 	}
 	pair, err := tls.LoadX509KeyPair(dir+"/tls.crt", dir+"/tls.key")
 	if err != nil {
@@ -174,11 +175,11 @@ func TestComposeRuns(t *testing.T) {
 	rights := regexp.MustCompile(`(?m)^ACL SETUSER (auth .*)>PASSWORD( .*)$`).FindStringSubmatch(harness.ReadSource(t, "docs/operations.md"))
 	if users := harness.ReadFile(t, dir+"/users.acl"); rights == nil || !regexp.MustCompile(
 		"\nuser "+regexp.QuoteMeta(rights[1])+">[0-9a-f]{64}"+regexp.QuoteMeta(rights[2])+"\n$").MatchString(users) {
-		t.Errorf("not the documented rights %q:\n%s", rights, users)
+		t.Errorf("Redis's users do not have the documented rights %q:\n%s", rights, users)
 	}
 	server := c.Services["redis"]
 	if !slices.Equal(server.Volumes, []string{"redis:/data", "acl:/acl:ro"}) || server.DependsOn["init"].Condition != "service_completed_successfully" {
-		t.Errorf("redis starts without its users: %+v", server)
+		t.Errorf("redis starts without its ACL file: %+v", server)
 	}
 	var args []string
 	for _, arg := range server.Command[1:] {
@@ -190,12 +191,12 @@ func TestComposeRuns(t *testing.T) {
 		t.Errorf("%s: %v\n%s", healthy, err, out)
 	}
 	if out, err := exec.Command(harness.Need(t, "redis-cli"), "-p", strconv.Itoa(redis.Port), "GET", "auth:epoch").CombinedOutput(); !strings.HasPrefix(string(out), "NOPERM") {
-		t.Errorf("without a password, Redis answers %s, %v", out, err)
+		t.Errorf("without a password, Redis replied %s, %v: want an error", out, err)
 	}
 
 	auth := c.Services["check"]
 	if auth.WorkingDir != "/config" || auth.Environment["REDIS_HOST"] != "redis" {
-		t.Errorf("gin-auth is in %s and asks %s", auth.WorkingDir, auth.Environment["REDIS_HOST"])
+		t.Errorf("gin-auth runs in %s and uses the Redis at %s", auth.WorkingDir, auth.Environment["REDIS_HOST"])
 	}
 	var env []string
 	for name, value := range auth.Environment {
@@ -205,7 +206,7 @@ func TestComposeRuns(t *testing.T) {
 	env = append(append(env, redis.Env()...), "PORT="+port)
 	p := harness.Start(t, dir, env, harness.Binary(t), auth.Command...)
 	if status := p.Exit(t); status != 0 {
-		t.Errorf("production should not run on it:\n%s", p.Output())
+		t.Errorf("gin-auth check found settings that are unsafe for production:\n%s", p.Output())
 	}
 	s := harness.Start(t, dir, env, harness.Binary(t))
 	s.WaitFor(t, "listening")
@@ -213,11 +214,11 @@ func TestComposeRuns(t *testing.T) {
 	grace, err := time.ParseDuration(c.Services["gin-auth"].GracePeriod)
 	began := time.Now()
 	if status := s.Stop(t); status != 0 || time.Since(began) > grace || err != nil {
-		t.Errorf("SIGTERM: exit status %d after %s, %v; it is killed after %s", status, time.Since(began), err, grace)
+		t.Errorf("SIGTERM: exit status %d after %s, %v; want 0 before it is killed after %s", status, time.Since(began), err, grace)
 	}
 }
 
-// logInAndOut registers, logs out, and has the old session refused.
+// logInAndOut registers, logs out, and checks that the old session is rejected.
 func logInAndOut(t *testing.T, url string) {
 	t.Helper()
 	ada := `{"username":"ada","email":"ada@example.com","password":"correct horse battery"}`
@@ -231,7 +232,7 @@ func logInAndOut(t *testing.T, url string) {
 		want         int
 	}{{"GET", "me", 200}, {"POST", "logout", 200}, {"GET", "me", 401}} {
 		if response, body := harness.Send(t, http.DefaultClient, request.method, url+request.path, cookie, ""); response.StatusCode != request.want {
-			t.Errorf("%s: %s %s, want %d", request.path, response.Status, body, request.want)
+			t.Errorf("%s: got %s %s, want %d", request.path, response.Status, body, request.want)
 		}
 	}
 }

@@ -1,6 +1,6 @@
-// Package containers holds deploy/Dockerfile and deploy/compose.yaml against what they are for, and runs what of
-// them runs without Docker: the build's command, the binary in an empty root, Redis's command line, the
-// script that makes the secrets and the certificate, and the service with both.
+// Package containers checks deploy/Dockerfile and deploy/compose.yaml, and runs the parts of them that need no
+// Docker: the build's command, the binary in an empty root, Redis's command line, the script that creates the
+// secrets and the certificate, and the service with them.
 package containers
 
 import (
@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// dockerfile is the instructions of a Dockerfile, one text each, stage by stage.
+// dockerfile has the instructions of a Dockerfile for each stage, one string per instruction.
 type dockerfile [][]string
 
 func readDockerfile(t *testing.T) dockerfile {
@@ -34,18 +34,18 @@ func readDockerfile(t *testing.T) dockerfile {
 		case strings.HasPrefix(line, "FROM "):
 			d = append(d, []string{line})
 		case len(d) == 0:
-			t.Fatalf("before any FROM: %s", line)
+			t.Fatalf("the Dockerfile has an instruction before the first FROM: %s", line)
 		default:
 			d[len(d)-1] = append(d[len(d)-1], line)
 		}
 	}
 	if len(d) != 2 {
-		t.Fatalf("%d stages, want 2", len(d))
+		t.Fatalf("the Dockerfile has %d stages, want 2", len(d))
 	}
 	return d
 }
 
-// instruction returns the one instruction of a stage that begins so, without that.
+// instruction returns the only instruction of a stage that begins with begins, without that prefix.
 func (d dockerfile) instruction(t *testing.T, stage int, begins string) string {
 	t.Helper()
 	var found []string
@@ -92,24 +92,24 @@ func TestDockerfile(t *testing.T) {
 	}
 	for _, pattern := range ignored {
 		if strings.Contains(pattern, ".git") {
-			t.Errorf(".dockerignore has %s: the version comes from there", pattern)
+			t.Errorf(".dockerignore has %s, but the build reads the version from there", pattern)
 		}
 	}
 }
 
-// TestEmptyRoot builds as the Dockerfile does and runs what comes out with nothing but itself, as nobody.
+// TestEmptyRoot builds the binary with the Dockerfile's command and runs it in an empty root directory as nobody.
 func TestEmptyRoot(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		t.Skip("an empty root takes the rights of root")
+		t.Skip("this test needs root, because it runs the binary in an empty root directory")
 	}
 	chroot := harness.Need(t, "chroot")
-	redis := harness.StartRedis(t) // first: building takes minutes, because no other test builds with these flags
+	redis := harness.StartRedis(t) // first, because the build takes minutes: no other test builds with these flags
 	build := readDockerfile(t).instruction(t, 0, "RUN CGO_ENABLED=0 go build ")
 	root := t.TempDir()
 	binary := filepath.Join(root, "gin-auth")
 	if !strings.Contains(build, " -o /gin-auth ") {
-		t.Fatalf("builds another file: %s", build)
+		t.Fatalf("the Dockerfile does not build the expected file: %s", build)
 	}
 	command := exec.Command("sh", "-c", "CGO_ENABLED=0 go build "+strings.Replace(build, "/gin-auth", binary, 1))
 	command.Dir = harness.Root()
@@ -123,16 +123,16 @@ func TestEmptyRoot(t *testing.T) {
 	defer file.Close()
 	for _, segment := range file.Progs {
 		if segment.Type == elf.PT_INTERP || segment.Type == elf.PT_DYNAMIC {
-			t.Errorf("it is not static: it has a segment %s", segment.Type)
+			t.Errorf("the binary is not static: it has a segment %s", segment.Type)
 		}
 	}
 	for _, name := range []string{".symtab", ".debug_info", ".zdebug_info"} {
 		if file.Section(name) != nil {
-			t.Errorf("it has a section %s, which nothing reads", name)
+			t.Errorf("the binary has the section %s, which is not needed", name)
 		}
 	}
 	if strings.Contains(harness.ReadFile(t, binary), harness.Root()) {
-		t.Error("it has the paths of the machine that built it")
+		t.Error("the binary contains paths of the machine that built it")
 	}
 	port := strconv.Itoa(harness.FreePort(t))
 	env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET=a secret of more than thirty-two bytes", "SHUTDOWN_DELAY=0s", "PORT="+port)
@@ -140,12 +140,12 @@ func TestEmptyRoot(t *testing.T) {
 		return harness.Start(t, "/", env, chroot, append([]string{"--userspec=65532:65532", root, "/gin-auth"}, args...)...)
 	}
 	if status := run("healthcheck").Exit(t); status != 1 {
-		t.Errorf("before it runs it is healthy: exit status %d", status)
+		t.Errorf("the health check of a stopped service: exit status %d, want another than 0", status)
 	}
 	s := run()
 	s.WaitFor(t, "listening")
 	if p := run("healthcheck"); p.Exit(t) != 0 {
-		t.Errorf("not healthy: %s", p.Output())
+		t.Errorf("the health check of the running service failed: %s", p.Output())
 	}
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/api/auth/me": 401} {
 		response, err := http.Get("http://127.0.0.1:" + port + path)
@@ -158,6 +158,6 @@ func TestEmptyRoot(t *testing.T) {
 		}
 	}
 	if status := s.Stop(t); status != 0 {
-		t.Errorf("SIGTERM: exit status %d", status)
+		t.Errorf("SIGTERM: exit status %d, want 0", status)
 	}
 }
