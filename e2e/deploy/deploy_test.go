@@ -1,5 +1,5 @@
-// Package deploy runs the service as the files in deploy and the commands in docs/operations.md run it: with the
-// rights in Redis that are documented, under systemd's settings and under Kubernetes's.
+// Package deploy runs the service as the files in deploy and the commands in docs/operations.md do: with the
+// documented Redis permissions, with systemd's settings and with Kubernetes's settings.
 package deploy
 
 import (
@@ -21,14 +21,15 @@ func production(more ...string) []string {
 	return append([]string{"NODE_ENV=production", "JWT_SECRET=" + secret, "SHUTDOWN_DELAY=0s", "BCRYPT_COST=4"}, more...)
 }
 
-// run runs a command of the service and returns its exit status and what it prints.
+// run runs a command of the service and returns its exit status and its output.
 func run(t *testing.T, env []string, args ...string) (status int, said string) {
 	t.Helper()
 	p := harness.Start(t, t.TempDir(), env, harness.Binary(t), args...)
 	return p.Exit(t), p.Output()
 }
 
-// post sends a body and a token, either may be "", and returns the status and the token that the answer sets.
+// post sends a body and a token, either of which may be "". It returns the status and the token that the response
+// sets.
 func post(t *testing.T, url, path, token, body string) (status int, set string) {
 	t.Helper()
 	header := http.Header{"Content-Type": {"application/json"}}
@@ -48,7 +49,7 @@ func getStatus(t *testing.T, url, path, token string) int {
 	return response.StatusCode
 }
 
-// useAll has a new user do everything that users can: it registers, logs in, changes the password and logs out.
+// useAll does everything a user can do: it registers, logs in, changes the password and logs out.
 func useAll(t *testing.T, url, name string) {
 	t.Helper()
 	harness.Eventually(t, "the service is ready", func() error {
@@ -61,14 +62,14 @@ func useAll(t *testing.T, url, name string) {
 		t.Helper()
 		status, set := post(t, url, "/api/auth/"+path, token, body)
 		if status != want {
-			t.Errorf("%s: %d, want %d", path, status, want)
+			t.Errorf("%s: got %d, want %d", path, status, want)
 		}
 		return set
 	}
 	is := func(token string, want int) {
 		t.Helper()
 		if status := getStatus(t, url, "/api/auth/me", token); status != want {
-			t.Errorf("me: %d, want %d", status, want)
+			t.Errorf("me: got %d, want %d", status, want)
 		}
 	}
 	const password = "correct horse battery"
@@ -85,7 +86,7 @@ func useAll(t *testing.T, url, name string) {
 	is(third, 401)
 }
 
-// object returns a JSON object of strings: a name, its value, and so on.
+// object returns a JSON object of strings. The arguments are names and values in turn.
 func object(pairs ...string) string {
 	members := map[string]string{}
 	for i := 0; i < len(pairs); i += 2 {

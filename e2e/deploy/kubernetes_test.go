@@ -11,7 +11,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// The parts of deploy/kubernetes.yaml. Any other field is an error: add it here once it is known to be right.
+// These types have the parts of deploy/kubernetes.yaml. Any other field is an error: add it here after checking it.
 type (
 	metadata struct {
 		Name   string
@@ -120,7 +120,7 @@ func readManifest(t *testing.T) (d deployment, s service, b budget) {
 	t.Helper()
 	documents := strings.Split(harness.ReadSource(t, "deploy/kubernetes.yaml"), "\n---\n")
 	if len(documents) != 3 {
-		t.Fatalf("%d documents, want 3", len(documents))
+		t.Fatalf("deploy/kubernetes.yaml has %d documents, want 3", len(documents))
 	}
 	for i, into := range []any{&d, &s, &b} {
 		if err := yaml.UnmarshalWithOptions([]byte(documents[i]), into, yaml.Strict()); err != nil {
@@ -128,7 +128,7 @@ func readManifest(t *testing.T) (d deployment, s service, b budget) {
 		}
 	}
 	if len(d.Spec.Template.Spec.Containers) != 1 || len(s.Spec.Ports) != 1 {
-		t.Fatal("not one container and one port")
+		t.Fatal("deploy/kubernetes.yaml must have exactly one container with one port")
 	}
 	return d, s, b
 }
@@ -140,7 +140,7 @@ func (c container) env() (env []string) {
 	return env
 }
 
-// TestManifest has what no test here can have a cluster do.
+// TestManifest checks the parts of the manifest that can only run on a cluster.
 func TestManifest(t *testing.T) {
 	t.Parallel()
 	d, s, b := readManifest(t)
@@ -181,7 +181,7 @@ func TestManifest(t *testing.T) {
 		}),
 	} {
 		if !ok {
-			t.Errorf("not so: %s", what)
+			t.Errorf("this does not hold: %s", what)
 		}
 	}
 }

@@ -14,20 +14,20 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// pasted returns the lines of docs/operations.md that begin with "ACL SETUSER": the rights for serving, and the one
-// more for listing users.
+// pasted returns the lines of docs/operations.md that begin with "ACL SETUSER": the permissions of the service, and
+// the additional permission for listing users.
 func pasted(t *testing.T) (serve, list string) {
 	t.Helper()
 	lines := regexp.MustCompile(`(?m)^ACL SETUSER .*$`).FindAllString(harness.ReadSource(t, "docs/operations.md"), -1)
 	if len(lines) != 2 {
-		t.Fatalf("docs/operations.md has the lines %q, want two", lines)
+		t.Fatalf("docs/operations.md has the ACL SETUSER lines %q, want two lines", lines)
 	}
 	return strings.Replace(lines[0], ">PASSWORD", ">hush", 1), lines[1]
 }
 
 var asUser = []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}
 
-// paste runs lines in redis-cli as if they were typed, at each server.
+// paste runs lines in redis-cli on each server, as if they were typed.
 func paste(t *testing.T, servers []*harness.Redis, lines ...string) {
 	t.Helper()
 	for _, server := range servers {
@@ -40,7 +40,8 @@ func paste(t *testing.T, servers []*harness.Redis, lines ...string) {
 	}
 }
 
-// TestRights pastes the documented line and runs the service, the check and the commands with it: Redis denies nothing.
+// TestRights runs the documented ACL line, then the service, the check and the commands with it. Redis denies
+// nothing.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	serve, list := pasted(t)
@@ -58,7 +59,7 @@ func TestRights(t *testing.T) {
 			useAll(t, s.URL, "grace")
 			status, said := run(t, env, "check")
 			if status != 0 && name != "a Cluster" || strings.Contains(said, "a right is missing") {
-				t.Errorf("check: exit status %d\n%s", status, said)
+				t.Errorf("check: exit status %d, want 0\n%s", status, said)
 			}
 			users := filepath.Join(t.TempDir(), "users.json")
 			user := `{"_id":{"$oid":"64b7f0c2a1b2c3d4e5f60718"},"username":"mary","email":"mary@example.com",` +
@@ -72,39 +73,39 @@ func TestRights(t *testing.T) {
 				{"user", "logout", "ada@example.com"}, {"user", "delete", "ada@example.com"}, {"revoke-all"},
 			} {
 				if name == "a Cluster" && args[0] == "revoke-all" {
-					continue // there is no epoch
+					continue // a Cluster has no epoch
 				}
 				if status, said := run(t, env, args...); status != 0 {
-					t.Errorf("gin-auth %s: exit status %d\n%s", strings.Join(args, " "), status, said)
+					t.Errorf("gin-auth %s: exit status %d, want 0\n%s", strings.Join(args, " "), status, said)
 				}
 			}
 			for _, server := range redis.servers {
 				if denied, err := server.Client(t).ACLLog(t.Context(), 10).Result(); err != nil || len(denied) > 0 {
-					t.Errorf("denied at %s: %+v, %v", server.Addr(), denied, err)
+					t.Errorf("Redis at %s denied commands: %+v, %v", server.Addr(), denied, err)
 				}
 			}
 			if status, said := run(t, env, "user", "list"); status != 1 || !strings.Contains(said, "'scan' command") {
-				t.Errorf("without the right to SCAN: exit status %d\n%s", status, said)
+				t.Errorf("user list without +scan: exit status %d and another message than expected\n%s", status, said)
 			}
 			paste(t, redis.servers, list)
 			if status, said := run(t, env, "user", "list"); status != 0 || !strings.Contains(said, "mary@example.com") {
-				t.Errorf("user list: exit status %d\n%s", status, said)
+				t.Errorf("user list with +scan: exit status %d, want 0 and the user\n%s", status, said)
 			}
 		})
 	}
 }
 
-// TestMissingRights removes one right of the line after the other: the check names it, and so does the log.
+// TestMissingRights removes one right of the line after the other. The check and the log name the missing right.
 func TestMissingRights(t *testing.T) {
 	t.Parallel()
 	serve, _ := pasted(t)
 	rights := regexp.MustCompile(` [+~]\S+`).FindAllString(serve, -1)
 	if len(rights) < 10 {
-		t.Fatalf("%q gives few rights", serve)
+		t.Fatalf("the documented line %q has fewer rights than expected", serve)
 	}
 	for name, start := range topologies {
 		if name == "Sentinel and a replica" {
-			continue // needs what one Redis needs
+			continue // the same rights as with a single Redis
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,19 +115,19 @@ func TestMissingRights(t *testing.T) {
 				right = strings.TrimSpace(right)
 				special := slices.Contains([]string{"+select", "+cluster|slots", "+asking"}, right)
 				if special != (len(redis.also) > 0) || special && !slices.Contains(redis.also, right) {
-					continue // not needed here, or removed elsewhere
+					continue // not needed here, or removed in another case
 				}
 				paste(t, redis.servers, strings.Replace(serve, " "+right, "", 1))
 				named := names(right)
 				status, said := run(t, env, "check")
 				_, against, _ := strings.Cut(said, "Production should not run on this:\n")
 				if status != 1 || !named.MatchString(against) {
-					t.Errorf("check without %s: exit status %d, and no %s in\n%s", right, status, named, said)
+					t.Errorf("check without %s: exit status %d, want 1 and %s in the output:\n%s", right, status, named, said)
 				}
 				s := harness.StartService(t, env...)
 				harness.Eventually(t, "the log names "+right, func() error {
 					if !named.MatchString(s.Output()) {
-						return fmt.Errorf("no %s in\n%s", named, s.Output())
+						return fmt.Errorf("%s is missing in the log:\n%s", named, s.Output())
 					}
 					return nil
 				})
@@ -136,7 +137,7 @@ func TestMissingRights(t *testing.T) {
 	}
 }
 
-// names matches a message that names a right.
+// names returns an expression that matches a message that names a right.
 func names(right string) *regexp.Regexp {
 	pattern := map[string]string{
 		"~blacklist:*": `SET with EXAT \(Redis 6\.2\) blacklist:\* is refused: NOPERM`,
@@ -149,30 +150,32 @@ func names(right string) *regexp.Regexp {
 	return regexp.MustCompile(pattern)
 }
 
-// TestRightsForBlacklistKey replaces ~blacklist:* by what docs/operations.md says for each BLACKLIST_KEY.
+// TestRightsForBlacklistKey replaces ~blacklist:* by the pattern that docs/operations.md has for each
+// BLACKLIST_KEY.
 func TestRightsForBlacklistKey(t *testing.T) {
 	t.Parallel()
 	serve, _ := pasted(t)
 	pairs := regexp.MustCompile("`(~\\S+)` for\\s`(\\S*\\{token\\})`").FindAllStringSubmatch(harness.ReadSource(t, "docs/operations.md"), -1)
 	if len(pairs) != 2 {
-		t.Fatalf("docs/operations.md has %q", pairs)
+		t.Fatalf("docs/operations.md has the patterns %q, want two", pairs)
 	}
 	for _, pair := range pairs {
 		redis := harness.StartRedis(t, "--appendonly", "yes")
 		env := production(slices.Concat(redis.Env(), asUser, []string{"BLACKLIST_KEY=" + pair[2]})...)
 		paste(t, []*harness.Redis{redis}, serve)
 		if status, said := run(t, env, "check"); status != 1 || !strings.Contains(said, "EXISTS "+pair[1][1:]+" is refused: NOPERM") {
-			t.Errorf("%s with the rights to blacklist:*: exit status %d\n%s", pair[2], status, said)
+			t.Errorf("check with %s and the rights for blacklist:*: exit status %d, want 1\n%s", pair[2], status, said)
 		}
 		paste(t, []*harness.Redis{redis}, strings.Replace(serve, "~blacklist:*", pair[1], 1))
 		if status, said := run(t, env, "check"); status != 0 {
-			t.Errorf("%s: exit status %d\n%s", pair[2], status, said)
+			t.Errorf("check with %s and its own rights: exit status %d, want 0\n%s", pair[2], status, said)
 		}
 		useAll(t, harness.StartService(t, env...).URL, "ada")
 	}
 }
 
-// TestRightsAreKept has the line in an ACL file, and keeps pasted ones with ACL SAVE and with CONFIG REWRITE.
+// TestRightsAreKept puts the line into an ACL file, and saves pasted lines with ACL SAVE and with CONFIG REWRITE.
+// The user exists after a restart.
 func TestRightsAreKept(t *testing.T) {
 	t.Parallel()
 	serve, _ := pasted(t)
@@ -187,7 +190,7 @@ func TestRightsAreKept(t *testing.T) {
 	check := func(redis *harness.Redis) {
 		t.Helper()
 		if status, said := run(t, production(append(redis.Env(), asUser...)...), "check"); status != 0 {
-			t.Errorf("exit status %d\n%s", status, said)
+			t.Errorf("check with the ACL file: exit status %d, want 0\n%s", status, said)
 		}
 	}
 	line := strings.Replace(serve, "ACL SETUSER", "user", 1) + "\n"

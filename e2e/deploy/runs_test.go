@@ -14,7 +14,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// startRedis starts a Redis with the documented user alone.
+// startRedis starts a Redis that has only the documented user.
 func startRedis(t *testing.T) *harness.Redis {
 	t.Helper()
 	serve, _ := pasted(t)
@@ -22,7 +22,7 @@ func startRedis(t *testing.T) *harness.Redis {
 	return harness.StartRedis(t, append(args, "--user", "default", "off", "--appendonly", "yes")...)
 }
 
-// runs starts the service with the settings of a file in deploy, uses it, and ends it within the time that it has.
+// runs starts the service with the settings of a file in deploy, uses it, and checks that it stops within limit.
 func runs(t *testing.T, env []string, limit time.Duration, probes ...string) {
 	t.Helper()
 	port := strconv.Itoa(harness.FreePort(t))
@@ -32,18 +32,18 @@ func runs(t *testing.T, env []string, limit time.Duration, probes ...string) {
 	useAll(t, url, "ada")
 	for _, path := range probes {
 		if response, body := harness.Send(t, http.DefaultClient, "GET", url+path, http.Header{}, ""); response.StatusCode != 200 {
-			t.Errorf("%s: %s %s", path, response.Status, body)
+			t.Errorf("%s: got %s %s, want 200", path, response.Status, body)
 		}
 	}
 	began := time.Now()
 	status, took := s.Stop(t), time.Since(began)
 	if status != 0 || took > limit || took < time.Second { // SHUTDOWN_DELAY is not 0 in production
-		t.Errorf("SIGTERM: exit status %d after %s, of %s\n%s", status, took, limit, s.Output())
+		t.Errorf("SIGTERM: exit status %d after %s; want 0 after 1s to %s\n%s", status, took, limit, s.Output())
 	}
 }
 
-// TestUnitRuns types the commands of docs/operations.md, except for systemctl's, and starts the service with what
-// the unit gives it.
+// TestUnitRuns runs the commands of docs/operations.md, except for systemctl's, and starts the service with the
+// environment of the unit.
 func TestUnitRuns(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, "openssl")
@@ -97,7 +97,7 @@ func TestUnitRuns(t *testing.T) {
 	runs(t, env, limit)
 }
 
-// TestManifestRuns starts the service with the settings of the manifest and asks what its probes ask.
+// TestManifestRuns starts the service with the settings of the manifest and sends the requests of its probes.
 func TestManifestRuns(t *testing.T) {
 	t.Parallel()
 	redis := startRedis(t)
@@ -107,11 +107,11 @@ func TestManifestRuns(t *testing.T) {
 	secrets := t.TempDir()
 	commands := regexp.MustCompile(`(?m)^kubectl create secret generic .*$`).FindString(harness.ReadSource(t, "docs/operations.md"))
 	if !strings.HasPrefix(commands, "kubectl create secret generic "+p.Volumes[0].Secret.Name+" ") {
-		t.Errorf("the manifest needs the secret %s: %q", p.Volumes[0].Secret.Name, commands)
+		t.Errorf("the manifest needs the secret %s, which is not created by the commands %q", p.Volumes[0].Secret.Name, commands)
 	}
 	for name, text := range map[string]string{"jwt-secret": secret + "\n", "redis-password": "hush\n"} {
 		if !strings.Contains(commands, " --from-file="+name) {
-			t.Errorf("the secret has no %s: %q", name, commands)
+			t.Errorf("the secret has no %s; it is created by the commands %q", name, commands)
 		}
 		if err := os.WriteFile(filepath.Join(secrets, name), []byte(text), 0o440); err != nil {
 			t.Fatal(err)

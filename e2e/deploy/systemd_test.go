@@ -13,7 +13,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// unit is the directives of deploy/gin-auth.service, each with all its values.
+// unit has the directives of deploy/gin-auth.service, each with all its values.
 type unit map[string][]string
 
 func readUnit(t *testing.T) unit {
@@ -37,13 +37,13 @@ func (u unit) one(t *testing.T, name string) string {
 	return u[name][0]
 }
 
-// timeToStop returns how long the service takes at most to end with these settings: 10 s of them for the requests under
-// way, and a second for the log.
+// timeToStop returns the longest time that the service needs to stop with these settings. It includes 10 s for
+// running requests and a second for the log.
 func timeToStop(t *testing.T, env ...string) time.Duration {
 	t.Helper()
 	env = slices.DeleteFunc(env, func(setting string) bool {
 		name, _, _ := strings.Cut(setting, "=")
-		return strings.HasSuffix(name, "_FILE") // a secret, which may not exist
+		return strings.HasSuffix(name, "_FILE") // the file of a secret, which may not exist
 	})
 	c, err := config.Load(filepath.Join(t.TempDir(), ".env"), append(env, "REDIS_HOST=redis", "JWT_SECRET="+secret))
 	if err != nil {
@@ -52,7 +52,7 @@ func timeToStop(t *testing.T, env ...string) time.Duration {
 	return c.ShutdownDelay + 10*time.Second + time.Second
 }
 
-// TestUnit has systemd read the unit and judge what it may do.
+// TestUnit runs systemd-analyze on the unit, which checks its syntax and rates its permissions.
 func TestUnit(t *testing.T) {
 	t.Parallel()
 	analyze := harness.Need(t, "systemd-analyze")
@@ -64,7 +64,7 @@ func TestUnit(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"verify", "--man=no", file},
-		{"security", "--offline=true", "--no-pager", "--threshold=15", file}, // 1.5 of 10
+		{"security", "--offline=true", "--no-pager", "--threshold=15", file}, // at most 1.5 of 10
 	} {
 		out, err := exec.Command(analyze, args...).CombinedOutput()
 		if err != nil || args[0] == "verify" && len(out) > 0 {
@@ -73,11 +73,11 @@ func TestUnit(t *testing.T) {
 	}
 	limit, err := time.ParseDuration(u.one(t, "TimeoutStopSec"))
 	if want := timeToStop(t, strings.Fields(u.one(t, "Environment"))...); err != nil || limit < want {
-		t.Errorf("it is killed after %s, %v; it may take %s", limit, err, want)
+		t.Errorf("systemd kills the service after %s, %v; want at least %s, the time that it may need to stop", limit, err, want)
 	}
 	for _, socket := range []string{"Sockets", "NotifyAccess", "ExecReload"} {
 		if len(u[socket]) > 0 {
-			t.Errorf("it has no use for %s", socket)
+			t.Errorf("the unit has the directive %s, which the service does not use", socket)
 		}
 	}
 }

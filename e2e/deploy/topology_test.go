@@ -11,11 +11,11 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// topology is where the service finds Redis.
+// topology is a way to run Redis.
 type topology struct {
 	servers []*harness.Redis
 	env     []string
-	also    []string // the rights that are needed there alone
+	also    []string // the rights that only this topology needs
 }
 
 var topologies = map[string]func(*testing.T) topology{
@@ -51,7 +51,7 @@ var topologies = map[string]func(*testing.T) topology{
 	},
 }
 
-// move begins to move the slot of a key to another node of a Cluster, so that the first one answers ASK.
+// move begins to move the slot of a key to another node of a Cluster. Then the first node replies ASK.
 func move(t *testing.T, nodes []*harness.Redis, key string) {
 	t.Helper()
 	slot, err := nodes[0].Client(t).ClusterKeySlot(t.Context(), key).Result()
@@ -59,7 +59,7 @@ func move(t *testing.T, nodes []*harness.Redis, key string) {
 		t.Fatal(err)
 	}
 	from := slices.IndexFunc(nodes, func(node *harness.Redis) bool {
-		return node.Client(t).Exists(t.Context(), key).Err() == nil // otherwise MOVED
+		return node.Client(t).Exists(t.Context(), key).Err() == nil // otherwise the node replies MOVED
 	})
 	to := (from + 1) % len(nodes)
 	for _, step := range []struct {
