@@ -19,9 +19,9 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestSameValues compares config.ReadDotenv with dotenv 16, 17 and 18. Every setting is either rejected by name, for
-// a reason, or has exactly the value that Node reads. The spelling that an error advises is read alike by both.
-// DOTENV_SEED repeats a run, DOTENV_TEXTS is the number of generated files.
+// TestSameValues compares config.ReadDotenv with dotenv 16, 17 and 18. Every setting is either rejected by name,
+// for a valid reason, or has exactly the value that Node reads. Both parsers read the line that an error suggests
+// in the same way. DOTENV_SEED repeats a run, DOTENV_TEXTS is the number of generated files.
 func TestSameValues(t *testing.T) {
 	t.Parallel()
 	harness.Node(t)
@@ -29,7 +29,7 @@ func TestSameValues(t *testing.T) {
 	texts := generator{rand.New(rand.NewPCG(seed, 0))}.texts(envNumber(t, "DOTENV_TEXTS", 25_000))
 
 	var total counts
-	advised := map[string]variables{} // a file with an advised line → what Node has to read in it
+	advised := map[string]variables{} // a file with a suggested line → the variables that Node must read in it
 	for i, node := range parseWithNode(t, texts) {
 		file, err := config.ReadDotenv([]byte(texts[i]))
 		faults := append(total.compare(texts[i], file.Values, err, node), otherFaults(file, node[0])...)
@@ -40,12 +40,12 @@ func TestSameValues(t *testing.T) {
 	}
 	t.Logf("DOTENV_SEED=%d: %d files: %+v", seed, len(texts), total)
 	if low := len(texts) / 10; total.Same < low || total.Absent < low || total.Rejected < low {
-		t.Error("some outcome is too rare for a comparison")
+		t.Error("some outcomes are too rare for a comparison: increase DOTENV_TEXTS")
 	}
 	checkAdvice(t, advised)
 }
 
-// settingNames has the names that the service reads.
+// settingNames has the names of the service's settings.
 var settingNames = func() (names []string) {
 	for field := range reflect.TypeFor[config.Config]().Fields() {
 		if name := field.Tag.Get("env"); name != "-" {
@@ -55,13 +55,14 @@ var settingNames = func() (names []string) {
 	return names
 }()
 
-// counts has the outcomes of the comparison, for files as a whole and for single settings.
+// counts counts the outcomes of the comparison, for whole files and for single settings.
 type counts struct{ Unreadable, Rejected, Same, Absent int }
 
-// variables is what one parser reads in a file.
+// variables is the result of one parser for a file.
 type variables = map[string]string
 
-// compare returns what is wrong with the values or the error for a file in which Node reads the given variables.
+// compare returns the faults in the values or the error that this service returns for a file. node has the
+// variables that Node reads in it.
 func (c *counts) compare(text string, values variables, err error, node []variables) (faults []string) {
 	rejected, faults := rejectedNames(text, err)
 	if slices.Contains(rejected, "") {
@@ -98,7 +99,7 @@ func (c *counts) compare(text string, values variables, err error, node []variab
 	return faults
 }
 
-// problemLine has groups for the line number and the setting, if one is named.
+// problemLine has groups for the line number and for the setting, if the message names one.
 var problemLine = regexp.MustCompile(`^\.env line ([1-9][0-9]*): (?:there is |the file is |([A-Z_]+) )[ -~]+$`)
 
 // isUnreadable reports whether text may be rejected as a whole.
@@ -107,11 +108,12 @@ func isUnreadable(text string) bool {
 		strings.HasPrefix(text, "\xfe\xff") || strings.Contains(text, "\x00=\x00")
 }
 
-// lineEnds makes every line end LF, as Node does.
+// lineEnds replaces every line end by LF, as Node does.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// rejectedNames returns the settings that err names, "" for the file as a whole, and what is wrong with the messages:
-// they must be in the order of their lines, have a line with the name in it, and contain no part of a value.
+// rejectedNames returns the settings that err names, with "" for the whole file, and the faults in the messages.
+// The messages must be in the order of their lines, name a setting that is in their line, and contain no part of a
+// value.
 func rejectedNames(text string, err error) (names, faults []string) {
 	if err == nil {
 		return nil, nil
@@ -141,9 +143,10 @@ func rejectedNames(text string, err error) (names, faults []string) {
 	return names, faults
 }
 
-// isRejectable reports whether a setting may be rejected: godotenv fails or reads another value in the file than
-// Node, or the value has a NUL byte, bytes that are not UTF-8, or a variable that another line may set. A name that is
-// in the file more than once may be, because godotenv also reads lines that Node ignores; so may one in such a line.
+// isRejectable reports whether a setting may be rejected. It may if godotenv fails or reads another value than
+// Node, or if the value has a NUL byte, bytes that are not UTF-8, or a variable that another line may set. It may
+// also if its name is in the file more than once, or in a line that Node ignores, because godotenv reads such
+// lines.
 func isRejectable(text, name string, node variables) bool {
 	text = lineEnds.Replace(text)
 	values, err := godotenv.Unmarshal(text)
@@ -158,8 +161,8 @@ func isRejectable(text, name string, node variables) bool {
 		strings.ContainsAny(value, "\x00$") || strings.ContainsRune(value, utf8.RuneError) && !utf8.ValidString(text)
 }
 
-// otherFaults returns the names that are wrongly said to be of other programs: settings, and names that Node does not
-// read or, in Others, reads as empty. __proto__ is not in a JavaScript object.
+// otherFaults returns the names in Others that are wrong: settings, and names that Node does not read or reads as
+// empty. __proto__ is skipped because a JavaScript object does not contain it.
 func otherFaults(file config.Dotenv, node variables) (faults []string) {
 	for _, name := range append(slices.Clone(file.Differing), file.Others...) {
 		value, found := node[name]
@@ -173,7 +176,7 @@ func otherFaults(file config.Dotenv, node variables) (faults []string) {
 
 var advice = regexp.MustCompile(`(?m): (\S+) is read differently by Node's .*(?:: |otherwise )\S+=('|"|)\.\.\.`)
 
-// collectAdvice adds, for each line that err advises, a file with that line and the value that Node reads now.
+// collectAdvice adds a file for each line that err suggests, with the value that Node reads now.
 func collectAdvice(advised map[string]variables, err error, node variables) {
 	if err == nil {
 		return
@@ -184,7 +187,7 @@ func collectAdvice(advised map[string]variables, err error, node variables) {
 	}
 }
 
-// checkAdvice wants this service and Node to read the same value in each line that was advised.
+// checkAdvice checks that this service and Node read the same value in each suggested line.
 func checkAdvice(t *testing.T, advised map[string]variables) {
 	t.Helper()
 	var texts []string
@@ -195,15 +198,15 @@ func checkAdvice(t *testing.T, advised map[string]variables) {
 		file, err := config.ReadDotenv([]byte(texts[i]))
 		for _, read := range append(node, file.Values) {
 			if err != nil || !reflect.DeepEqual(read, advised[texts[i]]) {
-				t.Errorf("the advice %q gives %q, %v; node %q", texts[i], file.Values, err, node)
+				t.Errorf("the suggested line %q: this service reads %q, %v; Node reads %q", texts[i], file.Values, err, node)
 				break
 			}
 		}
 	}
-	t.Logf("%d advised lines tried", len(texts))
+	t.Logf("%d suggested lines compared", len(texts))
 }
 
-// envNumber returns the number in the environment variable name, otherwise if it is not set.
+// envNumber returns the number in the environment variable name, or otherwise if it is not set.
 func envNumber(t *testing.T, name string, otherwise uint64) uint64 {
 	t.Helper()
 	s := os.Getenv(name)

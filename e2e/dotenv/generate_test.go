@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// secretWords are put only into values, so no error may show one.
+// secretWords are used only in values, so no error may contain one.
 var secretWords = []string{"zq7", "Xw9", "jJ4v"}
 
 var (
@@ -32,10 +32,10 @@ var (
 	}
 )
 
-// A generator makes .env files that are mostly ordinary and have something unusual somewhere.
+// A generator creates .env files that are mostly ordinary and contain something unusual.
 type generator struct{ *rand.Rand }
 
-// settings replaces A and B, which keep the tables short, by settings of the service.
+// settings replaces A and B, the short names in the tables, by settings of the service.
 var settings = strings.NewReplacer("A", "HOST", "B", "PORT")
 
 // texts returns n files, the handwritten ones first.
@@ -110,7 +110,7 @@ func (g generator) value() string {
 	return v
 }
 
-// jumble returns n pieces; half of them are words without special characters.
+// jumble returns n pieces. Half of them are words without special characters.
 func (g generator) jumble(n int) string {
 	var b strings.Builder
 	for range n {
@@ -123,7 +123,7 @@ func (g generator) jumble(n int) string {
 	return b.String()
 }
 
-// handwritten has lines that people write, and lines that test one rule each.
+// handwritten has lines as people write them, and lines that each test one rule.
 var handwritten = []string{
 	"", "\n", "#", "A=", "A=1", "A = 1", " A=1 ", "export A=1", "export  A = 1", "A: 1", "A:1", "A : 1", "A:",
 	"A:\n", "A:\nB=1",

@@ -11,7 +11,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// parseWithNode returns what the three versions of dotenv find in each of the texts. It runs node once.
+// parseWithNode returns what the three versions of dotenv read in each file. It runs node once.
 func parseWithNode(t *testing.T, texts []string) [][]variables {
 	t.Helper()
 	var in bytes.Buffer
