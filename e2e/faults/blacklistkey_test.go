@@ -8,8 +8,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestAnotherBlacklistKey starts an instance with another BLACKLIST_KEY than the one that is running. It cannot find
-// the logouts of that one, which cannot find its logouts: no logged-out token is accepted by either.
+// TestAnotherBlacklistKey starts a second instance with a different BLACKLIST_KEY. Neither instance can find the
+// logouts of the other. No logged-out token is accepted by either.
 func TestAnotherBlacklistKey(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -20,7 +20,7 @@ func TestAnotherBlacklistKey(t *testing.T) {
 	leave(t, before, left)
 	leave(t, before, node)
 	if got := command(t, c, "EXISTS", "bl_"+left, "bl_"+node); got != int64(2) {
-		t.Errorf("%v of 2 entries are under the key", got)
+		t.Errorf("%v of 2 entries have the key bl_{token}", got)
 	}
 	again := start(t, append(r.Env(), "BLACKLIST_KEY=bl_{token}")...)
 	wantStatus(t, "another instance with the same key", send(t, again, "GET", me, kept, ""), 200)
@@ -28,11 +28,11 @@ func TestAnotherBlacklistKey(t *testing.T) {
 
 	check := harness.Start(t, t.TempDir(), production(r.Env()...), harness.Binary(t), "check")
 	if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), "BLACKLIST_KEY was bl_{token} before") {
-		t.Errorf("check: exit status %d\n%s", status, check.Output())
+		t.Errorf("check: exit status %d, want 1 and the former BLACKLIST_KEY\n%s", status, check.Output())
 	}
 	revokeAll := harness.Start(t, t.TempDir(), production(r.Env()...), harness.Binary(t), "revoke-all")
 	if status := revokeAll.Exit(t); status != 0 {
-		t.Errorf("revoke-all: exit status %d\n%s", status, revokeAll.Output())
+		t.Errorf("revoke-all: exit status %d, want 0\n%s", status, revokeAll.Output())
 	}
 	wantRefused(t, "after revoke-all without the setting", send(t, before, "GET", me, kept, ""))
 	kept = login(t, before, "ada")
@@ -43,7 +43,7 @@ func TestAnotherBlacklistKey(t *testing.T) {
 		wantRefused(t, what+", asked with another key", send(t, after, "GET", me, token, ""))
 	}
 	if log := after.Output(); !strings.Contains(log, "BLACKLIST_KEY has changed") || !strings.Contains(log, "bl_{token}") {
-		t.Errorf("the log does not say why:\n%s", log)
+		t.Errorf("the log does not say that BLACKLIST_KEY has changed:\n%s", log)
 	}
 	fresh := login(t, after, "ada")
 	leave(t, after, fresh)
@@ -51,7 +51,7 @@ func TestAnotherBlacklistKey(t *testing.T) {
 		wantStatus(t, what+", asked at the old instance", send(t, before, "GET", me, token, ""), 503)
 	}
 	if log := before.Output(); !strings.Contains(log, "an instance with another BLACKLIST_KEY has started") {
-		t.Errorf("the log of the old instance does not say why:\n%s", log)
+		t.Errorf("the log of the old instance does not mention the instance with another BLACKLIST_KEY:\n%s", log)
 	}
 	wantStatus(t, "the old instance's readiness", send(t, before, "GET", "/readyz", "", ""), 503)
 }

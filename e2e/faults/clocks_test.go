@@ -10,7 +10,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// startAhead starts the service as on a machine whose clock is so far ahead.
+// startAhead starts the service with a clock that is ahead of this machine's clock.
 func startAhead(t *testing.T, ahead time.Duration, env ...string) *harness.Service {
 	t.Helper()
 	s := harness.StartServiceAhead(t, ahead, production(env...)...)
@@ -18,17 +18,17 @@ func startAhead(t *testing.T, ahead time.Duration, env ...string) *harness.Servi
 	return s
 }
 
-// short returns a token as the service issues it, issued now and with that much to live by this machine's clock.
-func short(id string, lives time.Duration) string {
+// short returns a token in the service's format, issued now, that expires after lifetime by this machine's clock.
+func short(id string, lifetime time.Duration) string {
 	now := time.Now().Unix()
-	return sign(map[string]any{"id": id, "jti": "jti of " + id, "iat": now, "exp": now + int64(lives/time.Second)})
+	return sign(map[string]any{"id": id, "jti": "jti of " + id, "iat": now, "exp": now + int64(lifetime/time.Second)})
 }
 
-// asks is how many requests there are with tokens that must not be accepted.
+// asks is the number of requests with tokens that must not be accepted.
 const asks = 1000
 
-// wantNever sends requests with the tokens in turn, and fails if any is accepted. Every answer has to be the
-// rejection of a revoked token or, once the token has expired, of an expired one.
+// wantNever sends requests with the tokens in turn, and fails if any is accepted. Every response must say that the
+// token is revoked or, after it has expired, that it is expired. During an outage it may be a 503.
 func wantNever(t *testing.T, what string, s *harness.Service, tokens ...string) {
 	t.Helper()
 	var accepted, asked atomic.Int64
@@ -49,8 +49,8 @@ func wantNever(t *testing.T, what string, s *harness.Service, tokens ...string) 
 	t.Logf("%s: %d requests with tokens whose logout was answered 200, %d accepted", what, asked.Load(), accepted.Load())
 }
 
-// TestInstancesWithOtherClocks: three instances on one Redis, one 300 s ahead, one 300 s behind. A token is issued,
-// judged and revoked by Redis's clock, whichever of them is asked.
+// TestInstancesWithOtherClocks runs three instances on one Redis: one on time, one 300 s ahead, one 300 s behind.
+// Every instance uses Redis's clock to issue, check and revoke tokens.
 func TestInstancesWithOtherClocks(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -92,18 +92,19 @@ func TestInstancesWithOtherClocks(t *testing.T) {
 		all[name].WaitFor(t, "this instance's clock differs from Redis's: synchronize both (NTP)")
 	}
 	if strings.Contains(all["on time"].Output(), "clock differs") {
-		t.Error("the one that is on time says that it isn't")
+		t.Error("the instance that is on time logged that its clock differs")
 	}
 	if skew := metric(t, metrics, "gin_auth_clock_skew_seconds"); skew < 298 || skew > 302 {
-		t.Errorf("the skew is %v s", skew)
+		t.Errorf("gin_auth_clock_skew_seconds is %v, want about 300", skew)
 	}
 	check := harness.Start(t, t.TempDir(), append(production(env...), "CLOCK_OFFSET=300"), all["ahead"].Path, "check")
 	if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), "is 5m0s behind this machine's: synchronize both (NTP)") {
-		t.Errorf("check: exit status %d:\n%s", status, check.Output())
+		t.Errorf("check: exit status %d, want 1 and the difference of the clocks:\n%s", status, check.Output())
 	}
 }
 
-// TestRedisWithAnotherClock: sessions are issued and judged by it, and last as long as they say.
+// TestRedisWithAnotherClock checks that sessions are issued and checked by Redis's clock, and that they last for
+// JWT_EXPIRES_IN.
 func TestRedisWithAnotherClock(t *testing.T) {
 	t.Parallel()
 	for _, offset := range []time.Duration{-5 * time.Minute, -150 * time.Second, 150 * time.Second, 5 * time.Minute} {
@@ -125,14 +126,14 @@ func TestRedisWithAnotherClock(t *testing.T) {
 				return nil
 			})
 			if lived := until.Sub(issued); lived > 9*time.Second {
-				t.Errorf("a session of 8 s was accepted for %s", lived)
+				t.Errorf("a session of 8 s was accepted for %s, want at most 9 s", lived)
 			}
 		})
 	}
 }
 
-// TestRedisClockSteps: the clock goes forward, entries expire, and the clock is set back. Their tokens stay rejected:
-// at the instance that was busy, at the one that was idle, and at one that starts afterwards.
+// TestRedisClockSteps moves Redis's clock forward, so that entries expire, and then sets it back. Their tokens are
+// still rejected by a busy instance, an idle one, and one that starts later.
 func TestRedisClockSteps(t *testing.T) {
 	t.Parallel()
 	for name, steps := range map[string][]time.Duration{
@@ -149,8 +150,8 @@ func TestRedisClockSteps(t *testing.T) {
 			busy, idle := start(t, r.Env()...), start(t, r.Env()...)
 			live := login(t, busy, "ada")
 			left := []string{login(t, busy, "ada"), nodeToken("Node's", time.Now())}
-			for i, lives := range []time.Duration{30, 100, 200, 230, 250, 299, 301, 400, 650} {
-				left = append(left, short(fmt.Sprint("short ", i), lives*time.Second))
+			for i, lifetime := range []time.Duration{30, 100, 200, 230, 250, 299, 301, 400, 650} {
+				left = append(left, short(fmt.Sprint("short ", i), lifetime*time.Second))
 			}
 			for _, token := range left {
 				leave(t, busy, token)
@@ -158,12 +159,12 @@ func TestRedisClockSteps(t *testing.T) {
 			for _, step := range steps {
 				clock.Set(t, step)
 				for _, token := range left {
-					command(t, c, "EXISTS", "blacklist:"+token) // Redis removes what has expired
+					command(t, c, "EXISTS", "blacklist:"+token) // Redis now removes the expired entries
 				}
 				if got := send(t, busy, "GET", me, left[0], ""); got.status != 401 {
-					t.Errorf("a revoked token: %s", got)
+					t.Errorf("a revoked token: got %s, want 401", got)
 				}
-				time.Sleep(1500 * time.Millisecond) // the idle instance asks once a second
+				time.Sleep(1500 * time.Millisecond) // the idle instance queries Redis once a second
 			}
 			young := start(t, r.Env()...)
 			for what, s := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
@@ -182,8 +183,8 @@ func TestRedisClockSteps(t *testing.T) {
 	}
 }
 
-// TestShortSessionsAfterAStep: sessions that end before the highest time that the clock had shown are accepted if
-// they were issued after it was set back.
+// TestShortSessionsAfterAStep checks that sessions issued after the clock was set back are accepted, even if they
+// expire before the highest time that the clock had shown.
 func TestShortSessionsAfterAStep(t *testing.T) {
 	t.Parallel()
 	r, clock := harness.StartRedisWithClock(t, 0)

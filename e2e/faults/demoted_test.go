@@ -14,15 +14,15 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// demote makes a replica the master, and the master its replica, as Sentinel and managed services do.
+// demote makes a replica the master and the master its replica, as Sentinel and managed services do.
 func demote(t *testing.T, master, replica *redis.Client, port int) {
 	t.Helper()
 	command(t, replica, "REPLICAOF", "NO", "ONE")
 	command(t, master, "REPLICAOF", "127.0.0.1", strconv.Itoa(port))
 }
 
-// TestDemotedMaster: the replica is promoted and the host name moved to it, while an instance's connections to the
-// old master stay open. A token that is logged out at another instance is never accepted.
+// TestDemotedMaster promotes the replica and moves the host name to it, while an instance's connections to the old
+// master stay open. A token that is logged out at another instance is never accepted.
 func TestDemotedMaster(t *testing.T) {
 	t.Parallel()
 	for name, proof := range map[string]string{
@@ -67,7 +67,7 @@ func TestDemotedMaster(t *testing.T) {
 			}
 			since := time.Now()
 			if got := send(t, stays, "GET", me, tokens[0], ""); !got.is(503, away) && !got.refused() {
-				t.Errorf("the first request after the demotion: %s", got)
+				t.Errorf("the first request after the demotion: got %s, want 503 or 401", got)
 			}
 			wantNever(t, "the instance whose connections stayed", stays, tokens...)
 			harness.Eventually(t, "it is at the new master", func() error {
@@ -79,14 +79,14 @@ func TestDemotedMaster(t *testing.T) {
 			logTime(t, "recovered after the host name moved", time.Since(since), 2*time.Second)
 			leave(t, stays, login(t, stays, "ada"))
 			if n := metric(t, metrics, `gin_auth_redis_outages_total{reason="not_master"}`); n < 1 {
-				t.Errorf("%v outages because of a replica", n)
+				t.Errorf("gin_auth_redis_outages_total counts %v outages for not_master, want at least 1", n)
 			}
 		})
 	}
 }
 
-// TestDemotedWithoutANewMaster: the host name still leads to the replica. Everything that needs Redis is refused,
-// until it is a master again.
+// TestDemotedWithoutANewMaster demotes the only master, so the host name leads to a replica. Every request that
+// needs Redis fails until it is a master again.
 func TestDemotedWithoutANewMaster(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -97,7 +97,7 @@ func TestDemotedWithoutANewMaster(t *testing.T) {
 	command(t, c, "REPLICAOF", "127.0.0.1", strconv.Itoa(harness.FreePort(t)))
 	first := send(t, s, "GET", me, token, "")
 	if !first.is(503, away) {
-		t.Errorf("the first request after the demotion: %s", first)
+		t.Errorf("the first request after the demotion: got %s, want 503 and the cookie kept", first)
 	}
 	for range 200 {
 		for path, want := range map[string]int{me: 503, "/readyz": 503, "/healthz": 200} {
@@ -105,7 +105,7 @@ func TestDemotedWithoutANewMaster(t *testing.T) {
 		}
 	}
 	if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
-		t.Errorf("logout: %s", got)
+		t.Errorf("logout: got %s, want 500 and the cookie kept", got)
 	}
 	wantStatus(t, "login", send(t, s, "POST", "/api/auth/login", "", `{"email":"ada@example.com","password":"correct horse"}`), 503)
 	s.WaitFor(t, "this Redis is a replica, which cannot know the newest logouts")
@@ -121,7 +121,7 @@ func TestDemotedWithoutANewMaster(t *testing.T) {
 	wantRefused(t, "logged out before", send(t, s, "GET", me, out, ""))
 }
 
-// TestRightsAreRevoked: a right that goes while the service runs stops nothing that works without it, and is logged.
+// TestRightsAreRevoked removes permissions while the service runs. Everything that does not need them still works.
 func TestRightsAreRevoked(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -152,7 +152,7 @@ func TestRightsAreRevoked(t *testing.T) {
 		leave(t, s, ownToken("without "+revoked, time.Now()))
 	}
 	grant(strings.Replace(rights, " +eval", "", 1))
-	command(t, c, "FLUSHALL") // the cut cannot be raised without EVAL
+	command(t, c, "FLUSHALL") // without EVAL the cut cannot be raised
 	wantNever(t, "a lost blacklist without EVAL", s, out)
 	grant(rights)
 	harness.Eventually(t, "the cut is raised", func() error {
@@ -164,7 +164,8 @@ func TestRightsAreRevoked(t *testing.T) {
 	wantRefused(t, "logged out before the loss", send(t, s, "GET", me, out, ""))
 }
 
-// TestFirstStartWithoutWrites: the mark that a lost blacklist is recognized by is stored as soon as it can be.
+// TestFirstStartWithoutWrites checks that the epoch, which makes a lost blacklist detectable, is stored as soon as
+// Redis accepts writes.
 func TestFirstStartWithoutWrites(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t, "--maxmemory", "1")
@@ -175,7 +176,7 @@ func TestFirstStartWithoutWrites(t *testing.T) {
 	wantStatus(t, "me", send(t, s, "GET", me, token, ""), 200)
 	s.WaitFor(t, "a lost blacklist would go unnoticed: its mark (auth:epoch) could not be stored")
 	if n := metric(t, metrics, "gin_auth_epoch_unprotected"); n != 1 {
-		t.Errorf("gin_auth_epoch_unprotected is %v", n)
+		t.Errorf("gin_auth_epoch_unprotected is %v, want 1", n)
 	}
 	command(t, c, "CONFIG", "SET", "maxmemory", "0")
 	harness.Eventually(t, "it is stored", func() error { return c.Get(context.Background(), "auth:epoch").Err() })
@@ -184,7 +185,8 @@ func TestFirstStartWithoutWrites(t *testing.T) {
 	wantNever(t, "after a loss", s, token)
 }
 
-// TestConnectionsAreYoung: no connection to Redis is older than a minute, however many a burst has opened.
+// TestConnectionsAreYoung checks that no connection to Redis is older than a minute, even after a burst has opened
+// many.
 func TestConnectionsAreYoung(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -200,7 +202,7 @@ func TestConnectionsAreYoung(t *testing.T) {
 		for line := range strings.Lines(command(t, c, "CLIENT", "LIST").(string)) {
 			age, _, _ := strings.Cut(after(line, " age="), " ")
 			if strings.Contains(line, "cmd=client") {
-				continue // the test's own
+				continue // the test's own connection
 			}
 			n, err := strconv.Atoi(age)
 			if err != nil {

@@ -8,7 +8,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestLogoutAll ends a user's sessions at one instance and asks the other, again and again.
+// TestLogoutAll ends a user's sessions at one instance and checks them at the other, repeatedly.
 func TestLogoutAll(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -40,10 +40,11 @@ func TestLogoutAll(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d times in %s", rounds, time.Since(before).Round(time.Millisecond))
+	t.Logf("%d rounds in %s", rounds, time.Since(before).Round(time.Millisecond))
 }
 
-// TestLogoutAllOfNodeTokens: a token of the original's, too, ends its user's others.
+// TestLogoutAllOfNodeTokens checks that logout-all with a token issued by the Express app ends all sessions of its
+// user.
 func TestLogoutAllOfNodeTokens(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)

@@ -12,9 +12,9 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestFarAway: a Redis that is far away becomes ready, and is used. The proxy delays every reply, those to the
-// password and the database, too. A call takes one round trip, so the default of 300 ms does for 150 ms; 250 ms
-// leave it too little, and check says what would do.
+// TestFarAway runs the service on a Redis that is far away. The proxy delays every reply, including those to AUTH
+// and SELECT. A call takes one round trip, so the default REDIS_TIMEOUT of 300 ms is enough for a round trip of 150
+// ms. It is too short for 250 ms, and then check suggests a timeout.
 func TestFarAway(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ delay, timeout time.Duration }{
@@ -30,10 +30,10 @@ func TestFarAway(t *testing.T) {
 			env := []string{"REDIS_URL=redis://:hush@" + p.listener.Addr().String() + "/2"}
 			check := harness.Start(t, t.TempDir(), production(env...), harness.Binary(t), "check")
 			if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), "round trip ") {
-				t.Errorf("check: exit status %d:\n%s", status, check.Output())
+				t.Errorf("check: exit status %d, want 1 and the round trip time:\n%s", status, check.Output())
 			}
 			if test.timeout > timeout && !strings.Contains(check.Output(), "ms: set REDIS_TIMEOUT=") {
-				t.Errorf("check does not say what would do:\n%s", check.Output())
+				t.Errorf("check does not suggest a REDIS_TIMEOUT:\n%s", check.Output())
 			}
 			s := start(t, append(env, "REDIS_TIMEOUT="+test.timeout.String())...)
 			harness.Eventually(t, "the service is ready", func() error {
@@ -45,7 +45,7 @@ func TestFarAway(t *testing.T) {
 			live, out := login(t, s, "ada"), login(t, s, "ada")
 			leave(t, s, out)
 			failed := 0
-			for range 40 { // one after the other
+			for range 40 { // in sequence
 				got := send(t, s, "GET", me, live, "")
 				if got.status != 200 {
 					failed++
@@ -68,16 +68,16 @@ func TestFarAway(t *testing.T) {
 			}
 			t.Logf("%d of 144 requests failed", failed)
 			if failed > 3 {
-				t.Errorf("%d of 144 requests failed", failed)
+				t.Errorf("%d of 144 requests failed, want at most 3", failed)
 			}
 			if strings.Contains(s.Output(), "i/o timeout") {
-				t.Error("the log speaks of i/o timeout")
+				t.Error("the log contains i/o timeout")
 			}
 		})
 	}
 }
 
-// TestTooFarAway: where a round trip takes longer than REDIS_TIMEOUT, the log and check say what would do.
+// TestTooFarAway checks that the log and check suggest a REDIS_TIMEOUT if a round trip takes longer than it.
 func TestTooFarAway(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -94,17 +94,17 @@ func TestTooFarAway(t *testing.T) {
 	})
 	check := harness.Start(t, t.TempDir(), production(p.url()), harness.Binary(t), "check")
 	if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), "REDIS_TIMEOUT=1.1s") {
-		t.Errorf("check: exit status %d:\n%s", status, check.Output())
+		t.Errorf("check: exit status %d, want 1 and REDIS_TIMEOUT=1.1s:\n%s", status, check.Output())
 	}
 	again := start(t, p.url(), "REDIS_TIMEOUT=1100ms")
 	leave(t, again, login(t, again, "ada"))
 }
 
-// farLoginBar is what a login may take beside its hash where Redis is 60 ms away: four round trips in sequence.
+// farLoginBar limits the time of a login, without its hash, if Redis is 60 ms away: four round trips in sequence.
 const farLoginBar = 240 * time.Millisecond
 
-// TestFarLogin prints what a login takes where Redis is 60 ms away, without one hash, which is measured in the same run,
-// and what /me takes.
+// TestFarLogin prints the time of a login if Redis is 60 ms away, without the time of one hash, which is measured
+// in the same run. It also prints the time of /me.
 func TestFarLogin(t *testing.T) {
 	r := harness.StartRedis(t)
 	p := startProxy(t, r.Addr())

@@ -1,6 +1,6 @@
-// Package faults takes Redis away, empties it, slows it down and kills the service, and looks at what the
-// built service answers meanwhile. What it answers is asserted. How long it takes is printed beside its
-// bar, and fails, with MEASURE=1 alone, at three times the bar.
+// Package faults stops, empties and slows Redis, kills the service, and checks how the built service answers
+// meanwhile. Each time is printed beside its bar. With MEASURE=1 a test fails if a time is more than three times
+// its bar.
 package faults
 
 import (
@@ -36,27 +36,27 @@ const (
 	me      = "/api/auth/me"
 	logout  = "/api/auth/logout"
 
-	// timeout is the default of REDIS_TIMEOUT, and bar what an answer without Redis may take.
+	// timeout is the default of REDIS_TIMEOUT. bar limits the time of a response without Redis.
 	timeout = 300 * time.Millisecond
 	bar     = timeout + 50*time.Millisecond
 )
 
-// production are the settings of a service as in production, and more.
+// production returns the settings of a service in production, and env.
 func production(env ...string) []string {
 	return append([]string{
 		"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s", "LOGIN_LIMIT=off",
 	}, env...)
 }
 
-// start starts the service as in production.
+// start starts the service with the settings of production.
 func start(t *testing.T, env ...string) *harness.Service {
 	t.Helper()
 	s := harness.StartService(t, production(env...)...)
-	s.URL = strings.Replace(s.URL, "localhost", "127.0.0.1", 1) // a thousand look-ups would be measured too
+	s.URL = strings.Replace(s.URL, "localhost", "127.0.0.1", 1) // so that a thousand lookups of the name are not measured
 	return s
 }
 
-// answer is what came back for a request.
+// answer is the response to a request.
 type answer struct {
 	status int
 	body   string
@@ -68,18 +68,18 @@ func (a answer) String() string {
 	return fmt.Sprintf("%d %s, Set-Cookie %q", a.status, a.body, a.cookie)
 }
 
-// token returns the one that the answer sets.
+// token returns the token that the response sets.
 func (a answer) token() string {
 	value, _, _ := strings.Cut(strings.TrimPrefix(a.cookie, "token="), ";")
 	return value
 }
 
-// is tells whether the answer is that one and leaves the cookie alone.
+// is reports whether the response has this status and body ("" for any), and does not change the cookie.
 func (a answer) is(status int, body string) bool {
 	return a.status == status && (body == "" || a.body == body) && a.cookie == ""
 }
 
-// refused tells whether the answer says that the token is revoked, and clears the cookie.
+// refused reports whether the response says that the token is revoked, and clears the cookie.
 func (a answer) refused() bool {
 	return a.status == http.StatusUnauthorized && a.body == expired &&
 		strings.HasPrefix(a.cookie, "token=;") && strings.Contains(a.cookie, "Expires=Thu, 01 Jan 1970 00:00:00 GMT")
@@ -90,7 +90,7 @@ var client = &http.Client{
 	Transport: &http.Transport{MaxIdleConnsPerHost: requests},
 }
 
-// try sends a request with the token, if it isn't empty, in the cookie.
+// try sends a request with the token in the cookie, unless it is empty.
 func try(s *harness.Service, method, path, token, body string) (answer, error) {
 	request, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -122,18 +122,18 @@ func send(t *testing.T, s *harness.Service, method, path, token, body string) an
 func wantStatus(t *testing.T, what string, got answer, status int) {
 	t.Helper()
 	if got.status != status {
-		t.Fatalf("%s: %s, want %d", what, got, status)
+		t.Fatalf("%s: got %s, want %d", what, got, status)
 	}
 }
 
 func wantRefused(t *testing.T, what string, got answer) {
 	t.Helper()
 	if !got.refused() {
-		t.Fatalf("%s: %s, want 401 %s and the cookie cleared", what, got, expired)
+		t.Fatalf("%s: got %s, want 401 %s and the cookie cleared", what, got, expired)
 	}
 }
 
-// login registers the user, unless there is one, and logs in.
+// login registers the user if they do not exist, and logs in.
 func login(t *testing.T, s *harness.Service, name string) string {
 	t.Helper()
 	user := fmt.Sprintf(`{"username":%q,"email":"%s@example.com","password":"correct horse"}`, name, name)
@@ -143,14 +143,14 @@ func login(t *testing.T, s *harness.Service, name string) string {
 	return got.token()
 }
 
-// leave logs out and checks that the token is dead.
+// leave logs out and checks that the token is revoked.
 func leave(t *testing.T, s *harness.Service, token string) {
 	t.Helper()
 	wantStatus(t, "logout", send(t, s, "POST", logout, token, ""), 200)
 	wantRefused(t, "me after logout", send(t, s, "GET", me, token, ""))
 }
 
-// nodeToken returns a token as the original issues it: without a jti. Its user is one of no other token.
+// nodeToken returns a token as the Express app issues it, without a jti. No other token has the same user.
 func nodeToken(id string, issued time.Time) string {
 	return sign(map[string]any{"id": id, "email": id + "@example.com", "iat": issued.Unix(), "exp": issued.Unix() + 86400})
 }
@@ -180,7 +180,7 @@ func sign(claims map[string]any) string {
 	return text + "." + encode(mac.Sum(nil))
 }
 
-// metric returns the value of a metric, with its labels, that a service shows at address.
+// metric returns the value of a metric, named with its labels, of the service with the METRICS_ADDR address.
 func metric(t *testing.T, address, name string) (value float64) {
 	t.Helper()
 	harness.Eventually(t, name+" is shown", func() error {
@@ -200,7 +200,7 @@ func metric(t *testing.T, address, name string) (value float64) {
 	return value
 }
 
-// connect returns a client to a Redis, beside the service.
+// connect returns a client of a Redis for the test itself.
 func connect(t *testing.T, r *harness.Redis, password string) *redis.Client {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: r.Addr(), Password: password})
@@ -208,7 +208,7 @@ func connect(t *testing.T, r *harness.Redis, password string) *redis.Client {
 	return c
 }
 
-// command runs one on a Redis and returns its reply.
+// command runs a command on a Redis and returns its reply.
 func command(t *testing.T, c *redis.Client, args ...any) any {
 	t.Helper()
 	reply, err := c.Do(context.Background(), args...).Result()
@@ -225,7 +225,7 @@ func signal(t *testing.T, p *harness.Process, sig syscall.Signal) {
 	}
 }
 
-// each calls do for every number below n, all at once, and waits.
+// each calls do concurrently for every number below n, and waits.
 func each(n int, do func(i int)) {
 	var all sync.WaitGroup
 	for i := range n {
@@ -234,10 +234,11 @@ func each(n int, do func(i int)) {
 	all.Wait()
 }
 
-// measuring says that nothing else runs, so that times mean something: .ci/run's serial step sets it.
+// measuring reports whether nothing else runs, so that times can be compared. The serial step of .ci/run sets
+// MEASURE.
 var measuring = os.Getenv("MEASURE") != ""
 
-// logTimes prints how long answers took, and fails, when measuring, at three times the bar.
+// logTimes prints the response times. When measuring, it fails if the longest is more than three times the bar.
 func logTimes(t *testing.T, what string, times []time.Duration, bar time.Duration) {
 	t.Helper()
 	slices.Sort(times)
@@ -250,7 +251,7 @@ func logTimes(t *testing.T, what string, times []time.Duration, bar time.Duratio
 	}
 }
 
-// logTime prints how long something took, and fails, when measuring, at three times the bar.
+// logTime prints a time. When measuring, it fails if it is more than three times the bar.
 func logTime(t *testing.T, what string, took, bar time.Duration) {
 	t.Helper()
 	t.Logf("%s: %s (bar %s)", what, took.Round(time.Millisecond), bar)

@@ -13,7 +13,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// losses are the ways to lose a blacklist. Each starts a Redis and returns the settings that lead to it.
+// losses are the ways to lose a blacklist. Each starts a Redis, and returns its settings and a function that loses
+// the blacklist.
 var losses = map[string]func(t *testing.T) (env []string, lose func()){
 	"FLUSHALL":                      flushed,
 	"restarted without persistence": restarted,
@@ -36,7 +37,7 @@ func restarted(t *testing.T) (env []string, lose func()) {
 func promoted(t *testing.T) (env []string, lose func()) {
 	t.Helper()
 	master := harness.StartRedis(t)
-	// It looks for its master in the wrong place, and so never gets a copy.
+	// Its --replicaof names a port without a server, so it never gets a copy.
 	replica := harness.StartRedis(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(harness.FreePort(t)))
 	c := connect(t, replica, "")
 	p := startProxy(t, master.Addr())
@@ -47,7 +48,7 @@ func promoted(t *testing.T) (env []string, lose func()) {
 	}
 }
 
-// TestLostBlacklist: whoever was logged out stays out, on the very next request at each instance.
+// TestLostBlacklist loses the blacklist. Logged-out tokens are rejected by each instance from its next request on.
 func TestLostBlacklist(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range losses {
@@ -78,7 +79,7 @@ func TestLostBlacklist(t *testing.T) {
 	}
 }
 
-// tokensBefore returns tokens that were logged out and others that are good, of every origin.
+// tokensBefore returns tokens that were logged out, and valid tokens, both of every origin.
 func tokensBefore(t *testing.T, all []*harness.Service) (left []string, kept map[string]string) {
 	t.Helper()
 	kept = map[string]string{"Node's": nodeToken("kept", time.Now()), "signed": ownToken("kept too", time.Now())}
@@ -98,7 +99,8 @@ func tokensBefore(t *testing.T, all []*harness.Service) (left []string, kept map
 	return left, kept
 }
 
-// wantDeadAtOnce asks until there is a Redis that answers: the first answer is a refusal.
+// wantDeadAtOnce sends requests until Redis answers again. The first response that is not 503 must be the
+// rejection.
 func wantDeadAtOnce(t *testing.T, s *harness.Service, left []string) {
 	t.Helper()
 	for i, token := range left {
@@ -115,7 +117,8 @@ func wantDeadAtOnce(t *testing.T, s *harness.Service, left []string) {
 	}
 }
 
-// wantFreshLogins logs in at every instance, in the second of the loss: good everywhere, until logged out.
+// wantFreshLogins logs in at every instance in the second of the loss. The tokens are valid at all instances until
+// they are logged out.
 func wantFreshLogins(t *testing.T, all []*harness.Service) {
 	t.Helper()
 	for i, s := range all {
@@ -128,7 +131,7 @@ func wantFreshLogins(t *testing.T, all []*harness.Service) {
 	}
 }
 
-// TestFlushedUnderLoad flushes while both instances are asked all the time about tokens that are dead.
+// TestFlushedUnderLoad runs FLUSHALL while clients send revoked tokens to both instances without a pause.
 func TestFlushedUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -150,7 +153,7 @@ func TestFlushedUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	const flushes = 8 // each puts the cut a second ahead at least
+	const flushes = 8 // each raises the cut by at least a second
 	for range flushes {
 		command(t, c, "FLUSHALL")
 		before := asked.Load()
@@ -163,13 +166,13 @@ func TestFlushedUnderLoad(t *testing.T) {
 	}
 	done.Store(true)
 	askers.Wait()
-	t.Logf("%d requests with dead tokens over %d times FLUSHALL", asked.Load(), flushes)
+	t.Logf("%d requests with revoked tokens during %d FLUSHALLs", asked.Load(), flushes)
 	time.Sleep(flushes * time.Second) // Redis's clock has to pass the last cut
 	wantFreshLogins(t, all)
 }
 
-// TestStartsJustAfterTheLoss: an instance that never saw the blacklist takes the empty one for the first,
-// until one that knows better has looked.
+// TestStartsJustAfterTheLoss starts an instance after the loss. It takes the empty blacklist for a new one until an
+// older instance has detected the loss.
 func TestStartsJustAfterTheLoss(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -202,7 +205,7 @@ func TestStartsJustAfterTheLoss(t *testing.T) {
 	}
 }
 
-// TestNobodyLeft: no instance has seen the blacklist that is lost, but the operator says that there was one.
+// TestNobodyLeft loses the blacklist while no instance runs. REVOCATION_EPOCH=expect says that there was one.
 func TestNobodyLeft(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -228,7 +231,7 @@ func TestNobodyLeft(t *testing.T) {
 	wantStatus(t, "a restart with the epoch there", send(t, again, "GET", me, kept["new"], ""), 200)
 }
 
-// TestEpochKey holds the key to the form that other tools read, before and after a loss.
+// TestEpochKey checks the format of the epoch key, which other tools read, before and after a loss.
 func TestEpochKey(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
@@ -238,7 +241,7 @@ func TestEpochKey(t *testing.T) {
 	form := regexp.MustCompile(`^[^:]+:\d+$`)
 	first := command(t, c, "GET", "auth:epoch").(string)
 	if !form.MatchString(first) || !strings.HasSuffix(first, ":0") {
-		t.Errorf("the first epoch is %q", first)
+		t.Errorf("the first epoch is %q, want an id and :0", first)
 	}
 	command(t, c, "FLUSHALL")
 	now := time.Now().Unix()
@@ -247,9 +250,9 @@ func TestEpochKey(t *testing.T) {
 	id, digits, _ := strings.Cut(second, ":")
 	cut, err := strconv.ParseInt(digits, 10, 64)
 	if !form.MatchString(second) || strings.HasPrefix(first, id+":") || err != nil || cut < now || cut > now+5 {
-		t.Errorf("at %d, after %q, the epoch is %q, %v", now, first, second, err)
+		t.Errorf("at %d, after the epoch %q, the new epoch is %q, %v: want another id and the time of the loss", now, first, second, err)
 	}
 	if ttl := command(t, c, "TTL", "auth:epoch"); ttl != int64(-1) {
-		t.Errorf("it lives %v s", ttl)
+		t.Errorf("the epoch has a TTL of %v s, want none", ttl)
 	}
 }

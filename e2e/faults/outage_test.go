@@ -16,15 +16,15 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// requests is how many meet an outage at once.
+// requests is the number of concurrent requests during an outage.
 const requests = 1000
 
-// rig is a Redis that keeps what it was told, with the service on it, maybe through a proxy.
+// rig is a service on a Redis that persists every write, optionally through a proxy.
 type rig struct {
 	redis         *harness.Redis
 	proxy         *proxy
 	service       *harness.Service
-	metrics       string // where it shows them
+	metrics       string // the METRICS_ADDR of the service
 	live, revoked string
 }
 
@@ -43,11 +43,11 @@ func newRig(t *testing.T, proxied bool) *rig {
 	return r
 }
 
-// outages are the ways that Redis can go. take begins one and returns what ends it.
+// outages are the ways in which Redis can fail. take begins an outage and returns a function that ends it.
 var outages = []struct {
 	name      string
 	proxied   bool
-	guardOnly bool // a logout is stored all the same
+	guardOnly bool // a logout is stored even so
 	take      func(t *testing.T, r *rig) (back func())
 }{
 	{"refused", false, false, kill},
@@ -77,7 +77,8 @@ func through(f fault) func(*testing.T, *rig) func() {
 	}
 }
 
-// TestOutages has a thousand requests meet each outage. It measures, so nothing runs beside it.
+// TestOutages sends a thousand concurrent requests during each outage. It measures times, so it does not run in
+// parallel.
 func TestOutages(t *testing.T) {
 	for _, outage := range outages {
 		t.Run(outage.name, func(t *testing.T) {
@@ -85,7 +86,7 @@ func TestOutages(t *testing.T) {
 			var before footprint
 			for range 3 {
 				before = r.footprintOf(t)
-				r.burst(t, true, false) // opens every connection: it is the outage that is measured
+				r.burst(t, true, false) // opens all connections, so that their cost is not measured
 			}
 			back := outage.take(t, r)
 			logTimes(t, "without", r.burst(t, outage.guardOnly, true), bar)
@@ -105,7 +106,7 @@ func TestOutages(t *testing.T) {
 	}
 }
 
-// burst sends all requests at once: a third with a good token, a third with a revoked one, and a third logouts.
+// burst sends all requests at once: a third with a valid token, a third with a revoked one, and a third logouts.
 func (r *rig) burst(t *testing.T, guardOnly, down bool) []time.Duration {
 	t.Helper()
 	took := make([]time.Duration, requests)
@@ -128,18 +129,18 @@ func (r *rig) burst(t *testing.T, guardOnly, down bool) []time.Duration {
 		case unavailableNow:
 			unavailable.Add(1)
 		case down:
-			t.Errorf("%s %s without Redis: %s, want %d and the cookie kept", method, path, got, wantAnswer.status)
+			t.Errorf("%s %s without Redis: got %s, want %d and the cookie kept", method, path, got, wantAnswer.status)
 		case token == r.revoked && !got.refused(), token != r.revoked && got.status != 200:
-			t.Errorf("%s %s: %s", method, path, got)
+			t.Errorf("%s %s with Redis: got %s", method, path, got)
 		}
 	})
 	if !down {
-		t.Logf("%d of %d were refused for want of a connection", unavailable.Load(), requests)
+		t.Logf("%d of %d requests were rejected because no connection was free", unavailable.Load(), requests)
 	}
 	return took
 }
 
-// TestWrongPassword starts with one that Redis doesn't know, until it does.
+// TestWrongPassword starts the service with a wrong password, which Redis accepts later.
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t, "--requirepass", "right")
@@ -151,7 +152,7 @@ func TestWrongPassword(t *testing.T) {
 	}
 	wantStatus(t, "healthz", send(t, s, "GET", "/healthz", "", ""), 200)
 	if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
-		t.Errorf("logout: %s, want 500 and the cookie kept", got)
+		t.Errorf("logout: got %s, want 500 and the cookie kept", got)
 	}
 	command(t, c, "CONFIG", "SET", "requirepass", "wrong")
 	since := time.Now()
@@ -165,8 +166,8 @@ func TestWrongPassword(t *testing.T) {
 	leave(t, s, token)
 }
 
-// TestReadsOnly: where Redis reads but doesn't write, the guard goes on and logout says that it failed. A master that
-// is cut off from its replicas stores nothing with min-replicas-to-write.
+// TestReadsOnly makes Redis reject writes. The guard keeps working, and a logout reports its failure. With
+// min-replicas-to-write, a master that is cut off from its replicas rejects writes.
 func TestReadsOnly(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ take, back []any }{
@@ -182,7 +183,7 @@ func TestReadsOnly(t *testing.T) {
 				wantStatus(t, "me", send(t, r.service, "GET", me, r.live, ""), 200)
 				wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
 				if got := send(t, r.service, "POST", logout, r.live, ""); !got.is(500, broken) {
-					t.Fatalf("logout: %s, want 500 and the cookie kept", got)
+					t.Fatalf("logout: got %s, want 500 and the cookie kept", got)
 				}
 			}
 			command(t, c, test.back...)
@@ -199,7 +200,7 @@ func TestReadsOnly(t *testing.T) {
 	}
 }
 
-// TestLoading: a Redis that is back, but still reads its data, is none yet.
+// TestLoading checks that a Redis that has restarted but is still loading its data counts as unavailable.
 func TestLoading(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
@@ -225,10 +226,10 @@ func TestLoading(t *testing.T) {
 	})
 	for range 5 {
 		if got := send(t, s, "GET", me, live, ""); !got.is(503, away) {
-			t.Fatalf("me while loading: %s", got)
+			t.Fatalf("me while loading: got %s, want 503 and the cookie kept", got)
 		}
 		if got := send(t, s, "POST", logout, live, ""); !got.is(500, broken) {
-			t.Fatalf("logout while loading: %s", got)
+			t.Fatalf("logout while loading: got %s, want 500 and the cookie kept", got)
 		}
 	}
 	redis.WaitFor(t, "Ready to accept connections")
@@ -244,10 +245,10 @@ func TestLoading(t *testing.T) {
 	leave(t, s, live)
 }
 
-// footprint is what the service takes when nobody asks.
+// footprint is the resources that the idle service uses.
 type footprint struct{ goroutines, threads, files, megabytes int }
 
-// footprintOf waits for connections to close and returns the service's.
+// footprintOf waits until the clients' connections are closed, and returns the footprint of the service.
 func (r *rig) footprintOf(t *testing.T) (f footprint) {
 	t.Helper()
 	client.CloseIdleConnections()
@@ -284,7 +285,7 @@ func (r *rig) footprintOf(t *testing.T) (f footprint) {
 	return f
 }
 
-// wantBack waits until the service takes about what it took before the outage: Go gives memory back bit by bit.
+// wantBack waits until the service uses about as much as before the outage. Go returns memory gradually.
 func (r *rig) wantBack(t *testing.T, before footprint) {
 	t.Helper()
 	var after footprint

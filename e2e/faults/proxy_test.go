@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// fault is what a proxy does to the connections through it.
+// fault is what a proxy does to its connections.
 type fault struct {
-	swallow bool          // everything, in both directions
-	delay   time.Duration // of every reply
-	cut     int           // if not 0: a reply is cut off after so many bytes, and the connection reset
+	swallow bool          // drop everything, in both directions
+	delay   time.Duration // delay every reply
+	cut     int           // if not 0: reset the connection after this many bytes of a reply
 }
 
-// proxy stands between the service and a Redis.
+// proxy is a TCP proxy between the service and a Redis.
 type proxy struct {
 	listener net.Listener
 
@@ -38,10 +38,10 @@ func startProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-// url is what the service connects to.
+// url returns the setting that makes the service connect through the proxy.
 func (p *proxy) url() string { return "REDIS_URL=redis://" + p.listener.Addr().String() }
 
-// set begins a fault; the zero one ends it.
+// set begins a fault. The zero fault ends it.
 func (p *proxy) set(f fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,13 +54,13 @@ func (p *proxy) now() fault {
 	return p.fault
 }
 
-// moveTo resets every connection and leads new ones to another target, as a failover does.
+// moveTo resets every connection and connects new ones to another target, as a failover does.
 func (p *proxy) moveTo(target string) {
 	p.rename(target)
 	p.reset()
 }
 
-// rename leads new connections to another target. Those that are open stay where they are, as they do when a host
+// rename connects new connections to another target. Open connections stay at the old one, as they do when a host
 // name moves.
 func (p *proxy) rename(target string) {
 	p.mu.Lock()
@@ -96,7 +96,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// keep remembers connections until forget is called. After close it closes them.
+// keep registers connections until forget is called. After close it closes them instead.
 func (p *proxy) keep(conns ...*net.TCPConn) (forget func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,14 +133,14 @@ func (p *proxy) serve(from *net.TCPConn) {
 	both.Wait()
 }
 
-// chunk is what was read, and when it is to be passed on.
+// chunk is data that was read, and the time at which to pass it on.
 type chunk struct {
 	data []byte
 	due  time.Time
 }
 
-// pass copies until either side is gone. Where something was swallowed, the rest of the connection is too. A delay
-// is that of a long way: what is behind a chunk does not wait for it to arrive first.
+// pass copies until either side is closed. After dropping data it also drops the rest of the connection. A delay
+// models a long distance: a chunk does not wait for the one before it to arrive.
 func (p *proxy) pass(to, from *net.TCPConn, replies bool) {
 	chunks := make(chan chunk, 1024)
 	var written sync.WaitGroup
@@ -175,7 +175,7 @@ func (p *proxy) write(to, from *net.TCPConn, chunks <-chan chunk, replies bool) 
 		}
 		if f := p.now(); replies && f.cut > 0 && len(chunk.data) > f.cut {
 			_, _ = to.Write(chunk.data[:f.cut])
-			time.Sleep(time.Millisecond) // else the reset overtakes what was written
+			time.Sleep(time.Millisecond) // otherwise the reset could overtake the written data
 			_ = to.SetLinger(0)
 			_ = to.Close()
 			_ = from.Close()
@@ -186,6 +186,6 @@ func (p *proxy) write(to, from *net.TCPConn, chunks <-chan chunk, replies bool) 
 			break
 		}
 	}
-	for range chunks { // the reader ends with its connection
+	for range chunks { // the reader ends when its connection is closed
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// startReplica starts a replica and waits until it has the copy and the master counts on it.
+// startReplica starts a replica and waits until it has the copy and the master lists it as online.
 func startReplica(t *testing.T, master *harness.Redis) *harness.Redis {
 	t.Helper()
 	replica := harness.StartRedis(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(master.Port), "--repl-diskless-sync-delay", "0")
@@ -34,7 +34,7 @@ func waitForReplica(t *testing.T, master *redis.Client) {
 	})
 }
 
-// firstLogout logs a user out once the replica confirms it in time. It was just started, and the machine may be busy.
+// firstLogout logs a user out and retries until the replica confirms in time. It may be slow after its start.
 func firstLogout(t *testing.T, s *harness.Service) {
 	t.Helper()
 	token := ownToken("first", time.Now())
@@ -47,7 +47,8 @@ func firstLogout(t *testing.T, s *harness.Service) {
 	wantRefused(t, "me after logout", send(t, s, "GET", me, token, ""))
 }
 
-// TestRevocationsReachTheReplica: with the 200 in hand the replica has the entry, and without it there is no 200.
+// TestRevocationsReachTheReplica checks that a logout is answered 200 if the replica has the entry, and 500 if it
+// does not confirm.
 func TestRevocationsReachTheReplica(t *testing.T) {
 	t.Parallel()
 	master := harness.StartRedis(t, "--repl-diskless-sync-delay", "0")
@@ -63,7 +64,7 @@ func TestRevocationsReachTheReplica(t *testing.T) {
 		got := send(t, s, "POST", logout, token, "")
 		n, err := ofReplica.Exists(context.Background(), "blacklist:"+token).Result()
 		if got.status != 200 || n != 1 || err != nil {
-			t.Fatalf("logout %d: %s; the replica has %d of it, %v", i, got, n, err)
+			t.Fatalf("logout %d: got %s; the replica has %d entries, %v: want 200 and 1", i, got, n, err)
 		}
 		took = append(took, got.took)
 	}
@@ -82,7 +83,7 @@ func TestRevocationsReachTheReplica(t *testing.T) {
 			token := ownToken(fmt.Sprint(fault, " user ", i), time.Now())
 			got := send(t, s, "POST", logout, token, "")
 			if !got.is(500, broken) {
-				t.Errorf("logout with the replica %s: %s, want 500 and the cookie kept", fault, got)
+				t.Errorf("logout with the replica %s: got %s, want 500 and the cookie kept", fault, got)
 			}
 			took = append(took, got.took)
 		}

@@ -13,7 +13,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// startSentinels starts three that watch a master and returns their addresses.
+// startSentinels starts three sentinels that watch a master, and returns their addresses.
 func startSentinels(t *testing.T, master *harness.Redis) string {
 	t.Helper()
 	var addrs []string
@@ -35,20 +35,20 @@ sentinel failover-timeout mymaster 5000
 	return strings.Join(addrs, ",")
 }
 
-// TestSentinelFailover kills the master while users log out: who was answered 200 is out at the new one.
-// The replica is the only one that can be promoted, so that REDIS_WAIT_REPLICAS=1 speaks for it.
+// TestSentinelFailover kills the master while users log out. Every token whose logout was answered 200 is rejected
+// by the new master. Only one replica can be promoted, so REDIS_WAIT_REPLICAS=1 guarantees that it has the logout.
 func TestSentinelFailover(t *testing.T) {
 	master := harness.StartRedis(t, "--repl-diskless-sync-delay", "0")
 	replica := startReplica(t, master)
 	sentinels := startSentinels(t, master)
 	s := start(t, "REDIS_SENTINELS="+sentinels, "REDIS_SENTINEL_MASTER=mymaster", "REDIS_WAIT_REPLICAS=1")
 	firstLogout(t, s)
-	time.Sleep(3 * time.Second) // the sentinels ask the master every ten seconds who its replicas are; at first sooner
+	time.Sleep(3 * time.Second) // the sentinels query the master for its replicas, every ten seconds, the first time sooner
 
 	var ending atomic.Bool
 	var failed atomic.Int64
 	var mu sync.Mutex
-	var out []string // answered 200
+	var out []string // tokens whose logout was answered 200
 	var last time.Time
 	var load sync.WaitGroup
 	for worker := range 8 {
@@ -66,7 +66,7 @@ func TestSentinelFailover(t *testing.T) {
 				case got.is(500, broken):
 					failed.Add(1)
 				default:
-					t.Errorf("logout: %s", got)
+					t.Errorf("logout: got %s, want 200, or 500 and the cookie kept", got)
 				}
 				time.Sleep(2 * time.Millisecond)
 			}
@@ -83,7 +83,7 @@ func TestSentinelFailover(t *testing.T) {
 		return nil
 	})
 	promoted := time.Now()
-	master.Start(t) // the sentinels make it a replica, and with that logouts are stored twice again
+	master.Start(t) // the sentinels make it a replica, so logouts are stored twice again
 	harness.Eventually(t, "logouts are stored again", func() error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -95,15 +95,15 @@ func TestSentinelFailover(t *testing.T) {
 	ending.Store(true)
 	load.Wait()
 	if failed.Load() == 0 {
-		t.Error("no logout failed: was there a failover?")
+		t.Error("no logout failed, want some failures during a failover")
 	}
 	lost := 0
 	for _, token := range out {
 		if got := send(t, s, "GET", me, token, ""); !got.refused() {
 			lost++
-			t.Errorf("a token that was logged out: %s", got)
+			t.Errorf("a token that was logged out: got %s, want 401", got)
 		}
 	}
-	t.Logf("promoted after %s; %d logouts answered 200, of which %d are lost; %d answered 500",
+	t.Logf("promoted after %s; %d logouts answered 200, of which %d were lost; %d answered 500",
 		promoted.Sub(killed).Round(time.Millisecond), len(out), lost, failed.Load())
 }
