@@ -26,12 +26,12 @@ func readAlerts(t *testing.T) (alerts []alert) {
 		alerts = append(alerts, group.Rules...)
 	}
 	if len(alerts) == 0 {
-		t.Fatal("there are no alerts")
+		t.Fatal("deploy/alerts.yaml has no alerts")
 	}
 	return alerts
 }
 
-// TestAlerts runs the tests of the alerts.
+// TestAlerts runs the alerts' own tests with promtool.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	promtool := harness.Need(t, "promtool")
@@ -42,8 +42,8 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested holds the alerts against their tests and their documentation. Each has to fire in a test
-// and, in the same one, not to fire at another time; and docs/operations.md has to say what to do.
+// TestEveryAlertIsTested checks that every alert has a test and documentation. A test must have a moment in which
+// the alert fires and one in which it does not. docs/operations.md must say what to do.
 func TestEveryAlertIsTested(t *testing.T) {
 	t.Parallel()
 	var file struct {
@@ -72,7 +72,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 	docs := harness.ReadSource(t, "docs/operations.md")
 	for _, alert := range readAlerts(t) {
 		if !tested[alert.Alert] {
-			t.Errorf("no test has %s fire, and not fire at another time", alert.Alert)
+			t.Errorf("%s has no test in which it fires at one time and does not fire at another", alert.Alert)
 		}
 		if !strings.Contains(docs, "| `"+alert.Alert+"` |") {
 			t.Errorf("docs/operations.md does not say what to do about %s", alert.Alert)
@@ -80,7 +80,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 		delete(tested, alert.Alert)
 	}
 	for name := range tested {
-		t.Errorf("a test is about %s, which there is not", name)
+		t.Errorf("a test names the alert %s, which does not exist", name)
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package metrics has promtool check what the service measures, and test the alert rules in deploy.
+// Package metrics checks the service's metrics with promtool, and tests the alert rules in deploy.
 package metrics
 
 import (
@@ -44,7 +44,7 @@ func TestMetrics(t *testing.T) {
 		`# TYPE process_cpu_seconds_total counter`,
 	} {
 		if !strings.Contains(text, line+"\n") {
-			t.Errorf("no %s in\n%s", line, text)
+			t.Errorf("%s is missing in\n%s", line, text)
 		}
 	}
 	check := exec.Command(promtool, "check", "metrics")
@@ -62,19 +62,19 @@ func TestMetrics(t *testing.T) {
 		names = append(names, regexp.MustCompile(`gin_auth_\w+`).FindAllString(alert.Expr, -1)...)
 	}
 	if len(names) == 0 {
-		t.Error("the alerts are about no metric of ours")
+		t.Error("the alerts use none of the service's metrics")
 	}
-	harness.Eventually(t, "all metrics of the alerts exist", func() error { // some wait for an answer of Redis
+	harness.Eventually(t, "all metrics of the alerts exist", func() error { // some appear only after a reply from Redis
 		text := get(t, "http://"+addr+"/metrics", http.StatusOK)
 		for _, name := range names {
 			if !strings.Contains(text, "\n"+name) {
-				return fmt.Errorf("an alert is about %s, which there is not", name)
+				return fmt.Errorf("an alert uses the metric %s, which does not exist", name)
 			}
 		}
 		return nil
 	})
 	if status := s.Stop(t); status != 0 {
-		t.Errorf("SIGTERM: exit status %d", status)
+		t.Errorf("SIGTERM: exit status %d, want 0", status)
 	}
 }
 
@@ -87,7 +87,7 @@ func get(t *testing.T, url string, status int) string {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != status {
-		t.Fatalf("%s: %d %v, want %d", url, response.StatusCode, err, status)
+		t.Fatalf("%s: got %d %v, want %d", url, response.StatusCode, err, status)
 	}
 	return string(text)
 }
