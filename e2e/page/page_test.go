@@ -1,5 +1,5 @@
-// Package page drives the page for the first five minutes with a headless Chromium: what a real browser does
-// with the cookie, and with the pages of others.
+// Package page tests the start page in a headless Chromium: how a real browser handles the cookie, and what pages
+// of other sites can do.
 package page
 
 import (
@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// browser is a Chromium with one tab, and what its console has.
+// browser is a Chromium with one tab, and the entries of its console.
 type browser struct {
 	ctx context.Context
 
@@ -43,7 +43,7 @@ func newBrowser(t *testing.T) *browser {
 		chromedp.ExecPath(harness.Need(t, "chromium")),
 		chromedp.UserDataDir(t.TempDir()),
 		chromedp.WindowSize(1180, 900),
-		chromedp.NoSandbox, // it can't have one as root, and sees our pages alone
+		chromedp.NoSandbox, // Chromium has no sandbox as root, and loads only the pages of the test
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
 	)
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
@@ -69,7 +69,7 @@ func newBrowser(t *testing.T) *browser {
 	return b
 }
 
-// call calls a command of the browser's protocol.
+// call sends a command of the browser's protocol.
 func call[P, R any](t *testing.T, b *browser, command cdp.Command[P, R], params P) R {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
@@ -81,7 +81,7 @@ func call[P, R any](t *testing.T, b *browser, command cdp.Command[P, R], params 
 	return result
 }
 
-// do does one thing after the other.
+// do runs actions in sequence.
 func (b *browser) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
@@ -91,14 +91,14 @@ func (b *browser) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// eval returns what the script evaluates to; of a promise, what that becomes.
+// eval returns the value of a script. If it is a promise, eval waits for its result.
 func eval[T any](b *browser, script string) (T, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }
 
-// wait waits until the script says true.
+// wait waits until the script returns true.
 func (b *browser) wait(t *testing.T, what, script string) {
 	t.Helper()
 	harness.Eventually(t, what, func() error {
@@ -106,7 +106,7 @@ func (b *browser) wait(t *testing.T, what, script string) {
 		if err == nil && !ok {
 			var text string
 			text, err = eval[string](b, "document.body.innerText")
-			err = errors.Join(fmt.Errorf("the page says %s", text), err)
+			err = errors.Join(fmt.Errorf("the page shows %s", text), err)
 		}
 		return err
 	})
@@ -127,7 +127,7 @@ func (b *browser) cookies(t *testing.T, url string) map[string]*network.Cookie {
 	return cookies
 }
 
-// violations returns what the console has but the answers that are errors by design.
+// violations returns the console entries, except for the responses that are errors by design.
 func (b *browser) violations() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -136,7 +136,7 @@ func (b *browser) violations() []string {
 	})
 }
 
-// TestPage goes from registering to an old token that is refused, by keyboard alone.
+// TestPage registers, signs out and sends the old token, which is rejected. It uses only the keyboard.
 func TestPage(t *testing.T) {
 	t.Parallel()
 	for prefix, path := range map[string]string{"": "/api/auth", "/v1": "/v1"} {
@@ -168,26 +168,26 @@ func TestPage(t *testing.T) {
 			b.do(t, chromedp.KeyEvent(kb.Enter))
 			b.says(t, "Signed out")
 			if cookies := b.cookies(t, me); len(cookies) != 0 {
-				t.Errorf("after signing out there are cookies: %v", cookies)
+				t.Errorf("after signing out the browser has the cookies %v, want none", cookies)
 			}
 			if kept := b.cookies(t, s.URL+"/replay")["old-token"]; kept == nil || kept.Value != token || !kept.HTTPOnly {
-				t.Errorf("the old token is kept as %+v", kept)
+				t.Errorf("the old token is stored as %+v", kept)
 			}
-			b.do(t, chromedp.KeyEvent(kb.Enter)) // Send the old token has the focus
+			b.do(t, chromedp.KeyEvent(kb.Enter)) // the button "Send the old token" has the focus
 			b.says(t, "401: “Session expired. Please login again.”")
 			b.shoot(t, path, "refused")
 
 			b.do(t, chromedp.Focus(chromedp.CSS("#login")), chromedp.KeyEvent(kb.Enter))
 			b.says(t, "Signed in")
 			if again := b.keptCookie(t, me); again == token {
-				t.Error("signing in again gives the old token")
+				t.Error("signing in again returned the old token, want a new one")
 			}
 
 			if lines := b.violations(); len(lines) > 0 {
-				t.Errorf("the console has %q", lines)
+				t.Errorf("the console has the entries %q, want none", lines)
 			}
 			b.do(t, chromedp.Evaluate[chromedp.Void](`document.head.append(Object.assign(document.createElement('style'), {textContent: '* {}'}))`))
-			harness.Eventually(t, "an inline style is stopped by the policy", func() error {
+			harness.Eventually(t, "the policy blocks an inline style", func() error {
 				if lines := b.violations(); len(lines) == 0 || !strings.Contains(lines[0], "Content Security Policy") {
 					return fmt.Errorf("the console has %q", lines)
 				}
@@ -197,22 +197,22 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// keptCookie checks the session's cookie as the browser keeps it, and returns its token.
+// keptCookie checks the session cookie in the browser and returns its token.
 func (b *browser) keptCookie(t *testing.T, url string) string {
 	t.Helper()
 	cookie := b.cookies(t, url)["token"]
 	if cookie == nil {
-		t.Fatal("the browser keeps no cookie")
+		t.Fatal("the browser has no session cookie")
 	}
 	life := time.Until(time.Unix(int64(cookie.Expires), 0))
 	if !cookie.HTTPOnly || !cookie.Secure || cookie.SameSite != network.CookieSameSiteStrict || cookie.Path != "/" ||
 		cookie.Session || life < 23*time.Hour || life > 24*time.Hour {
-		t.Errorf("the browser keeps %+v, for %s", cookie, life)
+		t.Errorf("the browser has the cookie %+v, valid for %s", cookie, life)
 	}
 	return cookie.Value
 }
 
-// shoot takes pictures of the page, light and dark, into the directory SCREENSHOTS.
+// shoot saves screenshots of the page, light and dark, in the directory SCREENSHOTS.
 func (b *browser) shoot(t *testing.T, prefix, name string) {
 	t.Helper()
 	dir := os.Getenv("SCREENSHOTS")
@@ -223,7 +223,7 @@ func (b *browser) shoot(t *testing.T, prefix, name string) {
 		call(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
-		b.do(t, chromedp.Evaluate[chromedp.Void]("scrollTo(0, 0)"), chromedp.Sleep(300*time.Millisecond)) // the buttons' transition
+		b.do(t, chromedp.Evaluate[chromedp.Void]("scrollTo(0, 0)"), chromedp.Sleep(300*time.Millisecond)) // after the transition of the buttons
 		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 		if err != nil {
 			t.Fatal(err)
@@ -235,7 +235,7 @@ func (b *browser) shoot(t *testing.T, prefix, name string) {
 	}
 }
 
-// TestCrossSite has the page of another site try to sign the user out, with what a browser lets it do.
+// TestCrossSite tries to sign the user out from a page of another site, with everything that the browser permits.
 func TestCrossSite(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t)
@@ -250,18 +250,18 @@ func TestCrossSite(t *testing.T) {
 	}))
 	t.Cleanup(other.Close)
 	b.do(t, chromedp.Navigate(other.URL))
-	// Another site's script gets no answer to read, and its form one that refuses it.
-	got, err := eval[string](b, fmt.Sprintf(`fetch('%s/api/auth/me', {credentials: 'include'}).then(() => 'read', () => 'kept from it')`, s.URL))
+	// Another site's script cannot read a response, and its form is rejected.
+	got, err := eval[string](b, fmt.Sprintf(`fetch('%s/api/auth/me', {credentials: 'include'}).then(() => 'read', () => 'blocked')`, s.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != "kept from it" {
-		t.Errorf("another site's script could read /me: %s", got)
+	if got != "blocked" {
+		t.Errorf("another site's script read /me: got %q, want it blocked", got)
 	}
 	loaded, err := eval[string](b, fmt.Sprintf(
 		`new Promise((done) => Object.assign(new Image(), {onerror: () => done('no image'), src: '%s/api/auth/logout'}))`, s.URL))
 	if err != nil || loaded != "no image" {
-		t.Errorf("its image: %s, %v", loaded, err)
+		t.Errorf("another site's image: got %s, %v, want no image", loaded, err)
 	}
 	if kept := b.keptCookie(t, s.URL+"/api/auth/me"); kept != token {
 		t.Error("another site's image changed the cookie")
@@ -272,11 +272,11 @@ func TestCrossSite(t *testing.T) {
 		t.Error("another site's link changed the cookie")
 	}
 	b.do(t, chromedp.Navigate(other.URL), chromedp.Click(chromedp.CSS("button")))
-	b.wait(t, "its form is refused", `document.body.innerText.includes('Cross-origin request refused')`)
+	b.wait(t, "its form is rejected", `document.body.innerText.includes('Cross-origin request refused')`)
 
 	if kept := b.keptCookie(t, s.URL+"/api/auth/me"); kept != token {
 		t.Error("another site changed the cookie")
 	}
 	b.do(t, chromedp.Navigate(s.URL))
-	b.wait(t, "the session holds", "document.getElementById('session').hidden === false")
+	b.wait(t, "the session remains", "document.getElementById('session').hidden === false")
 }
