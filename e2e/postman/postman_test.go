@@ -1,5 +1,5 @@
-// Package postman runs the Postman collection with newman: against the service with an embedded and with a real Redis,
-// and the folder for both services against the Express app, each with several settings.
+// Package postman runs the Postman collection with newman: all of it against the service, with an embedded and with
+// a real Redis, and the folder for both services against the Express app. Each runs with several settings.
 package postman
 
 import (
@@ -25,9 +25,9 @@ const (
 	collectionFile  = "gin-auth.postman_collection.json"
 	environmentFile = "local.postman_environment.json"
 	secret          = "a secret of more than thirty-two bytes"
-	both            = "Both services" // the folder that the Express app passes as well
+	both            = "Both services" // the folder that the Express app also passes
 
-	// A busy machine may need longer than the default of REDIS_TIMEOUT.
+	// A busy machine may need more than the default of REDIS_TIMEOUT.
 	patience = "REDIS_TIMEOUT=5s"
 )
 
@@ -39,18 +39,18 @@ func TestEmbedded(t *testing.T) {
 	newman(t, s, "", olderEnvironment)
 }
 
-// TestRedis runs the collection twice on one service: nothing that a run leaves there makes the next one fail.
+// TestRedis runs the collection twice on one service. Data of the first run must not make the second one fail.
 func TestRedis(t *testing.T) {
 	t.Parallel()
 	harness.Node(t)
 	redis := harness.StartRedis(t)
 	s := harness.StartService(t, append(redis.Env(), patience, "NODE_ENV=production", "JWT_SECRET="+secret,
-		"LOGIN_LIMIT=20/1m")...) // the default admits one run per minute
+		"LOGIN_LIMIT=20/1m")...) // the default permits one run per minute
 	newman(t, s, "")
 	newman(t, s, "")
 }
 
-// TestSettings runs the collection against services whose settings are not the defaults.
+// TestSettings runs the collection against services with settings other than the defaults.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ env, values []string }{
@@ -71,7 +71,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestOriginal runs the folder against the Express app: with its defaults, and with traits of other applications.
+// TestOriginal runs the folder against the Express app, with its defaults and with the traits of other
+// applications.
 func TestOriginal(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ env, values []string }{
@@ -111,7 +112,7 @@ func TestWrongValues(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		folder string
-		wrong  map[string]string // the assertion that fails with a value
+		wrong  map[string]string // value → the assertion that fails with it
 	}{
 		{"", map[string]string{
 			"cookieSameSite=Lax":        "Its SameSite is cookieSameSite",
@@ -133,23 +134,23 @@ func TestWrongValues(t *testing.T) {
 			harness.Node(t)
 			result, out, err := runNewman(t, harness.StartService(t, patience), test.folder, values...)
 			if err == nil {
-				t.Errorf("newman succeeded:\n%s", out)
+				t.Errorf("newman succeeded, want a failed assertion:\n%s", out)
 			}
 			for value, assertion := range test.wrong {
 				failed := func(f failure) bool { return f.Error.Test == assertion }
 				if !slices.ContainsFunc(result.Run.Failures, failed) {
-					t.Errorf("with %s, %q did not fail:\n%s", value, assertion, out)
+					t.Errorf("with %s, the assertion %q did not fail:\n%s", value, assertion, out)
 				}
 			}
 		})
 	}
 }
 
-// olderEnvironment is a value for newman that runs it without the environment file.
+// olderEnvironment is a value for newman that makes it run without the environment file.
 const olderEnvironment = "prefix=/api/auth"
 
-// newman runs a folder of the collection, "" for all of it, against s, and fails the test if an assertion fails. The
-// values are name=value, and replace those of the environment file.
+// newman runs a folder of the collection, or all of it for "", against s. It fails the test if an assertion fails.
+// The values are name=value and replace those of the environment file.
 func newman(t *testing.T, s *harness.Service, folder string, values ...string) {
 	t.Helper()
 	result, out, err := runNewman(t, s, folder, values...)
@@ -161,12 +162,12 @@ func newman(t *testing.T, s *harness.Service, folder string, values ...string) {
 		t.Errorf("newman succeeded, but its report has failures:\n%s", out)
 	}
 	if want := len(collection(t, folder)); requests.Total != want {
-		t.Errorf("newman sent %d requests of %d", requests.Total, want)
+		t.Errorf("newman sent %d requests, want %d", requests.Total, want)
 	}
 	t.Logf("%d requests, %d assertions", requests.Total, assertions.Total)
 }
 
-// report is what newman writes about a run.
+// report is newman's report of a run.
 type report struct {
 	Run struct {
 		Stats struct {
@@ -236,7 +237,7 @@ type item struct {
 	}
 }
 
-// collection returns the requests in a folder of the collection, "" for all of it.
+// collection returns the requests in a folder of the collection, or all requests for "".
 func collection(t *testing.T, folder string) []item {
 	t.Helper()
 	var top item
@@ -267,7 +268,7 @@ func TestRequests(t *testing.T) {
 	for _, request := range collection(t, "") {
 		method, url := request.Request.Method, request.Request.URL
 		if names[request.Name] {
-			t.Errorf("two requests are called %q", request.Name)
+			t.Errorf("two requests have the name %q", request.Name)
 		}
 		names[request.Name] = true
 		whole := strings.Join(append(url.Host, url.Path...), "/")
@@ -275,12 +276,12 @@ func TestRequests(t *testing.T) {
 			whole += string("?&"[min(n, 1)]) + parameter.Key + "=" + parameter.Value
 		}
 		if url.Raw != whole {
-			t.Errorf("%s: %q is shown and %q is sent", request.Name, url.Raw, whole)
+			t.Errorf("%s: the URL is shown as %q but sent as %q", request.Name, url.Raw, whole)
 		}
 		path, _, _ := strings.Cut(url.Raw, "?")
 		route, ok := strings.CutPrefix(path, "{{baseUrl}}")
 		if !ok || strings.Contains(route, "/api/auth") {
-			t.Errorf("%s: %s is not of {{baseUrl}} and {{prefix}}", request.Name, url.Raw)
+			t.Errorf("%s: the URL %s does not begin with {{baseUrl}} and {{prefix}}", request.Name, url.Raw)
 		}
 		sent[method+" "+strings.Replace(route, "{{prefix}}", "/api/auth", 1)] = true
 
@@ -291,7 +292,7 @@ func TestRequests(t *testing.T) {
 			}
 		}
 		if tests == 0 {
-			t.Errorf("%s tests nothing", request.Name)
+			t.Errorf("%s has no test", request.Name)
 		}
 	}
 	routes := append(routesInReadme(t), routesInSource(t)...)
@@ -299,13 +300,13 @@ func TestRequests(t *testing.T) {
 	slices.Sort(routes)
 	for _, route := range slices.Compact(routes) {
 		if !sent[route] {
-			t.Errorf("no request for %s", route)
+			t.Errorf("the collection has no request for %s", route)
 		}
 	}
 }
 
-// routesInReadme returns the method and path of each route in the README's table. A method alone goes
-// with the path before it.
+// routesInReadme returns the method and path of each route in the README's table. A method without a path belongs
+// to the path before it.
 func routesInReadme(t *testing.T) []string {
 	t.Helper()
 	_, section, _ := strings.Cut(string(read(t, filepath.Join(harness.Root(), "README.md"))), "\n## Routes\n")
@@ -328,7 +329,8 @@ func routesInReadme(t *testing.T) []string {
 	return routes
 }
 
-// routesInSource returns what routes.go registers: on r at the root, on a group under the prefix.
+// routesInSource returns the routes that routes.go registers: those on r are at the root, those on a group have the
+// prefix.
 func routesInSource(t *testing.T) []string {
 	t.Helper()
 	source := string(read(t, filepath.Join(harness.Root(), "routes", "routes.go")))
@@ -346,7 +348,7 @@ func routesInSource(t *testing.T) []string {
 	return routes
 }
 
-// parameters rewrites the parameters of a path of the OpenAPI document as those of a route.
+// parameters rewrites the path parameters of the OpenAPI document as those of a route.
 var parameters = strings.NewReplacer("{", ":", "}", "")
 
 // routesInDescription returns the method and path of each operation in the OpenAPI document.
@@ -368,11 +370,11 @@ func routesInDescription(t *testing.T) map[string]bool {
 	return routes
 }
 
-// personal matches what Postman adds to an export and what does not belong into the repository.
+// personal matches fields that Postman adds to an export and that must not be in the repository.
 var personal = regexp.MustCompile(`"(_postman_id|_exporter_id|_collection_link|_postman_exported_\w+|id|uid|owner)":.*`)
 
-// TestFiles checks that the files are formatted as Postman exports them, so that a diff shows only what changed, and
-// that they have no ids of one person's Postman.
+// TestFiles checks that the files are formatted as Postman exports them, so that a diff shows only real changes,
+// and that they contain no personal ids.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{collectionFile, environmentFile} {
@@ -386,7 +388,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s is not indented by tabs alone", name)
 		}
 		if id := personal.Find(text); id != nil {
-			t.Errorf("%s has %s", name, id)
+			t.Errorf("%s contains %s, which belongs to one person's Postman", name, id)
 		}
 	}
 	if !bytes.Contains(read(t, path(environmentFile)), []byte(`"http://localhost:3000"`)) {
