@@ -9,8 +9,8 @@ import (
 )
 
 // TestCookieLines sends the tokens of two users in several ways. An application that reads the cookie itself, as
-// cookie-parser does, must find the token that verify accepted: otherwise a session of one user would make the
-// application accept a revoked token of another.
+// cookie-parser does, must find the token that verify accepted. Otherwise the application would accept a revoked
+// token of one user together with a valid session of another.
 func TestCookieLines(t *testing.T) {
 	t.Parallel()
 	for name := range proxies {
@@ -45,20 +45,20 @@ func TestCookieLines(t *testing.T) {
 				got.want(t, strings.Join(lines, " | "), 200)
 				header := got.seen(t).Header
 				if first := firstToken(header["Cookie"]); "token="+first != seven {
-					t.Errorf("%.20q: the application reads another token than verify", lines)
+					t.Errorf("%.20q: the application reads a different token than verify", lines)
 				}
 				if id := header.Get("X-Auth-Request-User"); id != "7" {
-					t.Errorf("%.20q: the application is told of the user %q", lines, id)
+					t.Errorf("%.20q: the application receives the user %q", lines, id)
 				}
 			}
 			if admitted < 2 {
-				t.Errorf("%d requests were admitted", admitted)
+				t.Errorf("%d requests were accepted, want at least 2", admitted)
 			}
 		})
 	}
 }
 
-// firstToken returns what cookie-parser makes of req.cookies.token.
+// firstToken returns the token that cookie-parser would store in req.cookies.token.
 func firstToken(lines []string) string {
 	for pair := range strings.SplitSeq(strings.Join(lines, "; "), ";") {
 		if name, value, ok := strings.Cut(pair, "="); ok && strings.TrimSpace(name) == "token" {

@@ -9,7 +9,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// leftOut are the changes to the files that docs/proxies.md gives for leaving out what nobody verified.
+// leftOut are the edits from docs/proxies.md that remove the headers nobody verified.
 var leftOut = map[string][]harness.Edit{
 	"nginx": {
 		{Old: "X-Auth-Request-Email $auth_email;", New: `X-Auth-Request-Email "";`},
@@ -35,7 +35,8 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-// TestKeptConnections runs nginx with the upstreams of docs/proxies.md, without what nginx 1.22 does not know.
+// TestKeptConnections runs nginx with the upstreams of docs/proxies.md, without the directive that nginx 1.22 does
+// not support.
 func TestKeptConnections(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, "nginx")
@@ -61,6 +62,6 @@ func TestKeptConnections(t *testing.T) {
 		connections[got.header.Get("X-Connection")] = true
 	}
 	if len(connections) != 1 {
-		t.Errorf("5 requests reached the application on %d connections", len(connections))
+		t.Errorf("5 requests reached the application on %d connections, want 1", len(connections))
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestMoved recreates gin-auth at another address, which its name then resolves to.
+// TestMoved starts gin-auth again at another address. Its name then resolves to the new address.
 func TestMoved(t *testing.T) {
 	t.Parallel()
 	for name, p := range proxies {
@@ -40,7 +40,7 @@ func TestMoved(t *testing.T) {
 			c.do(t, "GET", c.url+"/orders", header, "").want(t, "at first", 200)
 			first.Stop(t)
 			if got := c.do(t, "GET", c.url+"/orders", header, ""); got.status < 500 {
-				t.Errorf("while gin-auth is away: %d", got.status)
+				t.Errorf("while gin-auth is stopped: got %d", got.status)
 			}
 			start("127.0.0.3")
 			harness.Eventually(t, "gin-auth is found again", func() error {
@@ -53,7 +53,7 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// startResolver starts a DNS server that has an address for every name, and returns its host:port.
+// startResolver starts a DNS server that returns one address for every name, and returns its host:port.
 func startResolver(t *testing.T, address *atomic.Pointer[string]) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -81,8 +81,8 @@ func startResolver(t *testing.T, address *atomic.Pointer[string]) string {
 	return conn.LocalAddr().String()
 }
 
-// resolve answers a query for an A record with address, with the ten minutes that Docker lets it be kept, and every
-// other query with nothing.
+// resolve answers a query for an A record with address and a TTL of ten minutes, as Docker does. It answers every
+// other query with no record.
 func resolve(packet []byte, address string) []byte {
 	var query dnsmessage.Message
 	if query.Unpack(packet) != nil || len(query.Questions) != 1 {

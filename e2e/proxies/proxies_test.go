@@ -1,5 +1,5 @@
-// Package proxies runs nginx and Caddy with the very files in deploy, in front of the service and of one that
-// knows nothing of sessions.
+// Package proxies runs nginx and Caddy with the files in deploy, in front of the service and of an application that
+// has no session handling.
 package proxies
 
 import (
@@ -21,10 +21,10 @@ const (
 	cleared = "token=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict"
 )
 
-// proxy is a program that is started in front of two addresses, host:port.
+// proxy starts a program in front of two addresses, host:port.
 type proxy struct {
 	start func(t testing.TB, auth, app string, edits ...harness.Edit) *harness.Proxy
-	// signedOut and unavailable are the bodies of what it answers in the service's place.
+	// signedOut and unavailable are the bodies of the proxy's own responses.
 	signedOut, unavailable string
 }
 
@@ -33,8 +33,8 @@ var proxies = map[string]proxy{
 	"caddy": {harness.StartCaddy, "", ""},
 }
 
-// TestProxies has what a client gets and what the service behind gets to see, of a client who tries to be
-// somebody else each time.
+// TestProxies checks what a client receives and what the application receives. In every request the client tries to
+// impersonate somebody else.
 func TestProxies(t *testing.T) {
 	t.Parallel()
 	for name, p := range proxies {
@@ -62,7 +62,7 @@ func TestProxies(t *testing.T) {
 			c.send(t, "GET", "/api/authors", token, "").wantSeen(t, "a path like the service's", "GET /api/authors ", whole)
 			c.send(t, "GET", "/orders", sign(t, jwt.MapClaims{"sub": "7"}), "").
 				wantSeen(t, "a token with an id alone", "GET /orders ", map[string]string{"User": "7"})
-			long := strings.Repeat("é", 2500) // 5,000 bytes of a token, 15,000 of a header
+			long := strings.Repeat("é", 2500) // 5,000 bytes in the token, 15,000 in the header
 			c.send(t, "GET", "/orders", sign(t, jwt.MapClaims{"sub": "7", "username": long}), "").
 				wantSeen(t, "a long name", "GET /orders ", map[string]string{"User": "7", "Preferred-Username": strings.Repeat("%C3%A9", 2500)})
 
@@ -70,7 +70,7 @@ func TestProxies(t *testing.T) {
 				teapot := c.send(t, "GET", "/teapot?status="+strconv.Itoa(status), token, "")
 				teapot.want(t, "an error of the service behind", status)
 				if !strings.Contains(teapot.body, "/teapot") {
-					t.Errorf("a %d of the service behind lost its body: %s", status, teapot.body)
+					t.Errorf("the body of the application's %d was replaced: %s", status, teapot.body)
 				}
 			}
 
@@ -99,7 +99,7 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// wantRedirected wants plain http to redirect to https.
+// wantRedirected checks that plain HTTP redirects to HTTPS.
 func wantRedirected(t *testing.T, p *harness.Proxy) {
 	t.Helper()
 	response, err := p.Client.Get(p.PlainURL + "/orders?x=1")
@@ -108,11 +108,11 @@ func wantRedirected(t *testing.T, p *harness.Proxy) {
 	}
 	_ = response.Body.Close()
 	if got := response.Header.Get("Location"); response.StatusCode != 308 || got != "https://127.0.0.1/orders?x=1" {
-		t.Errorf("plain http: %d to %q", response.StatusCode, got)
+		t.Errorf("plain HTTP: got %d and the location %q", response.StatusCode, got)
 	}
 }
 
-// wantRefused wants an answer of the proxy's own, and nothing in it of who asks.
+// wantRefused checks that the response is the proxy's own and contains nothing about the user.
 func (a answer) wantRefused(t *testing.T, what string, status int, body, cookie string) {
 	t.Helper()
 	a.want(t, what, status)
@@ -123,14 +123,14 @@ func (a answer) wantRefused(t *testing.T, what string, status int, body, cookie 
 		t.Errorf("%s: Set-Cookie is %q, want %q", what, got, cookie)
 	}
 	if got := a.header.Get("Cache-Control"); got != "no-store" {
-		t.Errorf("%s: Cache-Control is %q", what, got)
+		t.Errorf("%s: Cache-Control is %q, want no-store", what, got)
 	}
 	if a.header.Get("Location") != "" {
-		t.Errorf("%s: a redirect", what)
+		t.Errorf("%s: got a redirect, want none", what)
 	}
 }
 
-// wantSeen wants the service behind to have been told of this user, and of nothing that the client sent.
+// wantSeen checks that the application received this user, and no identity header that the client sent.
 func (a answer) wantSeen(t *testing.T, what, request string, user map[string]string) {
 	t.Helper()
 	a.want(t, what, 200)
@@ -140,7 +140,7 @@ func (a answer) wantSeen(t *testing.T, what, request string, user map[string]str
 		return
 	}
 	if got.Request != request {
-		t.Errorf("%s: the service got %q, want %q", what, got.Request, request)
+		t.Errorf("%s: the application received %q, want %q", what, got.Request, request)
 	}
 	for name, values := range got.Header {
 		plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
@@ -154,15 +154,15 @@ func (a answer) wantSeen(t *testing.T, what, request string, user map[string]str
 	}
 	for name, value := range user {
 		if got.Header.Get("X-Auth-Request-"+name) != value {
-			t.Errorf("%s: the service isn't told X-Auth-Request-%s: %.200q", what, name, value)
+			t.Errorf("%s: the application did not receive X-Auth-Request-%s: %.200q", what, name, value)
 		}
 	}
 	if values := got.Header["X-Forwarded-For"]; len(values) != 1 || values[0] != "127.0.0.1" {
-		t.Errorf("%s: X-Forwarded-For is %q", what, values)
+		t.Errorf("%s: X-Forwarded-For is %q, want 127.0.0.1", what, values)
 	}
 	for _, values := range got.Header {
 		if text := strings.Join(values, ", "); strings.Contains(text, "203.0.113.7") || strings.Contains(text, "root.example.com") {
-			t.Errorf("%s: the service is told %q, which the client made up", what, text)
+			t.Errorf("%s: the application received %q, which the client forged", what, text)
 		}
 	}
 }

@@ -15,12 +15,12 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// rule is a part of the application for which a proxy asks verify with a query.
+// rule is a path of the application that the proxy checks with a query to verify.
 type rule struct {
 	path, query string
-	// admits has the roles that may use it. Nil means every session.
+	// admits has the roles that may use the path. Nil means every session.
 	admits []string
-	// wrong means that the configuration has a typo: it admits nobody.
+	// wrong means that the configuration has a typo, so that nobody is admitted.
 	wrong bool
 }
 
@@ -39,7 +39,7 @@ var rules = []rule{
 	{path: "/wrong-path", query: "/?role=admin", wrong: true},
 }
 
-// nginxRules are more locations, with mistakes that only nginx allows.
+// nginxRules are additional locations, with mistakes that only nginx permits.
 const nginxRules = `
 location /misspelled { auth_request /_verify/amdin; proxy_pass http://$app; }
 location /misplaced { auth_request /verify/admin; proxy_pass http://$app; }
@@ -55,10 +55,10 @@ var nginxMistakes = []rule{
 	{path: "/with-query", wrong: true},
 	{path: "/public", wrong: true},
 	{path: "/missing", wrong: true},
-	{path: "/elsewhere", wrong: true}, // another service at the address of gin-auth, which answers 200 to everything
+	{path: "/elsewhere", wrong: true}, // a service that answers 200 to everything, in place of gin-auth
 }
 
-// roleClaims are values of the claim role of every JSON type. Nil is JSON's null, and absent is no claim at all.
+// roleClaims are values of the claim role of every JSON type. Nil is JSON's null. absent omits the claim.
 var roleClaims = []any{
 	absent{}, nil, "admin", "user", "Admin", "admin ", " admin", "", "admin,user", "admin\u0000", "root", true, false,
 	0, 1, 1.5, []any{}, []any{"admin"}, []any{"admin", "user"}, map[string]any{}, map[string]any{"admin": true},
@@ -66,7 +66,8 @@ var roleClaims = []any{
 
 type absent struct{}
 
-// TestRoles asks for every rule with every claim, by cookie and by Bearer, and counts what reaches the application.
+// TestRoles sends every claim to every rule, by cookie and by Bearer, and counts the requests that reach the
+// application.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	for name := range proxies {
@@ -87,12 +88,12 @@ func TestRoles(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d requests: %d rules, %d claims, 2 headers; %d wrong answers", asked, len(all), len(roleClaims), wrong)
+			t.Logf("%d requests: %d rules, %d claims, 2 headers; %d wrong responses", asked, len(all), len(roleClaims), wrong)
 		})
 	}
 }
 
-// check sends a request and returns what is wrong with its answer, or "".
+// check sends a request and describes what is wrong with its response, or returns "".
 func (s *site) check(t *testing.T, r rule, claim any, header, value string) string {
 	t.Helper()
 	role, isString := claim.(string)
@@ -119,7 +120,7 @@ func claimsWithRole(claim any) jwt.MapClaims {
 	return claims
 }
 
-// rulesFor returns the rules of a proxy, and the edits that add to its file those that it does not have. Another is the
+// rulesFor returns the rules of a proxy, and the edits that add the missing ones to its file. another is the
 // host:port of a service that is not gin-auth.
 func rulesFor(name, another string) ([]rule, []harness.Edit) {
 	var outer, inner strings.Builder
@@ -145,8 +146,8 @@ func rulesFor(name, another string) ([]rule, []harness.Edit) {
 // insert returns an edit that inserts text before a line.
 func insert(line, text string) harness.Edit { return harness.Edit{Old: line, New: text + line} }
 
-// TestRoleSpellings asks for the admins' part by other spellings of its path, which routers take for the same, and
-// with queries that verify must not receive.
+// TestRoleSpellings requests the admins' path in other spellings, which routers treat as equal, and with queries
+// that verify must not receive.
 func TestRoleSpellings(t *testing.T) {
 	t.Parallel()
 	for name := range proxies {
@@ -170,7 +171,7 @@ func TestRoleSpellings(t *testing.T) {
 	}
 }
 
-// TestMisspelledSnippet has Caddy refuse a file that imports what there is not.
+// TestMisspelledSnippet checks that Caddy rejects a file that imports a snippet that does not exist.
 func TestMisspelledSnippet(t *testing.T) {
 	t.Parallel()
 	text := harness.ReadSource(t, "deploy/Caddyfile")

@@ -26,7 +26,7 @@ type site struct {
 	reached *atomic.Int64
 }
 
-// startSite starts a proxy, after some edits to its file in deploy/, and what it stands in front of.
+// startSite starts a proxy, after some edits to its file in deploy/, and the services that it forwards to.
 func startSite(t *testing.T, name string, edits ...harness.Edit) *site {
 	t.Helper()
 	harness.Need(t, name)
@@ -40,7 +40,7 @@ func startSite(t *testing.T, name string, edits ...harness.Edit) *site {
 
 func settings(redis *harness.Redis) []string {
 	return append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s",
-		"ACCEPT_BEARER=true", "REDIS_TIMEOUT=2s") // a busy machine is not a fault here
+		"ACCEPT_BEARER=true", "REDIS_TIMEOUT=2s") // a busy machine must not fail the test
 }
 
 // startApp starts the application and returns its host:port.
@@ -59,7 +59,7 @@ func startApp(t *testing.T, reached *atomic.Int64) string {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// tell answers with what it was asked and by whom, with the status that it is asked for.
+// tell answers with the request and its headers. The status is that of the query.
 func tell(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	status, _ := strconv.Atoi(r.URL.Query().Get("status"))
@@ -74,7 +74,7 @@ type seen struct {
 	Header  http.Header
 }
 
-// sign makes a token as another service that has the secret would.
+// sign returns a token as another service with the secret would issue it.
 func sign(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
@@ -95,7 +95,7 @@ type answer struct {
 	body   string
 }
 
-// send sends a request with all that a client may try to be somebody else by.
+// send sends a request with every header by which a client may try to impersonate somebody else.
 func (c *client) send(t *testing.T, method, path, token, body string) answer {
 	t.Helper()
 	header := http.Header{
@@ -120,7 +120,7 @@ func (c *client) send(t *testing.T, method, path, token, body string) answer {
 	return c.do(t, method, c.url+path, header, body)
 }
 
-// do sends a request with these headers alone.
+// do sends a request with only these headers.
 func (c *client) do(t *testing.T, method, url string, header http.Header, body string) answer {
 	t.Helper()
 	response, text := harness.Send(t, c.Client, method, url, header, body)
@@ -130,6 +130,6 @@ func (c *client) do(t *testing.T, method, url string, header http.Header, body s
 func (a answer) want(t *testing.T, what string, status int) {
 	t.Helper()
 	if a.status != status {
-		t.Errorf("%s: %d %s, want %d", what, a.status, a.body, status)
+		t.Errorf("%s: got %d %s, want %d", what, a.status, a.body, status)
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// shortDefaults are timeouts of nginx that apply where the file does not set others, so that a test need not wait for
-// the 60 s that they are otherwise.
+// shortDefaults shortens the nginx timeouts that the file does not set. A test then need not wait for the default
+// of 60 s.
 var shortDefaults = map[string][]harness.Edit{"nginx": {
 	insert("map $http_upgrade $upgrade_header {\n", "proxy_read_timeout 1s;\nproxy_send_timeout 1s;\n"),
 }}
@@ -29,13 +29,13 @@ func TestWebSocket(t *testing.T) {
 			t.Parallel()
 			s := startSite(t, name, shortDefaults[name]...)
 			if _, err := s.dial(t, "/socket", "x"); err == nil {
-				t.Error("a WebSocket without a session")
+				t.Error("a WebSocket without a session was accepted")
 			}
 			if _, err := s.dial(t, "/admin/socket", sign(t, jwt.MapClaims{"id": "7", "role": "user"})); err == nil {
-				t.Error("a WebSocket for another role")
+				t.Error("a WebSocket with the wrong role was accepted")
 			}
 			if got := s.reached.Load(); got != 0 {
-				t.Errorf("%d requests reached the application", got)
+				t.Errorf("%d rejected requests reached the application", got)
 			}
 			conn, err := s.dial(t, "/socket", sign(t, jwt.MapClaims{"id": "7"}))
 			if err != nil {
@@ -54,7 +54,7 @@ func TestWebSocket(t *testing.T) {
 					got += part
 				}
 				if got != message {
-					t.Errorf("%d bytes came back as %d others", len(message), len(got))
+					t.Errorf("sent %d bytes, got %d different ones back", len(message), len(got))
 				}
 				time.Sleep(1500 * time.Millisecond) // longer than the default timeouts of this test
 			}
@@ -80,8 +80,8 @@ func (s *site) dial(t *testing.T, path, token string) (*websocket.Conn, error) {
 	return conn, err
 }
 
-// TestOtherProtocols has only WebSockets be offered to the application: on a connection that it switches to HTTP/2,
-// requests would reach it past the proxy.
+// TestOtherProtocols checks that only WebSocket upgrades reach the application. If it could upgrade a connection to
+// HTTP/2, requests on that connection would bypass the proxy's checks.
 func TestOtherProtocols(t *testing.T) {
 	t.Parallel()
 	for name := range proxies {
@@ -96,7 +96,7 @@ func TestOtherProtocols(t *testing.T) {
 			}, "")
 			got.want(t, "h2c", 200)
 			if upgrade := got.seen(t).Header["Upgrade"]; upgrade != nil {
-				t.Errorf("the application is offered %q", upgrade)
+				t.Errorf("the application received the upgrade %q, want only websocket", upgrade)
 			}
 		})
 	}
@@ -119,7 +119,7 @@ func TestManyHeaders(t *testing.T) {
 					got := s.do(t, "POST", s.url+path, big, "a body")
 					got.want(t, what+" "+path, 200)
 					if seen := got.seen(t); seen.Request != "POST "+path+" a body" || len(seen.Header) < len(big) {
-						t.Errorf("%s: the application received %s and %d headers", what, seen.Request, len(seen.Header))
+						t.Errorf("%s: the application received the request %s with %d headers", what, seen.Request, len(seen.Header))
 					}
 				}
 				bearer := big.Clone()
@@ -135,13 +135,13 @@ func TestManyHeaders(t *testing.T) {
 			lines := http.Header{"Cookie": {"token=" + token, "a=" + cookies, "b=" + cookies, "c=" + cookies}}
 			s.do(t, "GET", s.url+"/orders", lines, "").want(t, "24 KB of cookies", 431)
 			if s.reached.Load() != before {
-				t.Error("24 KB of cookies: the application was reached")
+				t.Error("a request with 24 KB of cookies reached the application")
 			}
 		})
 	}
 }
 
-// many returns so many headers of so many bytes. Their values begin as those of cookies or of Bearer tokens do not.
+// many returns count headers of size bytes. Their values do not begin like those of cookies or Bearer tokens.
 func many(count, size int) http.Header {
 	header := http.Header{"Foo": {strings.Repeat("f", 400)}}
 	for i := range count {
@@ -150,8 +150,8 @@ func many(count, size int) http.Header {
 	return header
 }
 
-// TestMethods has methods reach the application as they are, on IPv4 and IPv6, with one request id that is not the
-// client's.
+// TestMethods checks that requests reach the application with their method, on IPv4 and IPv6, and with one request
+// id that is not the client's.
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	for name := range proxies {
@@ -178,7 +178,7 @@ func TestMethods(t *testing.T) {
 				if got.Request != "POST /orders a body" || id == "" || id == "forged" {
 					t.Errorf("%s: the application received %s with the id %q", url, got.Request, id)
 				}
-				harness.Eventually(t, "gin-auth logs the request", func() error { // it does so after its answer
+				harness.Eventually(t, "gin-auth logs the request", func() error { // it logs after its response
 					if !strings.Contains(s.service.Output(), id) {
 						return errors.New(id)
 					}
