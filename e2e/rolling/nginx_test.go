@@ -13,7 +13,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestSideBySide runs nginx with the configuration that docs/migration.md gives.
+// TestSideBySide runs nginx with the configuration of docs/migration.md.
 func TestSideBySide(t *testing.T) {
 	t.Parallel()
 	nginx := harness.Need(t, "nginx")
@@ -27,17 +27,17 @@ func TestSideBySide(t *testing.T) {
 		l.story(l.login())
 	}
 	if l.original.Load() == 0 || l.ours.Load() == 0 {
-		t.Errorf("%d requests reached the original, %d this service", l.original.Load(), l.ours.Load())
+		t.Errorf("%d requests reached the Express app and %d this service", l.original.Load(), l.ours.Load())
 	}
 	before := l.original.Load()
 	l.want("register", l.send("POST", "/api/auth/register", "", `{"username":"ada","email":"ada@example.com","password":"correct horse"}`), 201, "")
 	if l.original.Load() != before+1 {
-		t.Error("a registration did not reach the original")
+		t.Error("a registration did not reach the Express app")
 	}
 	l.report(t)
 }
 
-// startNginx starts nginx with the configuration of the page, its ports replaced, and returns its URL.
+// startNginx starts nginx with the configuration of the page and other ports, and returns its URL.
 func startNginx(t *testing.T, nginx string, original, ours *harness.Service) string {
 	t.Helper()
 	page := harness.ReadSource(t, "docs/migration.md")
@@ -69,7 +69,7 @@ func startNginx(t *testing.T, nginx string, original, ours *harness.Service) str
 		}
 		return conn.Close()
 	})
-	// Its workers end when the master is asked to; killed, it would leave them.
+	// The workers end only if the master is asked to end. If it is killed, they keep running.
 	t.Cleanup(func() { p.Stop(t) })
 	return "http://127.0.0.1:" + port
 }

@@ -17,11 +17,12 @@ import (
 
 const freeze = 3 * time.Second
 
-// TestReadiness has what clients get from haproxy, by the check it makes, while Redis is frozen, while an instance
-// stops and when one is killed. The backends run side by side, so one freeze shows all of them.
+// TestReadiness checks what clients get from haproxy, for each kind of health check, while Redis is stopped, while
+// an instance stops and after one is killed. All backends run at the same time, so one stop of Redis tests all of
+// them.
 func TestReadiness(t *testing.T) {
 	redis := harness.StartRedis(t)
-	// SHUTDOWN_DELAY is the default of production.
+	// SHUTDOWN_DELAY has its default in production.
 	env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4")
 	instances := []*harness.Service{harness.StartService(t, env...), harness.StartService(t, env...)}
 	p := startReadiness(t, instances)
@@ -55,23 +56,24 @@ func TestReadiness(t *testing.T) {
 	for name, v := range variants {
 		t.Logf("%s: Redis frozen for %s: %s; an instance stopped: %s; killed: %s", name, freeze, frozen[name], stopped[name], killed[name])
 		if got := frozen[name].balancer > 0; got != v.removesAll || frozen[name].own == 0 {
-			t.Errorf("%s: haproxy answered during the freeze: %t, want %t; gin-auth must answer too", name, got, v.removesAll)
+			t.Errorf("%s: while Redis was stopped, haproxy answered itself: %t, want %t; gin-auth must have answered some requests with 503", name, got, v.removesAll)
 		}
 		if left[name] != v.notices {
 			t.Errorf("%s: the stopped instance was removed before it ended: %t, want %t", name, left[name], v.notices)
 		}
-		// A request that was under way when the instance was killed may fail.
+		// A request that was running when the instance was killed may fail.
 		if stopped[name].balancer > 0 || killed[name].balancer > 2 {
-			t.Errorf("%s: requests went to an instance that had ended", name)
+			t.Errorf("%s: requests were sent to an instance that had ended", name)
 		}
 	}
 }
 
-// variants are the ways to check, made of the backend and the backups of docs/operations.md.
+// variants are the ways to check an instance. They are built from the backend and the backup lines of
+// docs/operations.md.
 var variants = map[string]struct {
 	config     func(backend, backups string) string
-	removesAll bool // during the freeze
-	notices    bool // that an instance is about to stop
+	removesAll bool // haproxy removes all instances while Redis is stopped
+	notices    bool // haproxy removes an instance before it stops
 }{
 	"recommended": {func(backend, _ string) string { return backend }, false, true},
 	"short":       {func(backend, _ string) string { return short(backend) }, true, true},
@@ -85,7 +87,7 @@ func short(backend string) string {
 	return regexp.MustCompile(`inter \S+ fall \d+`).ReplaceAllString(backend, "inter 1s fall 2")
 }
 
-// readiness is a haproxy with a frontend for each of the variants.
+// readiness is a haproxy with a frontend for each variant.
 type readiness struct {
 	proxy
 	urls map[string]string
@@ -96,7 +98,7 @@ func startReadiness(t *testing.T, instances []*harness.Service) readiness {
 	page := harness.ReadSource(t, "docs/operations.md")
 	blocks := regexp.MustCompile("(?s)```haproxy\n(?:backend auth\n)?(.*?)```").FindAllStringSubmatch(page, -1)
 	if len(blocks) != 2 {
-		t.Fatal("docs/operations.md has not two blocks for haproxy")
+		t.Fatal("docs/operations.md does not have two blocks for haproxy")
 	}
 	p := readiness{urls: map[string]string{}}
 	var config strings.Builder
@@ -124,19 +126,19 @@ func (p readiness) waitUntilUp(t *testing.T) {
 	}
 }
 
-// outcome counts the answers of a backend.
+// outcome counts the responses of a backend.
 type outcome struct {
 	mu                  sync.Mutex
 	good, own, balancer int
-	last                time.Time     // when the last answer came that was not 200
-	back                time.Duration // how long after the event that was
+	last                time.Time     // time of the last response that was not 200
+	back                time.Duration // how long after the event last was
 }
 
 func (o *outcome) String() string {
 	return fmt.Sprintf("%d good, 503 by gin-auth %d, by haproxy %d, good again after %s", o.good, o.own, o.balancer, o.back.Round(10*time.Millisecond))
 }
 
-// during sends 50 requests a second to each backend while do runs, which returns when the event was over.
+// during sends 50 requests a second to each backend while do runs. do returns the time at which the event ended.
 func (p readiness) during(token string, do func() time.Time) map[string]*outcome {
 	outcomes, ending := map[string]*outcome{}, make(chan struct{})
 	var all sync.WaitGroup
@@ -165,8 +167,8 @@ func (p readiness) during(token string, do func() time.Time) map[string]*outcome
 	return outcomes
 }
 
-// ask counts the answer to one request. A 503 in JSON that keeps the cookie is gin-auth's; all else but a 200 counts as
-// haproxy's.
+// ask sends one request and counts the response. A 503 in JSON that does not change the cookie comes from gin-auth.
+// Any other response except 200 is counted as haproxy's.
 func (o *outcome) ask(url, token string) {
 	request, err := http.NewRequest("GET", url+"/api/auth/me", nil)
 	if err != nil {

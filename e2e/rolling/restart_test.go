@@ -15,8 +15,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestRestarts restarts two instances in turn, by SIGTERM alone, under 500 requests a second: haproxy notices by
-// /readyz, and no request fails.
+// TestRestarts restarts two instances in turn with SIGTERM, under 500 requests a second. haproxy removes them
+// because of /readyz, and no request fails.
 func TestRestarts(t *testing.T) {
 	redis := harness.StartRedis(t)
 	env := append(redis.Env(), "NODE_ENV=production", "JWT_SECRET="+secret, "BCRYPT_COST=4", "LOGIN_LIMIT=off",
@@ -49,9 +49,9 @@ func TestRestarts(t *testing.T) {
 	})
 	for i, s := range instances {
 		if status := s.Stop(t); status != 0 {
-			t.Errorf("instance %d: exit status %d", i, status)
+			t.Errorf("instance %d: exit status %d, want 0", i, status)
 		}
-		if i == 0 { // the other one is slow meanwhile, as on a busy machine: three checks' time
+		if i == 0 { // the other instance is slow for three checks, as on a busy machine
 			signal(t, instances[1].Process, syscall.SIGSTOP)
 			time.Sleep(300 * time.Millisecond)
 			signal(t, instances[1].Process, syscall.SIGCONT)
@@ -65,8 +65,9 @@ func TestRestarts(t *testing.T) {
 	l.report(t)
 }
 
-// startChecking starts haproxy as one is run: it asks each instance whether it is ready. Without "timeout check", a
-// check that takes longer than inter would count as failed, and on a busy machine both instances would be removed.
+// startChecking starts haproxy with the documented health check: it requests /readyz of each instance. Without
+// "timeout check", a check that takes longer than inter would fail. On a busy machine haproxy would then remove
+// both instances.
 func startChecking(t *testing.T, instances []*harness.Service) proxy {
 	t.Helper()
 	port := harness.FreePort(t)
@@ -90,7 +91,7 @@ backend auth
 	return p
 }
 
-// startHaproxy starts haproxy with these frontends and backends and waits until it takes commands.
+// startHaproxy starts haproxy with these frontends and backends and waits until it accepts commands.
 func startHaproxy(t *testing.T, config string) proxy {
 	t.Helper()
 	dir := t.TempDir()
@@ -118,7 +119,7 @@ defaults
 	return p
 }
 
-// server returns what haproxy says of the i-th server of a backend.
+// server returns haproxy's statistics line for the i-th server of a backend.
 func (p proxy) server(t *testing.T, backend string, i int) string {
 	t.Helper()
 	for line := range strings.Lines(p.command(t, "show stat")) {
@@ -132,7 +133,7 @@ func (p proxy) server(t *testing.T, backend string, i int) string {
 	return ""
 }
 
-// waitFor waits until haproxy gives that status for the i-th server of a backend.
+// waitFor waits until haproxy reports the status for the i-th server of a backend.
 func (p proxy) waitFor(t *testing.T, backend string, i int, status string) {
 	t.Helper()
 	harness.Eventually(t, "haproxy has noticed", func() error {

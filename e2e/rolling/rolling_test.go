@@ -1,5 +1,5 @@
-// Package rolling makes the change from the original to this service as a team would: behind haproxy,
-// under load, one instance after the other.
+// Package rolling replaces the Express app by this service as a team would: behind haproxy, under load, one
+// instance at a time.
 package rolling
 
 import (
@@ -29,8 +29,8 @@ const (
 	revoked  = `{"message":"Session expired. Please login again."}`
 )
 
-// TestRollingChange starts with two instances of the original behind haproxy and ends with two of this
-// service, under load: no request fails, no session is lost, no logged-out token comes back.
+// TestRollingChange starts with two instances of the Express app behind haproxy and ends with two of this service,
+// under load. No request fails, no session is lost, and no logged-out token is accepted.
 func TestRollingChange(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -40,7 +40,7 @@ func TestRollingChange(t *testing.T) {
 		harness.StartOriginal(t, append(env, "USERS_FILE="+users)...),
 		harness.StartOriginal(t, append(env, "USERS_FILE="+users)...),
 	}
-	// The users go over before the first instance joins.
+	// The users are imported before the first instance of this service joins.
 	importing := harness.Start(t, t.TempDir(), env, harness.Binary(t), "import-users", users)
 	if status := importing.Exit(t); status != 0 {
 		t.Fatalf("import-users: exit status %d\n%s", status, importing.Output())
@@ -65,8 +65,9 @@ func TestRollingChange(t *testing.T) {
 	load.stop(t)
 }
 
-// userCount is more than the load logs in: the original gives a user who logs in twice in one second the
-// same token twice, and the second is born revoked if the first was logged out.
+// userCount is larger than the number of logins under load, so every user logs in at most once. If a user logs in
+// twice within a second, the Express app returns the same token twice. The second token is already revoked if the
+// first was logged out.
 const (
 	userCount = 20_000
 	keptCount = 8
@@ -74,7 +75,7 @@ const (
 
 func email(i int) string { return fmt.Sprintf("user%d@example.com", i) }
 
-// usersFile writes the users as both sides read them.
+// usersFile writes the users in the format that both services read.
 func usersFile(t *testing.T) string {
 	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
@@ -105,12 +106,12 @@ func usersFile(t *testing.T) string {
 	return path
 }
 
-// proxy is a haproxy in front of both fleets.
+// proxy is a haproxy in front of the instances of both services.
 type proxy struct {
 	url, socket string
 }
 
-// startProxy starts haproxy with the originals in use and our instances waiting.
+// startProxy starts haproxy. It uses the instances of the Express app, and ours are not ready yet.
 func startProxy(t *testing.T, originals, ours []*harness.Service) proxy {
 	t.Helper()
 	port := harness.FreePort(t)
@@ -131,7 +132,7 @@ backend auth
 	return p
 }
 
-// command gives haproxy a command and returns its answer.
+// command sends a command to haproxy and returns its reply.
 func (p proxy) command(t *testing.T, command string) string {
 	t.Helper()
 	conn, err := net.Dial("unix", p.socket)
@@ -149,7 +150,7 @@ func (p proxy) command(t *testing.T, command string) string {
 	return string(answer)
 }
 
-// drain takes a server out and waits until no request is under way there.
+// drain takes a server out of use and waits until it has no running requests.
 func (p proxy) drain(t *testing.T, server string) {
 	t.Helper()
 	p.command(t, "set server "+server+" state maint")
@@ -157,7 +158,7 @@ func (p proxy) drain(t *testing.T, server string) {
 	harness.Eventually(t, server+" has no request under way", func() error {
 		for line := range strings.Lines(p.command(t, "show stat")) {
 			fields := strings.Split(line, ",")
-			if strings.HasPrefix(line, name+",") && fields[4] == "0" { // scur: sessions now
+			if strings.HasPrefix(line, name+",") && fields[4] == "0" { // scur: current sessions
 				return nil
 			}
 		}
@@ -165,7 +166,7 @@ func (p proxy) drain(t *testing.T, server string) {
 	})
 }
 
-// load is what users do while the change is made.
+// load is the requests of users during the change.
 type load struct {
 	url                    string
 	original, ours, logins atomic.Int64
@@ -173,10 +174,10 @@ type load struct {
 	workers                sync.WaitGroup
 	mu                     sync.Mutex
 	failures               []string
-	kept                   []string // tokens of sessions that last through it all
+	kept                   []string // tokens of sessions that last during the whole change
 }
 
-// startLoad starts workers that log in, ask, log out and try the old token, without a pause.
+// startLoad starts workers that log in, call /me, log out and send the old token, without a pause.
 func startLoad(t *testing.T, url string, workers int) *load {
 	t.Helper()
 	l := &load{url: url}
@@ -208,7 +209,7 @@ func (l *load) story(kept string) {
 	}
 }
 
-// login logs a user in who hasn't been before.
+// login logs in a user who has not logged in before.
 func (l *load) login() string {
 	body := fmt.Sprintf(`{"email":%q,"password":%q}`, email(int(l.logins.Add(1)-1)), password)
 	got := l.send("POST", "/api/auth/login", "", body)
@@ -266,7 +267,7 @@ func (l *load) waitFor(t *testing.T, what string, count *atomic.Int64, n int64) 
 	})
 }
 
-// stop ends the load, and looks whether the sessions from before the change are still good.
+// stop ends the load and checks that the sessions from before the change are still valid.
 func (l *load) stop(t *testing.T) {
 	t.Helper()
 	l.ending.Store(true)
@@ -280,7 +281,7 @@ func (l *load) stop(t *testing.T) {
 // report fails the test for each request that failed.
 func (l *load) report(t *testing.T) {
 	t.Helper()
-	t.Logf("%d requests answered by the original, %d by this service, %d logins, %d failed",
+	t.Logf("%d requests answered by the Express app, %d by this service, %d logins, %d failed",
 		l.original.Load(), l.ours.Load(), l.logins.Load(), len(l.failures))
 	for i, failure := range l.failures {
 		if i == 10 {
