@@ -20,7 +20,7 @@ type authority struct {
 	file        string
 }
 
-// A pair has the files of a certificate and its key.
+// A pair is the files of a certificate and its key.
 type pair struct{ cert, key string }
 
 func newAuthority(t *testing.T) *authority {
@@ -42,7 +42,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// sign makes a certificate for a name or an IP address.
+// sign issues a certificate for a name or an IP address.
 func (a *authority) sign(t *testing.T, name string, expires time.Time) pair {
 	t.Helper()
 	key := newKey(t)

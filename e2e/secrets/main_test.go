@@ -1,6 +1,6 @@
-// Package secrets runs the built service with secrets from files, and with each way to a real Redis that keeps
-// strangers out: TLS, client certificates, ACL users and a Unix socket. Each mistake must be named by gin-auth check, and
-// by the log where the service starts.
+// Package secrets runs the built service with secrets from files, and with each protection of a Redis: TLS, client
+// certificates, ACL users and a Unix socket. gin-auth check must name each mistake. If the service starts, its log
+// must name it too.
 package secrets
 
 import (
@@ -22,7 +22,7 @@ const (
 	password = "hush hush hush"
 )
 
-// production adds settings to those that every test has. The secret is in a file.
+// production adds settings to those that every test needs. The secret is in a file.
 func production(t *testing.T, more ...string) []string {
 	t.Helper()
 	return append([]string{
@@ -40,7 +40,7 @@ func file(t *testing.T, name, text string) string {
 	return path
 }
 
-// works starts the service, registers a user and logs them out. Check must find nothing wrong.
+// works starts the service, registers a user and logs them out. gin-auth check must find no problem.
 func works(t *testing.T, env []string) {
 	t.Helper()
 	s := harness.StartService(t, env...)
@@ -60,27 +60,27 @@ func works(t *testing.T, env []string) {
 		status       int
 	}{{"GET", "/me", 200}, {"POST", "/logout", 200}, {"GET", "/me", 401}} {
 		if answer, body := send(step.method, step.path, token, ""); answer.StatusCode != step.status {
-			t.Errorf("%s: %d %s, want %d", step.path, answer.StatusCode, body, step.status)
+			t.Errorf("%s: got %d %s, want %d", step.path, answer.StatusCode, body, step.status)
 		}
 	}
 	hides(t, s.Output())
 	check(t, env, 0, "Production can run on this.")
 }
 
-// fails starts the service, which must say in the log why Redis can't be used. Check must say the same.
+// fails starts the service, whose log must say why Redis cannot be used. gin-auth check must say the same.
 func fails(t *testing.T, env []string, says string) {
 	t.Helper()
 	s := harness.StartService(t, env...)
 	s.WaitFor(t, "Redis connection failed")
 	if err := ready(s); err == nil || !strings.HasPrefix(err.Error(), "503 ") {
-		t.Errorf("/readyz: %v", err)
+		t.Errorf("/readyz: got %v, want 503", err)
 	}
 	for line := range strings.Lines(s.Output()) {
 		text := strings.ReplaceAll(line, `\"`, `"`)
 		if strings.Contains(line, "Redis connection failed") {
 			t.Log(text)
 			if !strings.Contains(text, says) {
-				t.Errorf("want %s", says)
+				t.Errorf("the log must contain %s", says)
 			}
 		}
 	}
@@ -88,29 +88,29 @@ func fails(t *testing.T, env []string, says string) {
 	check(t, env, 1, says)
 }
 
-// hides looks for secrets in the output of the service.
+// hides checks that the output of the service contains no secret.
 func hides(t *testing.T, output string) {
 	t.Helper()
 	for _, hidden := range []string{secret, password} {
 		if strings.Contains(output, hidden) {
-			t.Errorf("a secret is in\n%s", output)
+			t.Errorf("the output contains a secret:\n%s", output)
 		}
 	}
 }
 
-// refuses starts the service and check, which must both end with the message and nothing else.
+// refuses starts the service and gin-auth check. Both must exit with the message and print nothing else.
 func refuses(t *testing.T, env []string, message string) {
 	t.Helper()
 	want := "gin-auth: the configuration is wrong:\n  " + strings.ReplaceAll(message, "\n", "\n  ") + "\n"
 	for _, args := range [][]string{nil, {"check"}} {
 		p := harness.Start(t, t.TempDir(), env, harness.Binary(t), args...)
 		if status, said := p.Exit(t), p.Output(); status != 1 || said != want {
-			t.Errorf("gin-auth %s: exit status %d:\n%swant\n%s", args, status, said, want)
+			t.Errorf("gin-auth %s: exit status %d, want 1; it printed\n%swant\n%s", args, status, said, want)
 		}
 	}
 }
 
-// check runs gin-auth check, which must exit with the status and say all of the texts, and returns its output.
+// check runs gin-auth check and returns its output. It must exit with the status and print all the strings.
 func check(t *testing.T, env []string, status int, says ...string) string {
 	t.Helper()
 	p := harness.Start(t, t.TempDir(), env, harness.Binary(t), "check")
@@ -119,7 +119,7 @@ func check(t *testing.T, env []string, status int, says ...string) string {
 	}
 	for _, text := range says {
 		if !strings.Contains(p.Output(), text) {
-			t.Errorf("check said\n%s\nwant %s", p.Output(), text)
+			t.Errorf("check printed\n%s\nwant %s", p.Output(), text)
 		}
 	}
 	hides(t, p.Output())

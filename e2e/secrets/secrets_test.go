@@ -10,7 +10,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestSecretFiles: each secret is in a file, as Docker and Kubernetes mount them.
+// TestSecretFiles reads each secret from a file, as Docker and Kubernetes mount them.
 func TestSecretFiles(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t, "--appendonly", "yes", "--requirepass", password)
@@ -21,10 +21,10 @@ func TestSecretFiles(t *testing.T) {
 	works(t, production(t, append(redis.Env(), "REDIS_DB=1", "REDIS_PASSWORD_FILE="+asPassword)...))
 	said := check(t, env, 0, "REDIS_URL                 (secret, ", " bytes in "+asURL+")\n")
 	if want := fmt.Sprintf("JWT_SECRET                (secret, %d bytes in /", len(secret)); !strings.Contains(said, want) {
-		t.Errorf("check said\n%s\nwant %s", said, want)
+		t.Errorf("check printed\n%s\nwant %s", said, want)
 	}
 
-	// One run names every mistake. In a directory that is not mounted, the path may be the secret itself.
+	// One run reports every mistake. A missing path is not printed, because it may be the secret itself.
 	missing := filepath.Join(t.TempDir(), "missing")
 	refuses(t, production(t, append(redis.Env(), "JWT_SECRET="+secret, "REDIS_PASSWORD_FILE="+missing, "JWT_SECRET_PREVIOUS_FILE=/hush")...),
 		"JWT_SECRET and JWT_SECRET_FILE are both set; keep one of them\n"+
@@ -33,7 +33,7 @@ func TestSecretFiles(t *testing.T) {
 			`REDIS_PASSWORD_FILE is "`+missing+`"; it should be the absolute path of a file with the value of REDIS_PASSWORD: no such file or directory`)
 }
 
-// TestDotenv has files named in .env, and variables that have an effect only in the environment.
+// TestDotenv names secret files in .env, and sets variables there that have an effect only in the environment.
 func TestDotenv(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)

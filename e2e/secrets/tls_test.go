@@ -11,10 +11,10 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// user may do what the service needs, and no more.
+// user has the permissions that the service needs, and no others.
 const user = "auth on >hush ~blacklist:* ~auth:* -@all +exists +get +set +eval +time +wait +info +pttl +del"
 
-// startTLS starts a Redis that speaks TLS on one port, wants certificates of clients and knows one user. It returns
+// startTLS starts a Redis with TLS on one port, which requires client certificates and has one user. It returns
 // that port.
 func startTLS(t *testing.T, ca *authority, own pair, args ...string) (port string) {
 	t.Helper()
@@ -30,7 +30,7 @@ func startTLS(t *testing.T, ca *authority, own pair, args ...string) (port strin
 // client returns the settings of a client certificate.
 func client(p pair) []string { return []string{"REDIS_TLS_CERT=" + p.cert, "REDIS_TLS_KEY=" + p.key} }
 
-// TestTLS: Redis has a certificate of a private CA, and accepts only clients with one.
+// TestTLS uses a Redis with a certificate of a private CA that accepts only clients with a certificate.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	ca, other := newAuthority(t), newAuthority(t)
@@ -112,7 +112,7 @@ func bundle(t *testing.T, files ...string) string {
 	return file(t, "bundle.crt", text.String())
 }
 
-// TestTLSMistakes has mistakes that prevent startup.
+// TestTLSMistakes makes mistakes that prevent startup.
 func TestTLSMistakes(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -126,7 +126,7 @@ func TestTLSMistakes(t *testing.T) {
 			"REDIS_TLS_KEY is not set; it should be the absolute path of a PEM file with the key of REDIS_TLS_CERT: REDIS_TLS_CERT is set, and a client certificate needs both", ca.file, one.cert))
 }
 
-// TestRenewedCertificate: the client certificate has expired and is renewed while the service runs.
+// TestRenewedCertificate renews an expired client certificate while the service runs.
 func TestRenewedCertificate(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -13,8 +13,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestSentinel: Redis and its sentinel speak TLS, want a client certificate, and have a user each. The user of the
-// sentinel has the rights that docs/configuration.md lists.
+// TestSentinel uses a Redis and a sentinel with TLS, client certificates and a user each. The sentinel's user has
+// the permissions listed in docs/configuration.md.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -56,7 +56,7 @@ sentinel auth-pass mymaster hush
 		`REDIS_SENTINEL_USERNAME is "asks"; it should be an ACL user of the sentinels, with REDIS_SENTINELS`)
 }
 
-// TestCluster: the one node of a Cluster announces its address, which is not in its certificate.
+// TestCluster uses a Cluster of one node, which announces an address that is not in its certificate.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -84,7 +84,7 @@ func TestCluster(t *testing.T) {
 		"Production should not run on this:\n  this Redis can lose logouts: it is a Redis Cluster")
 }
 
-// TestSocket reaches Redis by a Unix socket.
+// TestSocket connects to Redis through a Unix socket.
 func TestSocket(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -110,7 +110,7 @@ func TestSocket(t *testing.T) {
 	}
 	defer listener.Close()
 	fails(t, production(t, "REDIS_URL=unix://"+silent, "REDIS_TIMEOUT=3s"), "it accepts connections but does not answer: does it hang, or is this not the socket of a Redis?")
-	if os.Getuid() != 0 { // who may open everything
+	if os.Getuid() != 0 { // root may open every file
 		if err := os.Chmod(path, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestSocket(t *testing.T) {
 		fmt.Sprintf("REDIS_HOST is %q; it should be a host name or an IP address, without a port: set REDIS_URL=unix:///path instead for a Unix socket", path))
 }
 
-// TestSocketRecovers: the service becomes ready when Redis comes back to its socket.
+// TestSocketRecovers checks that the service becomes ready when Redis listens on its socket again.
 func TestSocketRecovers(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "redis.sock")
