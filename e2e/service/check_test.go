@@ -8,7 +8,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestCheck runs gin-auth check on one Redis after another: what it says, and that it leaves nothing behind.
+// TestCheck runs gin-auth check on several Redis servers. It checks the output, and that no key is left in Redis.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	const (
@@ -20,10 +20,10 @@ func TestCheck(t *testing.T) {
 		noSafe = loses + "its append-only file is off: a restart forgets the logouts since its last snapshot; set appendonly yes\n"
 	)
 	for name, test := range map[string]struct {
-		redis  string   // its arguments
-		env    []string // more settings
+		redis  string   // arguments of redis-server
+		env    []string // additional settings
 		status int
-		says   []string // in this order
+		says   []string // strings in the output, in this order
 	}{
 		"safe": {
 			"--appendonly yes", nil, 0,
@@ -84,20 +84,20 @@ func TestCheck(t *testing.T) {
 			for at, rest := 0, said; at < len(test.says); at++ {
 				_, after, found := strings.Cut(rest, test.says[at])
 				if !found {
-					t.Errorf("said\n%s\nwant %q there", said, test.says[at])
+					t.Errorf("check printed\n%s\nwant %q in it, in the given order", said, test.says[at])
 					break
 				}
 				rest = after
 			}
 			for _, hidden := range []string{secret, "hush", "rush"} {
 				if strings.Contains(said, hidden) {
-					t.Errorf("said %q:\n%s", hidden, said)
+					t.Errorf("check printed the secret %q:\n%s", hidden, said)
 				}
 			}
 			if !strings.Contains(test.redis, "default off") && !strings.Contains(test.redis, "requirepass") {
 				keys, err := redis.Client(t).Keys(t.Context(), "*").Result()
 				if err != nil || !slices.Equal(keys, []string{}) {
-					t.Errorf("left %q, %v", keys, err)
+					t.Errorf("check left the keys %q, %v, want none", keys, err)
 				}
 			}
 		})
@@ -109,17 +109,17 @@ func TestCheck(t *testing.T) {
 		replica := harness.StartRedis(t, "--appendonly", "yes", "--replicaof", "127.0.0.1", strings.TrimPrefix(master.Addr(), "127.0.0.1:"))
 		p := harness.Start(t, t.TempDir(), production(replica.Env()...), harness.Binary(t), "check")
 		if status, said := p.Exit(t), p.Output(); status != 1 || !strings.Contains(said, "role slave") || !strings.Contains(said, "it is a replica: logouts can't be stored") {
-			t.Errorf("exit status %d:\n%s", status, said)
+			t.Errorf("check of a replica: exit status %d, want 1 and a message about the replica:\n%s", status, said)
 		}
 		replica.Kill()
 		p = harness.Start(t, t.TempDir(), production(replica.Env()...), harness.Binary(t), "check")
 		if status, said := p.Exit(t), p.Output(); status != 1 || !strings.Contains(said, "can't be used: trying TIME: dial tcp "+replica.Addr()+": connect: connection refused") {
-			t.Errorf("exit status %d:\n%s", status, said)
+			t.Errorf("check without Redis: exit status %d, want 1 and a refused connection:\n%s", status, said)
 		}
 	})
 }
 
-// TestHealthcheck asks a service that listens on another port than the default, and then nobody.
+// TestHealthcheck checks a service on another port than the default, and then a port on which none listens.
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -128,11 +128,11 @@ func TestHealthcheck(t *testing.T) {
 	for _, host := range []string{"", "127.0.0.1", "0.0.0.0"} {
 		env := production(append(redis.Env(), "HOST="+host, "PORT="+strings.TrimPrefix(s.URL, "http://localhost:"))...)
 		if p := harness.Start(t, t.TempDir(), env, harness.Binary(t), "healthcheck"); p.Exit(t) != 0 || p.Output() != "" {
-			t.Errorf("HOST=%s: %s", host, p.Output())
+			t.Errorf("healthcheck with HOST=%s failed: %s", host, p.Output())
 		}
 	}
-	p := harness.Start(t, t.TempDir(), production(append(redis.Env(), "PORT="+port)...), harness.Binary(t), "healthcheck") // Redis speaks no HTTP
+	p := harness.Start(t, t.TempDir(), production(append(redis.Env(), "PORT="+port)...), harness.Binary(t), "healthcheck") // Redis does not speak HTTP
 	if status := p.Exit(t); status != 1 || !strings.Contains(p.Output(), "asking for the health") {
-		t.Errorf("exit status %d: %s", status, p.Output())
+		t.Errorf("healthcheck of a port without the service: exit status %d, want 1: %s", status, p.Output())
 	}
 }

@@ -17,15 +17,15 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestHostileClients meets many that don't finish what they say, that say too much, or nonsense: none is held
-// on to, none costs a command to Redis, and the memory stays what it was.
+// TestHostileClients connects many clients that send incomplete requests, too much data or garbage. No connection
+// stays open, Redis receives no command, and the memory does not grow.
 func TestHostileClients(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
 	s := harness.StartService(t, production(append(redis.Env(), "LOG_LEVEL=error")...)...)
 	before := memory(t, s)
 
-	t.Run("long", func(t *testing.T) { // not beside the others: each sends up to 200 MB
+	t.Run("long", func(t *testing.T) { // not in parallel with the others: each sends up to 200 MB
 		for text, status := range map[string]string{
 			"GET /api/auth/me HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 1_000_000) + "\r\n\r\n":                                                        "431",
 			"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n" + strings.Repeat("x", 10_000_000): "413",
@@ -47,7 +47,7 @@ func TestHostileClients(t *testing.T) {
 			start := time.Now()
 			all.Go(func() {
 				if _, err := io.Copy(io.Discard, conn); err != nil {
-					t.Errorf("a connection is held: %v", err)
+					t.Errorf("a connection was not closed: %v", err)
 				}
 				if time.Since(start) > 5500*time.Millisecond {
 					late.Add(1)
@@ -76,19 +76,20 @@ func TestHostileClients(t *testing.T) {
 	t.Cleanup(func() {
 		stats := redis.Client(t).Info(t.Context(), "commandstats").Val()
 		if strings.Contains(stats, "cmdstat_exists:") || strings.Contains(stats, "cmdstat_set:") {
-			t.Errorf("Redis was asked:\n%s", stats)
+			t.Errorf("hostile requests sent commands to Redis:\n%s", stats)
 		}
 		after := memory(t, s)
-		t.Logf("memory: %d MB before, %d MB at most (bar: 50 more)", before, after)
+		t.Logf("memory: %d MB before, at most %d MB later (bar: 50 more)", before, after)
 		if after > before+150 {
-			t.Errorf("the memory went from %d to %d MB", before, after)
+			t.Errorf("the memory grew from %d to %d MB, want at most 150 MB more", before, after)
 		}
 	})
 }
 
-// tooLong sends a request that is too long on 20 connections at once. Each is answered with the status, or closed: the
-// service closes half a second after its answer, and TCP discards an answer that a client has not read by then if some
-// of its request is unread as well (RFC 9112, 9.6).
+// tooLong sends a request that is too long on 20 connections at once. Each must be answered with the status, or be
+// closed without a response that the client can read. The service closes the connection half a second after its
+// response. TCP then discards a response that the client has not read yet, if part of its request is also unread
+// (RFC 9112, 9.6).
 func tooLong(t *testing.T, s *harness.Service, text, status string) {
 	t.Helper()
 	var answered atomic.Int64
@@ -96,22 +97,22 @@ func tooLong(t *testing.T, s *harness.Service, text, status string) {
 	for range 20 {
 		conn := dial(t, s, "")
 		all.Go(func() {
-			go func() { _, _ = io.WriteString(conn, text) }() // its end may meet a closed connection
+			go func() { _, _ = io.WriteString(conn, text) }() // the connection may be closed before all is sent
 			switch line, err := bufio.NewReader(conn).ReadString('\n'); {
 			case strings.Contains(line, " "+status+" "):
 				answered.Add(1)
 			case line != "" || !errors.Is(err, syscall.ECONNRESET):
-				t.Errorf("%.20s…: %s, %v; want %s", text, line, err, status)
+				t.Errorf("%.20s…: got %s, %v; want %s", text, line, err, status)
 			}
 		})
 	}
 	all.Wait()
 	if answered.Load() == 0 {
-		t.Errorf("%.20s…: none of 20 was answered %s", text, status)
+		t.Errorf("%.20s…: none of 20 requests was answered %s", text, status)
 	}
 }
 
-// garbage sends requests in one go, each with a cookie that is no token of the service's, and reads the answers.
+// garbage sends pipelined requests, each with a cookie that is not a token of the service, and reads the responses.
 func garbage(t *testing.T, conn net.Conn, in *bufio.Reader, seed, n int) {
 	t.Helper()
 	var text strings.Builder
@@ -125,7 +126,7 @@ func garbage(t *testing.T, conn net.Conn, in *bufio.Reader, seed, n int) {
 	for range n {
 		status, err := in.ReadString('\n')
 		if err != nil || !strings.HasPrefix(status, "HTTP/1.1 401 ") {
-			t.Errorf("garbage is answered %q, %v", status, err)
+			t.Errorf("a garbage cookie: got %q, %v, want 401", status, err)
 			return
 		}
 		length := 0
@@ -143,7 +144,7 @@ func garbage(t *testing.T, conn net.Conn, in *bufio.Reader, seed, n int) {
 	}
 }
 
-// memory returns the most memory that the service had, in MB.
+// memory returns the peak memory of the service, in MB.
 func memory(t *testing.T, s *harness.Service) (megabytes int) {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Process.Process.Pid))

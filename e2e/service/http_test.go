@@ -32,7 +32,7 @@ func dial(t *testing.T, s *harness.Service, text string) net.Conn {
 	return conn
 }
 
-// answer reads an answer, its body included.
+// answer reads a response and its body.
 func answer(t *testing.T, conn net.Conn) (*http.Response, string) {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -56,9 +56,9 @@ func TestLimits(t *testing.T) {
 	for size, status := range map[int]int{15_900: 401, 16_500: 431, 1_000_000: 431} {
 		text := request("X: ")
 		text = strings.Replace(text, "X: ", "X: "+strings.Repeat("x", size-len(text)), 1)
-		conn := dial(t, s, text[:min(len(text), 60_000)]) // the rest may meet a connection that is closed
+		conn := dial(t, s, text[:min(len(text), 60_000)]) // the connection may be closed before the rest is sent
 		if response, body := answer(t, conn); response.StatusCode != status {
-			t.Errorf("a head of %d bytes: %d %s", len(text), response.StatusCode, body)
+			t.Errorf("a header of %d bytes: got %d %s", len(text), response.StatusCode, body)
 		}
 	}
 	for size, status := range map[int]int{100 << 10: 401, 100<<10 + 1: 413, 10_000_000: 413} {
@@ -66,23 +66,23 @@ func TestLimits(t *testing.T) {
 		body += strings.Repeat("x", min(size, 200_000)-len(body)-2) + `"}`
 		head := fmt.Sprintf("POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", size)
 		conn := dial(t, s, head)
-		if status != 413 { // a body that is too long is refused before it is read
+		if status != 413 { // a body that is too long is rejected before it is read
 			_, _ = io.WriteString(conn, body)
 		}
 		if response, text := answer(t, conn); response.StatusCode != status {
-			t.Errorf("a body of %d bytes: %d %s", size, response.StatusCode, text)
+			t.Errorf("a body of %d bytes: got %d %s", size, response.StatusCode, text)
 		}
 	}
-	// Without an announced length it is read up to the limit.
+	// A body without a Content-Length is read up to the limit.
 	chunk := strings.Repeat("x", 60_000)
 	conn := dial(t, s, "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"+
 		strings.Repeat(fmt.Sprintf("%x\r\n%s\r\n", len(chunk), chunk), 2))
 	if response, text := answer(t, conn); response.StatusCode != 413 || text != `{"message":"Request body too large"}` {
-		t.Errorf("a long chunked body: %d %s", response.StatusCode, text)
+		t.Errorf("a long chunked body: got %d %s", response.StatusCode, text)
 	}
 }
 
-// TestSlowClients: nobody is waited for whose request doesn't come.
+// TestSlowClients checks that the service closes connections whose request does not arrive.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	s := harness.StartService(t)
@@ -95,15 +95,15 @@ func TestSlowClients(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
 			conn := dial(t, s, text)
-			if _, err := io.ReadAll(conn); err != nil { // until the service closes it
-				t.Errorf("the connection is held: %v", err)
+			if _, err := io.ReadAll(conn); err != nil { // reads until the service closes the connection
+				t.Errorf("the connection was not closed: %v", err)
 			}
 			t.Logf("closed after %s", time.Since(start).Round(time.Millisecond))
 		})
 	}
 }
 
-// TestShutdown ends the service while a request is under way: that one is answered, probes are told.
+// TestShutdown stops the service during a request. The request is answered, and /readyz reports 503.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT} {
@@ -118,7 +118,7 @@ func shutDown(t *testing.T, signal syscall.Signal) {
 	t.Helper()
 	s := harness.StartService(t, "SHUTDOWN_DELAY=500ms")
 	conn := dial(t, s, "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(ada))+"\r\n\r\n"+ada[:10])
-	login(t, s) // by now the service reads the other one
+	login(t, s) // by now the service is reading the other request
 	if err := s.Process.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
@@ -140,14 +140,14 @@ func shutDown(t *testing.T, signal syscall.Signal) {
 		t.Fatal(err)
 	}
 	if response, body := answer(t, conn); response.StatusCode != 200 {
-		t.Errorf("the request under way: %d %s", response.StatusCode, body)
+		t.Errorf("the running request: got %d %s, want 200", response.StatusCode, body)
 	}
 	if status := s.Exit(t); status != 0 || !strings.Contains(s.Output(), "msg=stopped") {
-		t.Errorf("exit status %d\n%s", status, s.Output())
+		t.Errorf("exit status %d, want 0 and msg=stopped in the log:\n%s", status, s.Output())
 	}
 }
 
-// TestShutdownTimeout: a request that does not end does not keep the service running.
+// TestShutdownTimeout checks that the service stops even if a request does not end.
 func TestShutdownTimeout(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -155,16 +155,16 @@ func TestShutdownTimeout(t *testing.T) {
 	token := login(t, s)
 	signal(t, redis, syscall.SIGSTOP)
 	dial(t, s, "GET /api/auth/me HTTP/1.1\r\nHost: x\r\nCookie: token="+token+"\r\n\r\n")
-	time.Sleep(300 * time.Millisecond) // it is under way
+	time.Sleep(300 * time.Millisecond) // the request is now running
 	start := time.Now()
 	status, took := s.Stop(t), time.Since(start)
 	signal(t, redis, syscall.SIGCONT)
 	if status != 1 || took < 9*time.Second || !strings.Contains(s.Output(), "some requests did not end within 10s") {
-		t.Errorf("exit status %d after %s\n%s", status, took, s.Output())
+		t.Errorf("exit status %d after %s, want 1 after 10s and a message:\n%s", status, took, s.Output())
 	}
 }
 
-// TestNohup: a service that was started with SIGHUP ignored goes on after it.
+// TestNohup checks that a service started with SIGHUP ignored keeps running after a SIGHUP.
 func TestNohup(t *testing.T) {
 	t.Parallel()
 	nohup := harness.Need(t, "nohup")
@@ -175,9 +175,9 @@ func TestNohup(t *testing.T) {
 	}
 	time.Sleep(300 * time.Millisecond)
 	if strings.Contains(p.Output(), "shutting down") {
-		t.Error("SIGHUP ends it")
+		t.Error("SIGHUP stopped the service, although it was ignored at the start")
 	}
 	if status := p.Stop(t); status != 0 {
-		t.Errorf("exit status %d", status)
+		t.Errorf("SIGTERM: exit status %d, want 0", status)
 	}
 }

@@ -22,8 +22,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestLogReader runs the service with a log whose reader is stuck, or gone. Requests continue, the lines that
-// nobody reads are dropped and counted, and SIGTERM ends the process.
+// TestLogReader runs the service with a log whose reader is blocked or has exited. If it is blocked, requests
+// continue, and the lines that cannot be written are dropped and counted. SIGTERM stops the process.
 func TestLogReader(t *testing.T) {
 	t.Parallel()
 	const requests = 1_000
@@ -37,7 +37,7 @@ func TestLogReader(t *testing.T) {
 			s, metrics := startLogged(t, write)
 			askMe(t, s, login(t, s), requests)
 			if got := droppedLines(t, metrics); gone && got < requests || !gone && got != 0 {
-				t.Errorf("%d lines were dropped", got)
+				t.Errorf("%d lines were dropped, want 0", got)
 			}
 			stop(t, s)
 		})
@@ -45,13 +45,13 @@ func TestLogReader(t *testing.T) {
 
 	t.Run("stuck, then back", func(t *testing.T) {
 		t.Parallel()
-		const requests = 8_000 // lines of 1 MiB and more
+		const requests = 8_000 // their log lines have at least 1 MiB
 		read, write := pipe(t)
 		s, metrics := startLogged(t, write)
 		askMe(t, s, login(t, s), requests)
 		dropped := droppedLines(t, metrics)
 		if dropped == 0 {
-			t.Error("no line was dropped")
+			t.Error("no line was dropped, although nobody reads the log")
 		}
 		log := drain(read)
 		harness.Eventually(t, "the dropped lines are reported", func() error {
@@ -77,7 +77,7 @@ func TestLogReader(t *testing.T) {
 			}
 		}
 		if reports != 1 || answers+dropped != requests {
-			t.Errorf("%d reports, %d lines of %d requests, %d dropped", reports, answers, requests, dropped)
+			t.Errorf("the log has %d reports of dropped lines (want 1), and %d lines of %d requests, of which %d were dropped", reports, answers, requests, dropped)
 		}
 		t.Logf("%d of %d lines were dropped", dropped, requests)
 	})
@@ -103,7 +103,8 @@ func TestLogReader(t *testing.T) {
 
 const pipeSize = 4096
 
-// pipe returns the ends of a pipe that holds no more than pipeSize bytes. Like a shell's, it blocks who writes.
+// pipe returns the ends of a pipe that holds at most pipeSize bytes. A write to a full pipe blocks, as with a
+// shell's pipe.
 func pipe(t *testing.T) (read, write *os.File) {
 	t.Helper()
 	read, write, err := os.Pipe()
@@ -120,16 +121,16 @@ func pipe(t *testing.T) (read, write *os.File) {
 	return read, write
 }
 
-// startLogged starts the service with its log going to a file, and returns it with the URL of its metrics.
+// startLogged starts the service with its log written to a file. It returns the service and the URL of its metrics.
 func startLogged(t *testing.T, log *os.File) (s *harness.Service, metrics string) {
 	t.Helper()
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(harness.FreePort(t)))
 	redis := harness.StartRedis(t)
-	env := append(redis.Env(), "METRICS_ADDR="+addr, "REDIS_TIMEOUT=2s") // a test's machine may be busy
+	env := append(redis.Env(), "METRICS_ADDR="+addr, "REDIS_TIMEOUT=2s") // the machine may be busy
 	return harness.StartServiceTo(t, log, production(env...)...), "http://" + addr + "/metrics"
 }
 
-// askMe sends so many requests to /me, eight at a time. Each has to be answered 200.
+// askMe sends a number of requests to /me, eight at a time. Each must be answered 200.
 func askMe(t *testing.T, s *harness.Service, token string, requests int) {
 	t.Helper()
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
@@ -177,7 +178,7 @@ func droppedLines(t *testing.T, metrics string) int {
 	text, err := io.ReadAll(response.Body)
 	match := regexp.MustCompile(`(?m)^gin_auth_log_lines_dropped_total (\S+)$`).FindSubmatch(text)
 	if err != nil || match == nil {
-		t.Fatalf("%v, no count of dropped lines in\n%s", err, text)
+		t.Fatalf("%v: the metrics have no count of dropped lines:\n%s", err, text)
 	}
 	value, err := strconv.ParseFloat(string(match[1]), 64)
 	if err != nil {
@@ -186,12 +187,12 @@ func droppedLines(t *testing.T, metrics string) int {
 	return int(value)
 }
 
-// stop stops the service. It fails if the process waits for the ten seconds that requests under way get.
+// stop stops the service. It fails if the process waits for the ten seconds that running requests are given.
 func stop(t *testing.T, s *harness.Service) {
 	t.Helper()
 	start := time.Now()
 	if status, took := s.Stop(t), time.Since(start); status != 0 || took > 9*time.Second {
-		t.Errorf("SIGTERM: exit status %d after %s", status, took)
+		t.Errorf("SIGTERM: exit status %d after %s, want 0 soon", status, took)
 	}
 }
 
@@ -209,7 +210,7 @@ func mention(log *syncBuffer, text string) error {
 	return nil
 }
 
-// syncBuffer is a buffer that is written while a test reads it.
+// syncBuffer is a buffer that one goroutine writes while another reads.
 type syncBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer

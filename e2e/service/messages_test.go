@@ -9,7 +9,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestStartupMessages: what a start says about the variables of another application, at every log level.
+// TestStartupMessages checks what the service logs at startup about variables of another application, at every log
+// level.
 func TestStartupMessages(t *testing.T) {
 	t.Parallel()
 	s := harness.StartService(t, "LOG_LEVEL=silent", "NODE_ENV=staging", "REDIS_URI=redis://:hush@cache", "JWT_KEY=hush")
@@ -22,11 +23,11 @@ func TestStartupMessages(t *testing.T) {
 		s.WaitFor(t, text)
 	}
 	if strings.Contains(s.Output(), "hush") {
-		t.Errorf("a secret is in %s", s.Output())
+		t.Errorf("the output contains a secret: %s", s.Output())
 	}
 }
 
-// TestConnectionAdvice: why Redis can't be used, and what to try, in the log and by check.
+// TestConnectionAdvice checks that the log and gin-auth check say why Redis cannot be used and what to try.
 func TestConnectionAdvice(t *testing.T) {
 	t.Parallel()
 	cert, key := certificate(t)
@@ -42,7 +43,7 @@ func TestConnectionAdvice(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = conn.Close() })
 	}
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never replies
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,10 +79,10 @@ func TestConnectionAdvice(t *testing.T) {
 			t.Parallel()
 			s := harness.StartService(t, production(test.env...)...)
 			s.WaitFor(t, test.advice)
-			// Check grants no more than REDIS_TIMEOUT, and connecting may take two seconds.
+			// gin-auth check waits at most REDIS_TIMEOUT for a reply, and up to two seconds for a connection.
 			check := harness.Start(t, t.TempDir(), production(append(test.env, "REDIS_TIMEOUT=3s")...), harness.Binary(t), "check")
 			if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), test.advice) {
-				t.Errorf("check: exit status %d:\n%s", status, check.Output())
+				t.Errorf("check: exit status %d, want 1 and the advice:\n%s", status, check.Output())
 			}
 		})
 	}

@@ -11,8 +11,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestQuickstart starts the service with no settings at all and does what it prints: the same curl
-// lines that the README has.
+// TestQuickstart starts the service without any settings and runs the curl commands that it prints. They must be
+// the same as those in the README.
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, "curl")
@@ -27,7 +27,7 @@ func TestQuickstart(t *testing.T) {
 		inReadme = append(inReadme, strings.ReplaceAll(line, "localhost:3000", "localhost:"+port))
 	}
 	if got, want := strings.Join(inReadme, "\n"), strings.Join(lines, "\n"); !strings.Contains(got, want) {
-		t.Errorf("the README has\n%s\nthe start prints\n%s", got, want)
+		t.Errorf("the README has\n%s\nbut the service prints\n%s", got, want)
 	}
 	answers := []string{
 		`^{"message":"User registered successfully","user":{"id":"[0-9a-f]{24}","email":"ada@example.com","username":"ada","role":"user"}}
@@ -40,7 +40,7 @@ $`,
 $`,
 	}
 	if len(lines) != len(answers) {
-		t.Fatalf("the start prints %d curl lines, want %d:\n%s", len(lines), len(answers), p.Output())
+		t.Fatalf("the service prints %d curl lines, want %d:\n%s", len(lines), len(answers), p.Output())
 	}
 	for i, line := range lines {
 		command := exec.Command("sh", "-c", line)
@@ -52,11 +52,11 @@ $`,
 		}
 	}
 	if status := p.Stop(t); status != 0 {
-		t.Errorf("SIGTERM: exit status %d", status)
+		t.Errorf("SIGTERM: exit status %d, want 0", status)
 	}
 }
 
-// curlLines returns the lines of text that are a curl command, without the space around them.
+// curlLines returns the lines of text that are curl commands, without leading and trailing spaces.
 func curlLines(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {

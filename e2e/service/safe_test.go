@@ -13,7 +13,8 @@ const (
 	noAOF  = "its append-only file is off: a restart forgets the logouts since its last snapshot; set appendonly yes"
 )
 
-// TestUnsafeRedis: the ways in which Redis can lose logouts are logged, once each, and do not stop the service.
+// TestUnsafeRedis checks that each way in which Redis can lose logouts is logged once and does not stop the
+// service.
 func TestUnsafeRedis(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
@@ -22,13 +23,14 @@ func TestUnsafeRedis(t *testing.T) {
 		s.WaitFor(t, risk)
 	}
 	flow(t, s)
-	time.Sleep(1500 * time.Millisecond) // a watch later
+	time.Sleep(1500 * time.Millisecond) // the watch has run again
 	if n := strings.Count(s.Output(), "can lose logouts"); n != 2 {
 		t.Errorf("%d warnings, want 2:\n%s", n, s.Output())
 	}
 }
 
-// TestUnknownIsUnsafe: what cannot be determined is named as a risk, at the start and by check.
+// TestUnknownIsUnsafe checks that anything that cannot be determined is reported as a risk, at startup and by
+// gin-auth check.
 func TestUnknownIsUnsafe(t *testing.T) {
 	t.Parallel()
 	const denied = " -@all +exists +get +set +eval +time +info +wait +pttl +del "
@@ -70,7 +72,7 @@ func TestUnknownIsUnsafe(t *testing.T) {
 			for _, said := range test.says {
 				s.WaitFor(t, said)
 				if !strings.Contains(check.Output(), said) {
-					t.Errorf("check said\n%s\nwant %q there", check.Output(), said)
+					t.Errorf("check printed\n%s\nwant %q in it", check.Output(), said)
 				}
 			}
 			if !strings.Contains(name, "EVAL") {
@@ -86,15 +88,15 @@ func TestUnknownIsUnsafe(t *testing.T) {
 		flow(t, harness.StartService(t, env...))
 		check := harness.Start(t, t.TempDir(), env, harness.Binary(t), "check")
 		if status := check.Exit(t); status != 0 {
-			t.Errorf("check: exit status %d:\n%s", status, check.Output())
+			t.Errorf("check: exit status %d, want 0:\n%s", status, check.Output())
 		}
 	})
 }
 
-// asUser are the settings of the user that acl creates.
+// asUser are the settings for the user that acl creates.
 var asUser = []string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}
 
-// acl returns arguments of redis-server that create a user with those rights.
+// acl returns arguments of redis-server that create a user with these permissions.
 func acl(rights string) string {
 	return "--appendonly yes --user default off --user auth on >hush ~blacklist:* ~auth:*" + rights
 }

@@ -1,5 +1,5 @@
-// Package service runs the built service as a user has it: on a real redis-server, from its
-// environment and its .env, through its whole life.
+// Package service runs the built service as a user does: on a real redis-server, with settings from its environment
+// and .env, from start to stop.
 package service
 
 import (
@@ -34,8 +34,8 @@ func production(more ...string) []string {
 	return append([]string{"NODE_ENV=production", "JWT_SECRET=" + secret, "SHUTDOWN_DELAY=0s"}, more...)
 }
 
-// send sends a request with a token in the cookie, if it isn't empty, and returns status, body and the
-// token that the answer sets.
+// send sends a request with a token in the cookie, unless it is empty. It returns the status, the body and the
+// token that the response sets.
 func send(t *testing.T, s *harness.Service, method, path, token, body string) (int, string, string) {
 	t.Helper()
 	status, text, set, err := try(s, method, path, token, body)
@@ -67,7 +67,7 @@ func try(s *harness.Service, method, path, token, body string) (int, string, str
 func want(t *testing.T, what string, status int, body string, wantStatus int, wantBody string) {
 	t.Helper()
 	if status != wantStatus || wantBody != "" && body != wantBody {
-		t.Errorf("%s: %d %s, want %d %s", what, status, body, wantStatus, wantBody)
+		t.Errorf("%s: got %d %s, want %d %s", what, status, body, wantStatus, wantBody)
 	}
 }
 
@@ -79,7 +79,7 @@ func login(t *testing.T, s *harness.Service) string {
 	return token
 }
 
-// TestLife is the service from its start to its end, and after a restart.
+// TestLife runs the service from start to stop, and again after a restart.
 func TestLife(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -90,29 +90,29 @@ func TestLife(t *testing.T) {
 	status, body, _ := send(t, s, "GET", "/api/auth/me", token, "")
 	want(t, "me", status, body, 200, "")
 	if !strings.Contains(body, `"email":"ada@example.com","username":"ada","role":"user"`) {
-		t.Errorf("me is %s", body)
+		t.Errorf("me: got %s, want the user Ada", body)
 	}
 	kept := login(t, s)
 	status, body, set := send(t, s, "POST", "/api/auth/logout", token, "")
 	want(t, "logout", status, body, 200, leaveMsg)
 	if set != "" {
-		t.Errorf("logout sets the token %s", set)
+		t.Errorf("logout sets the token %s, want it cleared", set)
 	}
 	status, body, _ = send(t, s, "GET", "/api/auth/me", token, "")
 	want(t, "me with the old token", status, body, 401, revoked)
 
 	value, err := exec.Command(harness.Need(t, "redis-cli"), "-p", strconv.Itoa(redis.Port), "GET", "blacklist:"+token).Output()
 	if strings.TrimSpace(string(value)) != "true" || err != nil {
-		t.Errorf("the blacklist has %q, %v", value, err)
+		t.Errorf("the blacklist entry is %q, %v, want true", value, err)
 	}
 	ttl, err := exec.Command("redis-cli", "-p", strconv.Itoa(redis.Port), "TTL", "blacklist:"+token).Output()
 	seconds, _ := strconv.Atoi(strings.TrimSpace(string(ttl)))
 	if err != nil || seconds < 86400 || seconds > 86460 {
-		t.Errorf("the entry lives %s s, %v; want the token's remaining life and a minute", ttl, err)
+		t.Errorf("the TTL of the entry is %s s, %v; want the remaining lifetime of the token plus at most a minute", ttl, err)
 	}
 
 	if status := s.Stop(t); status != 0 {
-		t.Errorf("SIGTERM: exit status %d", status)
+		t.Errorf("SIGTERM: exit status %d, want 0", status)
 	}
 	again := harness.StartService(t, env...)
 	status, body, _ = send(t, again, "GET", "/api/auth/me", token, "")
@@ -121,15 +121,15 @@ func TestLife(t *testing.T) {
 	want(t, "me with the other token after a restart", status, body, 200, "")
 	for _, output := range []string{s.Output(), again.Output()} {
 		if strings.Contains(output, "correct horse") || strings.Contains(output, secret) || strings.Contains(output, "eyJ") {
-			t.Errorf("a secret is in the log:\n%s", output)
+			t.Errorf("the log contains a secret:\n%s", output)
 		}
 		if strings.Count(output, "connected to redis") != 1 {
-			t.Errorf("the log says %d times that Redis is there:\n%s", strings.Count(output, "connected to redis"), output)
+			t.Errorf("the log says %d times that Redis is connected, want once:\n%s", strings.Count(output, "connected to redis"), output)
 		}
 	}
 }
 
-// TestRedisAway starts without Redis, gets one, loses it and gets it back, and the last time it hangs.
+// TestRedisAway starts the service without Redis, starts Redis, kills and restarts it, and stops and continues it.
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -149,7 +149,7 @@ func TestRedisAway(t *testing.T) {
 		return nil
 	}
 	harness.Eventually(t, "the service is ready", ready)
-	loginAgain := func() (token string) { // on a busy machine, Redis may not answer in time at once
+	loginAgain := func() (token string) { // on a busy machine the first attempt may exceed the timeout
 		harness.Eventually(t, "a login", func() error {
 			status, body, set, err := try(s, "POST", "/api/auth/login", "", ada)
 			if err != nil || status != 200 {
@@ -175,12 +175,12 @@ func TestRedisAway(t *testing.T) {
 		status, body, set := send(t, s, "POST", "/api/auth/logout", token, "")
 		want(t, fault+": logout", status, body, 500, `{"message":"Internal server error"}`)
 		if set != "" {
-			t.Errorf("%s: logout sets a cookie", fault)
+			t.Errorf("Redis %s: logout sets a cookie, want it unchanged", fault)
 		}
 		back()
 		harness.Eventually(t, fault+": the service is ready again", ready)
 		status, body, _ = send(t, s, "GET", "/api/auth/me", token, "")
-		if fault == "stopped" { // what waited in its socket is carried out
+		if fault == "stopped" { // Redis now executes the commands in its socket, which may include the logout
 			want(t, fault+": me with the token of a logout that was answered 500", status, body, status, "")
 		} else {
 			want(t, fault+": me again", status, body, 200, "")
@@ -204,7 +204,7 @@ func TestWrongStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = taken.Close() }) // the subtests outlive this function
+	t.Cleanup(func() { _ = taken.Close() }) // the subtests continue after this function
 	port := strconv.Itoa(taken.Addr().(*net.TCPAddr).Port)
 	for name, test := range map[string]struct {
 		env    []string
@@ -238,13 +238,13 @@ func TestWrongStarts(t *testing.T) {
 				t.Errorf("exit status %d, want %d", status, test.status)
 			}
 			if got := withoutLog(p.Output()); test.output != "" && got != test.output {
-				t.Errorf("it printed\n%s, want\n%s", got, test.output)
+				t.Errorf("the service printed\n%s, want\n%s", got, test.output)
 			}
 		})
 	}
 }
 
-// withoutLog drops the lines of the log.
+// withoutLog removes the log lines from output.
 func withoutLog(output string) string {
 	var rest strings.Builder
 	for line := range strings.Lines(output) {
@@ -278,14 +278,15 @@ func TestDotenv(t *testing.T) {
 	}
 	p = start()
 	if status := p.Exit(t); status != 1 || !strings.Contains(p.Output(), "line 7") || !strings.Contains(p.Output(), "JWT_SECRET") {
-		t.Errorf("a line that dotenv reads differently: exit status %d\n%s", status, p.Output())
+		t.Errorf("a .env line that dotenv reads differently: exit status %d, want 1 and the line\n%s", status, p.Output())
 	}
 	if strings.Contains(p.Output(), "CD1x") {
-		t.Errorf("it printed the secret:\n%s", p.Output())
+		t.Errorf("the service printed the secret:\n%s", p.Output())
 	}
 }
 
-// TestTokensOfTheOriginal carries tokens from jsonwebtoken to the service and back.
+// TestTokensOfTheOriginal sends tokens of jsonwebtoken to the service, and verifies tokens of the service with
+// jsonwebtoken.
 func TestTokensOfTheOriginal(t *testing.T) {
 	t.Parallel()
 	harness.Node(t)
@@ -296,7 +297,7 @@ func TestTokensOfTheOriginal(t *testing.T) {
 	status, body, _ := send(t, s, "GET", "/api/auth/me", theirs, "")
 	want(t, "me with a token of jsonwebtoken", status, body, 200, "")
 	if !strings.Contains(body, `"email":"grace@example.com"`) {
-		t.Errorf("me is %s", body)
+		t.Errorf("me with a token of jsonwebtoken: got %s", body)
 	}
 	var claims struct {
 		Email, JTI string

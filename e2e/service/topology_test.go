@@ -20,7 +20,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// flow registers, logs in and out, and has the old token refused.
+// flow registers, logs in and out, and checks that the old token is rejected.
 func flow(t *testing.T, s *harness.Service) {
 	t.Helper()
 	harness.Eventually(t, "the service is ready", func() error {
@@ -38,7 +38,7 @@ func flow(t *testing.T, s *harness.Service) {
 	want(t, "me with the old token", status, body, 401, revoked)
 }
 
-// TestACLUser gives the service the rights that it needs and no others.
+// TestACLUser runs the service with a Redis user that has only the documented permissions.
 func TestACLUser(t *testing.T) {
 	t.Parallel()
 	rights := "auth on >hush ~blacklist:* ~auth:* -@all +exists +get +set +eval +time +info +wait +pttl +del"
@@ -48,8 +48,8 @@ func TestACLUser(t *testing.T) {
 	flow(t, s)
 }
 
-// TestSuperfluousPassword: ioredis gets on with a Redis that asks for none, so the same .env has to do
-// here.
+// TestSuperfluousPassword sets a password for a Redis that requires none. ioredis connects to it anyway, so the
+// service must also accept such a .env.
 func TestSuperfluousPassword(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -74,7 +74,7 @@ func TestTLS(t *testing.T) {
 	s.WaitFor(t, "certificate signed by unknown authority")
 }
 
-// certificate makes one for localhost and returns the files of it and its key.
+// certificate creates a certificate for localhost and returns its file and the file of its key.
 func certificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -141,9 +141,9 @@ func TestCluster(t *testing.T) {
 	}
 	if status != 1 || strings.Contains(said, "a right is missing") || strings.Count(said, "its append-only file is off") != 1 ||
 		!strings.Contains(said, "this Redis can lose logouts: it is a Redis Cluster, where a lost blacklist goes unnoticed") {
-		t.Errorf("check: exit status %d:\n%s", status, said)
+		t.Errorf("check: exit status %d, want 1 and only the risks of a Cluster:\n%s", status, said)
 	}
-	for range 20 { // tokens whose keys lie on every node
+	for range 20 { // so many tokens that every node has some keys
 		token := login(t, s)
 		status, body, _ := send(t, s, "POST", "/api/auth/logout", token, "")
 		want(t, "logout", status, body, 200, leaveMsg)
