@@ -10,20 +10,20 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// cluster is gin-auth on a Redis Cluster. The original cannot use one, so what a Node service would ask there is asked
-// here: whether the token is on the blacklist.
+// cluster is gin-auth on a Redis Cluster. The Express app cannot use a Cluster, so these tests look up the
+// blacklist as a Node service would.
 type cluster struct {
 	auth   string
 	client *redis.ClusterClient
 }
 
-// wants returns an error unless every token is on the blacklist and rejected by gin-auth, or neither.
+// wants returns an error unless every token is on the blacklist and rejected by gin-auth (revoked), or none is.
 func (c cluster) wants(t *testing.T, revoked bool, tokens ...string) (err error) {
 	t.Helper()
 	for _, token := range tokens {
 		n, failed := c.client.Exists(t.Context(), "blacklist:"+token).Result()
 		if failed != nil || (n > 0) != revoked {
-			err = errors.Join(err, failed, fmt.Errorf("%d entries on the blacklist, revoked: %v", n, revoked))
+			err = errors.Join(err, failed, fmt.Errorf("the blacklist has %d entries for a token; it should be revoked: %v", n, revoked))
 		}
 		status := 200
 		if revoked {
@@ -35,7 +35,7 @@ func (c cluster) wants(t *testing.T, revoked bool, tokens ...string) (err error)
 	return err
 }
 
-// round logs a new user in three times, ends one session, and then all.
+// round logs a new user in three times, ends one session, and then all sessions.
 func (c cluster) round(t *testing.T, name string) error {
 	t.Helper()
 	p, first, err := register(c.auth, name)
@@ -51,7 +51,7 @@ func (c cluster) round(t *testing.T, name string) error {
 		return err
 	}
 	if sessions, err := tryList(c.auth, third); err != nil || len(sessions) != 3 || sessions[1].ID != claims(second).JTI {
-		return fmt.Errorf("listed are %+v, %w", sessions, err)
+		return fmt.Errorf("the listed sessions are %+v, %w", sessions, err)
 	}
 	if err := c.wants(t, false, first, second, third); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (c cluster) round(t *testing.T, name string) error {
 	return c.wants(t, false, fourth)
 }
 
-// TestCluster ends sessions on a Redis Cluster, where each key may be at another node.
+// TestCluster ends sessions on a Redis Cluster, where each key can be on a different node.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	nodes := harness.StartCluster(t, 0)

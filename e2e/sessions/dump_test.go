@@ -12,7 +12,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// dump returns every key and every value in a Redis.
+// dump returns all keys and values of a Redis.
 func dump(t *testing.T, c *redis.Client) (all []string) {
 	t.Helper()
 	ctx := t.Context()
@@ -57,8 +57,8 @@ var (
 	base64url     = regexp.MustCompile(`[A-Za-z0-9_-]{16,}`)
 )
 
-// candidates returns every token that can be made of a dump: what has three segments, and the first two of that with
-// every string that could be a signature.
+// candidates returns every token that can be built from a dump: each string with three segments, and the first two
+// segments of it with every string that could be a signature.
 func candidates(dump []string) (tokens []string) {
 	text := strings.Join(dump, "\n")
 	found, signatures := map[string]bool{}, map[string]bool{}
@@ -77,8 +77,9 @@ func candidates(dump []string) (tokens []string) {
 // cutSignature returns the first two segments of a token.
 func cutSignature(token string) string { return token[:strings.LastIndexByte(token, '.')] }
 
-// TestDump reads all of Redis while nothing is revoked. Nobody can make a token of it: neither from a string in it that
-// looks like one, nor with a string in it as the signature, nor with the program and another secret.
+// TestDump reads all data of Redis while nothing is revoked. The data cannot be used to build a valid token: no
+// string in it is one, no string in it is a signature, and the service's code with another secret does not sign
+// one.
 func TestDump(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)
@@ -94,15 +95,15 @@ func TestDump(t *testing.T) {
 		signed := cutSignature(token)
 		signature := strings.TrimPrefix(token, signed+".")
 		if !strings.Contains(text, signed) {
-			t.Error("Redis does not have what is signed: is nothing stored?")
+			t.Error("Redis does not contain the signed part of a token: the session is not stored")
 		}
 		if strings.Contains(text, token) || strings.Contains(text, signature) {
-			t.Error("Redis has a token, or its signature")
+			t.Error("Redis contains a token or its signature")
 		}
 	}
 	made := candidates(all)
 	if node, auth := s.accepted(t, tokens); node != len(tokens) || auth != len(tokens) {
-		t.Errorf("of %d tokens Node accepts %d and gin-auth %d", len(tokens), node, auth)
+		t.Errorf("of %d valid tokens the Node service accepts %d and gin-auth %d, want all", len(tokens), node, auth)
 	}
 	for _, url := range []string{s.node, s.auth} {
 		inParallel(t, len(made), func(i int) error {
@@ -113,21 +114,21 @@ func TestDump(t *testing.T) {
 			return err
 		})
 	}
-	t.Logf("%d tokens can be made of %d strings", len(made), len(all))
+	t.Logf("%d tokens were built from %d strings", len(made), len(all))
 	if len(made) < 10*len(tokens) {
-		t.Errorf("only %d tokens were made", len(made))
+		t.Errorf("only %d tokens were built", len(made))
 	}
 	otherSecret(t, s.redis, p)
 }
 
-// otherSecret starts gin-auth with another secret on the Redis of a user's sessions.
+// otherSecret runs gin-auth with another secret on the Redis that has a user's sessions.
 func otherSecret(t *testing.T, server *harness.Redis, p person) {
 	t.Helper()
 	c := server.Client(t)
 	url := startAuth(t, settings("another secret of more than thirty-two bytes", server.Env()...))
 	own := p.mustLogin(t, url)
 	if sessions := list(t, url, own); len(sessions) != 1 || sessions[0].ID != claims(own).JTI {
-		t.Errorf("with another secret, gin-auth lists %+v", sessions)
+		t.Errorf("with another secret, gin-auth lists %+v, want only its own session", sessions)
 	}
 	for _, line := range strings.Split(strings.TrimSpace(c.Get(t.Context(), "auth:sessions:"+p.id).Val()), "\n") {
 		if id := strings.Fields(line)[1]; id != claims(own).JTI {
@@ -137,7 +138,7 @@ func otherSecret(t *testing.T, server *harness.Redis, p person) {
 	send(t, 200, "POST", url+"/logout-all", own, nil)
 	keys := c.Keys(t.Context(), "blacklist:*").Val()
 	if want := []string{"blacklist:" + own}; !slices.Equal(keys, want) {
-		t.Errorf("with another secret, gin-auth wrote %d entries, want its own one", len(keys))
+		t.Errorf("with another secret, gin-auth wrote %d blacklist entries, want one for its own token", len(keys))
 	}
 	if stored := c.Get(t.Context(), "auth:sessions:"+p.id).Val(); strings.Contains(stored, claims(own).JTI) {
 		t.Error("a session that has ended is still stored")

@@ -28,7 +28,7 @@ func newTwo(s site, name string) (u two, err error) {
 	return u, err
 }
 
-// end ends sessions of a user and returns their tokens, and those that are valid after it.
+// end ends sessions of a user. It returns their tokens, and the tokens that remain valid.
 type end func(s site, u two) (ended, valid []string, err error)
 
 // endOne ends the first session with a DELETE that the second one sends.
@@ -48,14 +48,14 @@ func newPassword(s site, u two) (ended, valid []string, err error) {
 	return []string{u.first, u.second}, []string{got.token()}, err
 }
 
-// both returns an end of both sessions.
+// both returns an end that ends both sessions.
 func both(run func(u two) error) end {
 	return func(_ site, u two) (ended, valid []string, err error) {
 		return []string{u.first, u.second}, nil, run(u)
 	}
 }
 
-// disable does what gin-auth user disable does.
+// disable does the same as gin-auth user disable.
 func disable(store *db.DB, u two) (user.User, error) {
 	ctx := context.Background()
 	changed, found, err := store.UpdateUser(ctx, u.email, func(u *user.User) error {
@@ -71,7 +71,7 @@ func disable(store *db.DB, u two) (user.User, error) {
 	return changed, err
 }
 
-// remove does what gin-auth user delete does.
+// remove does the same as gin-auth user delete.
 func remove(store *db.DB, u two) error {
 	changed, err := disable(store, u)
 	if err != nil {
@@ -83,7 +83,8 @@ func remove(store *db.DB, u two) error {
 	return nil
 }
 
-// check ends sessions and asks both services before and after. It returns how many ended tokens were accepted.
+// check ends sessions and sends the tokens to both services before and after. It returns how many revoked tokens
+// were accepted.
 func (s site) check(u two, how end) (accepted int, err error) {
 	if err := s.accept(u.first, u.second); err != nil {
 		return 0, fmt.Errorf("before: %w", err)
@@ -101,9 +102,9 @@ func (s site) check(u two, how end) (accepted int, err error) {
 	return accepted, errors.Join(err, s.accept(valid...))
 }
 
-// TestEnded ends sessions 1,000 times and asks Node and gin-auth with the tokens at once. A user is disabled and
-// deleted by the calls of db that the commands make: starting a process takes too long for so many. TestCommands has
-// the commands.
+// TestEnded ends sessions 1,000 times and sends the tokens to the Node service and gin-auth immediately. It
+// disables and deletes users with the functions that the commands call, because starting 1,000 processes takes too
+// long. TestCommands runs the commands.
 func TestEnded(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)
@@ -134,14 +135,14 @@ func TestEnded(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("%d rounds in %s: %d ended tokens were accepted", rounds, time.Since(began).Round(time.Millisecond),
+	t.Logf("%d rounds in %s: %d revoked tokens were accepted", rounds, time.Since(began).Round(time.Millisecond),
 		accepted.Load())
 	if accepted.Load() != 0 {
-		t.Error("an ended token was accepted")
+		t.Error("a revoked token was accepted")
 	}
 }
 
-// TestCommands ends sessions with every command that does.
+// TestCommands ends sessions with every command that can.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)

@@ -1,5 +1,5 @@
-// Package sessions ends sessions in every way there is, on a real Redis, and asks the built service and the Express
-// original beside it whether they still accept the tokens.
+// Package sessions ends sessions in every possible way, on a real Redis. It then checks whether the built service
+// and the Express app still accept the tokens.
 package sessions
 
 import (
@@ -22,7 +22,8 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// measuring reports whether nothing else runs, so that times mean something: .ci/run's serial step sets it.
+// measuring reports whether nothing else runs, so that times can be compared. The serial step of .ci/run sets
+// MEASURE.
 var measuring = os.Getenv("MEASURE") != ""
 
 const (
@@ -31,14 +32,14 @@ const (
 	expired  = `{"message":"Session expired. Please login again."}`
 	prefix   = "/api/auth"
 
-	// atOnce is how many requests, or rounds, run at the same time.
+	// atOnce is the number of concurrent requests or rounds.
 	atOnce = 64
-	// timeout is long, so that a busy machine fails no test.
+	// timeout is long, so that a test does not fail on a busy machine.
 	timeout = 5 * time.Second
 )
 
-// settings are those of gin-auth, as in production. With more threads than cores it hashes more passwords at once: it
-// would answer 503 to some of atOnce logins.
+// settings returns the settings of gin-auth in production, and env. GOMAXPROCS is higher than the number of cores
+// so that more passwords are hashed at once. Otherwise some of atOnce logins would be answered 503.
 func settings(secret string, env ...string) []string {
 	return append([]string{
 		"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "SHUTDOWN_DELAY=0s", "LOGIN_LIMIT=off",
@@ -46,18 +47,18 @@ func settings(secret string, env ...string) []string {
 	}, env...)
 }
 
-// startAuth starts gin-auth and returns the URL of its routes.
+// startAuth starts gin-auth and returns the base URL of its routes.
 func startAuth(t *testing.T, env []string) string {
 	t.Helper()
 	return routesOf(harness.StartService(t, env...))
 }
 
-// routesOf returns the URL of a service's routes. It has an address: nothing has to look up a name.
+// routesOf returns the base URL of a service's routes, with an IP address so that no name is looked up.
 func routesOf(s *harness.Service) string {
 	return strings.Replace(s.URL, "localhost", "127.0.0.1", 1) + prefix
 }
 
-// startNode starts the original and returns the URL of its routes.
+// startNode starts the Express app and returns the base URL of its routes.
 func startNode(t *testing.T, redis *harness.Redis) string {
 	t.Helper()
 	return routesOf(harness.StartOriginal(t, append(redis.Env(), "JWT_SECRET="+secret)...))
@@ -66,7 +67,7 @@ func startNode(t *testing.T, redis *harness.Redis) string {
 // site is gin-auth and a Node service on one Redis.
 type site struct {
 	redis      *harness.Redis
-	auth, node string // the URLs of their routes
+	auth, node string // the base URLs of their routes
 }
 
 func startSite(t *testing.T, env ...string) site {
@@ -75,7 +76,7 @@ func startSite(t *testing.T, env ...string) site {
 	return site{redis, startAuth(t, settings(secret, append(redis.Env(), env...)...)), startNode(t, redis)}
 }
 
-// newSessions makes and reads the same tokens as gin-auth.
+// newSessions signs and verifies tokens as gin-auth does.
 func newSessions(t *testing.T) *session.Sessions {
 	t.Helper()
 	sessions, err := session.New(session.Options{Secrets: []string{secret}, Lifetime: time.Hour})
@@ -85,7 +86,7 @@ func newSessions(t *testing.T) *session.Sessions {
 	return sessions
 }
 
-// openDB returns a DB as the commands of gin-auth have it.
+// openDB returns a DB with the options that the commands of gin-auth use.
 func openDB(t *testing.T, addrs ...string) *db.DB {
 	t.Helper()
 	store, err := db.Open(db.Options{
@@ -103,7 +104,7 @@ var client = &http.Client{
 	Transport: &http.Transport{MaxIdleConnsPerHost: 2 * atOnce},
 }
 
-// answer is what came back for a request.
+// answer is the response to a request.
 type answer struct {
 	status int
 	body   string
@@ -112,16 +113,16 @@ type answer struct {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
 
-// token returns the one that the answer sets.
+// token returns the token that the response sets.
 func (a answer) token() string {
 	value, _, _ := strings.Cut(strings.TrimPrefix(a.header.Get("Set-Cookie"), "token="), ";")
 	return value
 }
 
-// is returns an error unless the answer has a status.
+// is returns an error unless the response has this status.
 func (a answer) is(what string, status int) error {
 	if a.status != status {
-		return fmt.Errorf("%s: %s, want %d", what, a, status)
+		return fmt.Errorf("%s: got %s, want %d", what, a, status)
 	}
 	return nil
 }
@@ -130,7 +131,7 @@ func (a answer) is(what string, status int) error {
 func try(method, url, token string, body map[string]string, header ...string) (answer, error) {
 	var text []byte
 	if body != nil {
-		text, _ = json.Marshal(body) // strings can be encoded
+		text, _ = json.Marshal(body) // a map of strings can always be encoded
 	}
 	request, err := http.NewRequest(method, url, bytes.NewReader(text))
 	if err != nil {
@@ -154,7 +155,7 @@ func try(method, url, token string, body map[string]string, header ...string) (a
 	return answer{response.StatusCode, string(got), response.Header}, err
 }
 
-// tryFor is try for a status.
+// tryFor is try that returns an error unless the response has this status.
 func tryFor(status int, method, url, token string, body map[string]string, header ...string) (answer, error) {
 	got, err := try(method, url, token, body, header...)
 	if err == nil {
@@ -173,7 +174,7 @@ func send(t *testing.T, status int, method, url, token string, body map[string]s
 	return got
 }
 
-// claims returns those of a token that the tests look at.
+// claims returns the claims of a token that the tests use.
 func claims(token string) (c struct {
 	ID  string
 	JTI string
@@ -181,6 +182,6 @@ func claims(token string) (c struct {
 }) {
 	segments := strings.Split(token, ".")
 	payload, _ := base64.RawURLEncoding.DecodeString(segments[min(1, len(segments)-1)])
-	_ = json.Unmarshal(payload, &c) // what is no token has no claims
+	_ = json.Unmarshal(payload, &c) // an invalid token has no claims
 	return c
 }

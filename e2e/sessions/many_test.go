@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// maxSessions is how many sessions a user may have.
+// maxSessions is the number of sessions that a user may have.
 const maxSessions = 100
 
-// accepted returns how many of the tokens Node, and gin-auth, accept. It fails the test for any answer but a 200 and the
-// one to a revoked token.
+// accepted returns how many of the tokens the Node service and gin-auth accept. Any response except 200 and the one
+// for a revoked token fails the test.
 func (s site) accepted(t *testing.T, tokens []string) (node, auth int) {
 	t.Helper()
 	var mu sync.Mutex
@@ -34,7 +34,8 @@ func (s site) accepted(t *testing.T, tokens []string) (node, auth int) {
 	return node, auth
 }
 
-// TestManyLogins logs one user in 1,000 times: 100 sessions are left. Then 200 times more, many at once.
+// TestManyLogins logs one user in 1,000 times, after which they have 100 sessions. Then it logs in 200 more times,
+// many at once.
 func TestManyLogins(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)
@@ -57,19 +58,19 @@ func TestManyLogins(t *testing.T) {
 	}
 	for i, session := range sessions {
 		if session.Current != (i == len(sessions)-1) {
-			t.Errorf("session %d of %d is current: %v", i, len(sessions), session.Current)
+			t.Errorf("session %d of %d is marked as current: %v", i, len(sessions), session.Current)
 		}
 	}
 	if node, auth := s.accepted(t, oldest); node != 0 || auth != 0 {
-		t.Errorf("of the %d oldest Node accepts %d and gin-auth %d", len(oldest), node, auth)
+		t.Errorf("of the %d oldest tokens the Node service accepts %d and gin-auth %d, want none", len(oldest), node, auth)
 	}
 	if node, auth := s.accepted(t, newest); node != maxSessions || auth != maxSessions {
-		t.Errorf("of the %d newest Node accepts %d and gin-auth %d", maxSessions, node, auth)
+		t.Errorf("of the %d newest tokens the Node service accepts %d and gin-auth %d, want all", maxSessions, node, auth)
 	}
 	s.loginAtOnce(t, p, newest)
 }
 
-// loginAtOnce logs a user in from many clients at once, who has as many sessions as they may have.
+// loginAtOnce logs in a user from many clients at once. The user already has the maximum number of sessions.
 func (s site) loginAtOnce(t *testing.T, p person, before []string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -87,13 +88,13 @@ func (s site) loginAtOnce(t *testing.T, p person, before []string) {
 		listed[session.ID] = true
 	}
 	if len(listed) != maxSessions {
-		t.Errorf("%d sessions are listed after logins at once, want %d", len(listed), maxSessions)
+		t.Errorf("%d sessions are listed after concurrent logins, want %d", len(listed), maxSessions)
 	}
 	tokens = append(tokens, last)
 	ended := slices.DeleteFunc(slices.Concat(before, tokens), func(token string) bool { return listed[claims(token).JTI] })
 	valid := slices.DeleteFunc(tokens, func(token string) bool { return !listed[claims(token).JTI] })
 	if node, auth := s.accepted(t, ended); node != 0 || auth != 0 {
-		t.Errorf("of %d that are not listed Node accepts %d and gin-auth %d", len(ended), node, auth)
+		t.Errorf("of %d tokens that are not listed the Node service accepts %d and gin-auth %d, want none", len(ended), node, auth)
 	}
 	node, auth := s.accepted(t, valid)
 	what := fmt.Sprintf("of %d that are listed Node accepts %d and gin-auth %d", len(valid), node, auth)

@@ -16,10 +16,10 @@ import (
 	"gin-auth/user"
 )
 
-// repeats is how often each order of a login and a logout of all is run.
+// repeats is how often each order of a login and a logout-all runs.
 const repeats = 50
 
-// race is a login and a logout of all of one user. The login has its time, and has not stored its session.
+// race is a login and a logout-all of one user. The login has its issue time and has not stored its session yet.
 type race struct {
 	redis         *redis.Client
 	login, logout *db.DB
@@ -43,7 +43,7 @@ func newRace(t *testing.T, c *redis.Client, login, logout *db.DB, userID string)
 	}}
 }
 
-// added is how AddSession ended.
+// added is the result of AddSession.
 type added struct {
 	valid bool
 	err   error
@@ -66,7 +66,7 @@ func (r *race) startLogout() <-chan error {
 	return done
 }
 
-// judge fails the test if the login is valid and its token is not on the blacklist.
+// judge fails the test if the login is valid after the logout-all and its token is not on the blacklist.
 func (r *race) judge(t *testing.T, what string, login added, logout error) (revoked bool) {
 	t.Helper()
 	n, err := r.redis.Exists(t.Context(), "blacklist:"+r.issued.Token).Result()
@@ -74,13 +74,13 @@ func (r *race) judge(t *testing.T, what string, login added, logout error) (revo
 		t.Fatalf("%s: %v", what, err)
 	}
 	if login.valid && n == 0 {
-		t.Fatalf("%s: the login is valid after the logout of all, and its token is not on the blacklist", what)
+		t.Fatalf("%s: the login is valid after the logout-all, and its token is not on the blacklist", what)
 	}
 	return n > 0
 }
 
-// pause makes Redis keep every command that writes waiting until resume is called, in the order in which they came.
-// waiting waits until that many clients are kept.
+// pause makes Redis delay all write commands until resume is called. Redis then executes them in the order in which
+// they arrived. waiting waits until n clients are delayed.
 func pause(t *testing.T, c *redis.Client) (waiting func(n int), resume func()) {
 	t.Helper()
 	do := func(args ...any) {
@@ -102,8 +102,8 @@ func pause(t *testing.T, c *redis.Client) (waiting func(n int), resume func()) {
 	}, func() { do("CLIENT", "UNPAUSE") }
 }
 
-// TestPaused stops Redis, sends it a login and a logout of all in both orders, and lets it go on. Redis is stopped for
-// commands that write, which both begin with.
+// TestPaused delays write commands, sends a login and a logout-all in both orders, and lets Redis execute them.
+// Both begin with a write command.
 func TestPaused(t *testing.T) {
 	t.Parallel()
 	server := harness.StartRedis(t)
@@ -119,7 +119,7 @@ func TestPaused(t *testing.T) {
 		got := <-loginDone
 		r.judge(t, "the logout first", got, <-logoutDone)
 		if got.valid {
-			t.Fatal("a login that was overtaken is valid")
+			t.Fatal("a login that stored its session after the logout-all is valid, want it rejected")
 		}
 
 		r = newRace(t, c, login, logout, fmt.Sprint("login-first-", i))
@@ -130,16 +130,17 @@ func TestPaused(t *testing.T) {
 		waiting(2)
 		resume()
 		if got = <-loginDone; !got.valid {
-			t.Fatal("a login before the logout of all is not valid")
+			t.Fatal("a login before the logout-all is not valid")
 		}
 		if !r.judge(t, "the login first", got, <-logoutDone) {
-			t.Fatal("the logout of all did not revoke a login before it")
+			t.Fatal("the logout-all did not revoke the login before it")
 		}
 	}
 }
 
-// holdEach runs held with its first round trip held back until other has ended, then with its second one, and so on. It
-// returns how many round trips held has. prepare returns both, and what is asked after them.
+// holdEach runs held several times. In the first run its first round trip is delayed until other has ended, in the
+// second run its second round trip, and so on. It returns the number of round trips of held. prepare returns the
+// functions for a run; judge is called last.
 func holdEach(spy *harness.Spy, prepare func(trip int) (held, other, judge func())) (trips int) {
 	for trip := 1; ; trip++ {
 		held, other, judge := prepare(trip)
@@ -166,7 +167,7 @@ func holdEach(spy *harness.Spy, prepare func(trip int) (held, other, judge func(
 	}
 }
 
-// TestHeld holds one of the two back before each of its round trips while the other one runs from beginning to end.
+// TestHeld delays a login or a logout-all before each of its round trips while the other one runs completely.
 func TestHeld(t *testing.T) {
 	t.Parallel()
 	server := harness.StartRedis(t)
@@ -183,15 +184,15 @@ func TestHeld(t *testing.T) {
 		})
 		ofLogout = holdEach(spy, func(trip int) (_, _, judge func()) {
 			what := fmt.Sprintf("logout %d held before its round trip %d", i, trip)
-			if first := <-newRace(t, c, direct, held, what).startLogin(); !first.valid { // there is a session to end
+			if first := <-newRace(t, c, direct, held, what).startLogin(); !first.valid { // so that there is a session to end
 				t.Fatal("the first login", first.err)
 			}
 			r := newRace(t, c, direct, held, what)
 			return func() { err = <-r.startLogout() }, func() { got = <-r.startLogin() }, func() { r.judge(t, what, got, err) }
 		})
 	}
-	t.Logf("%d times: a login has %d round trip, a logout of all sessions %d", repeats, ofLogin, ofLogout)
+	t.Logf("%d times: a login has %d round trips, a logout-all %d", repeats, ofLogin, ofLogout)
 	if ofLogin == 0 || ofLogout < 4 {
-		t.Error("too few round trips were held back")
+		t.Errorf("too few round trips were delayed: a login has %d, want 1 or more, and a logout-all %d, want 4 or more", ofLogin, ofLogout)
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// longerBar is by how much one median may be longer than another, as a part of it.
+// longerBar is the largest permitted difference of two medians, as a fraction of the shorter.
 const longerBar = 0.15
 
-// headerOf returns an answer's header without what differs between any two answers.
+// headerOf returns the header of a response without the lines that differ between any two responses.
 func headerOf(a answer) string {
 	header := a.header.Clone()
 	for _, name := range []string{"Date", "X-Request-Id"} {
@@ -23,17 +23,17 @@ func headerOf(a answer) string {
 		}
 	}
 	var lines strings.Builder
-	_ = header.Write(&lines) // which sorts
+	_ = header.Write(&lines) // Write sorts the lines
 	return lines.String()
 }
 
-// withoutID returns round trips as a string, with ID in place of an id.
+// withoutID returns round trips as a string with the id replaced by ID.
 func withoutID(trips []harness.RoundTrip, id string) string {
 	return strings.ReplaceAll(fmt.Sprintf("%q", trips), id, "ID")
 }
 
-// TestOthersSession ends somebody else's session, one that does not exist, and what is no id. All get the same answer,
-// and Redis is sent the same commands.
+// TestOthersSession ends another user's session, one that does not exist, and one with an invalid id. All get the
+// same response, and Redis receives the same commands.
 func TestOthersSession(t *testing.T) {
 	t.Parallel()
 	s := startSpied(t)
@@ -65,20 +65,20 @@ func TestOthersSession(t *testing.T) {
 	}
 }
 
-// reversed returns an id of the same form.
+// reversed returns another id of the same form.
 func reversed(id string) string {
 	bytes := []byte(id)
 	slices.Reverse(bytes)
 	return string(bytes)
 }
 
-// compareTimes sends the requests in turn, so that the noise of a machine is the same for all.
+// compareTimes sends the requests in turn, so that the machine's noise affects all of them equally.
 func compareTimes(t *testing.T, url, token string, ids map[string]string) {
 	t.Helper()
 	const rounds = 500
 	times := map[string][]time.Duration{}
 	for range rounds {
-		for name, id := range ids { // in another order each time
+		for name, id := range ids { // in a random order
 			began := time.Now()
 			send(t, 404, "DELETE", url+"/sessions/"+id, token, nil)
 			times[name] = append(times[name], time.Since(began))
@@ -91,8 +91,8 @@ func compareTimes(t *testing.T, url, token string, ids map[string]string) {
 		t.Logf("%s: p50 of %d is %s", name, rounds, times[name][rounds/2])
 	}
 	longer := float64(slices.Max(medians))/float64(slices.Min(medians)) - 1
-	t.Logf("the longest is longer by %.1f %% than the shortest (bar %.0f %%)", 100*longer, 100*longerBar)
+	t.Logf("the longest median is %.1f %% longer than the shortest (bar %.0f %%)", 100*longer, 100*longerBar)
 	if measuring && longer > 3*longerBar {
-		t.Error("the times differ by more than three times the bar")
+		t.Error("the medians differ by more than three times the bar")
 	}
 }

@@ -17,8 +17,8 @@ import (
 // person is a user of gin-auth.
 type person struct{ email, id string }
 
-// register registers a user and returns the token of their first session. Where too many register at once, it tries
-// again, as the answer says.
+// register registers a user and returns the token of their first session. If too many register at once, it retries,
+// as the response asks.
 func register(url, name string) (person, string, error) {
 	email := name + "@example.com"
 	body := map[string]string{"email": email, "username": name, "password": password}
@@ -58,7 +58,7 @@ func (p person) mustLogin(t *testing.T, url string, header ...string) (token str
 	return token
 }
 
-// listed is a session as gin-auth lists it.
+// listed is a session in the list of gin-auth.
 type listed struct {
 	ID, CreatedAt, ExpiresAt, Address, UserAgent string
 	Current                                      bool
@@ -96,21 +96,21 @@ func (s site) accept(tokens ...string) error {
 	return nil
 }
 
-// reject returns an error unless both services say that all tokens are revoked. The first request after what revoked
-// them is one to Node.
+// reject returns an error unless both services say that all tokens are revoked. The first request after the
+// revocation goes to the Node service.
 func (s site) reject(tokens ...string) (err error) {
 	for _, token := range tokens {
 		for _, url := range []string{s.node, s.auth} {
 			got, failed := try("GET", url+"/me", token, nil)
 			if failed != nil || got.status != 401 || got.body != expired {
-				err = errors.Join(err, failed, fmt.Errorf("GET %s/me: %s, want 401", url, got))
+				err = errors.Join(err, failed, fmt.Errorf("GET %s/me: got %s, want 401", url, got))
 			}
 		}
 	}
 	return err
 }
 
-// inParallel runs rounds, atOnce at the same time, and fails the test with the first errors.
+// inParallel calls run for each round, atOnce at a time. It fails the test with the first errors.
 func inParallel(t *testing.T, rounds int, run func(round int) error) {
 	t.Helper()
 	next := make(chan int)

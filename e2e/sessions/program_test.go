@@ -11,24 +11,24 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// history is the logins and the logouts of all of one user.
+// history records the logins and the logout-alls of one user.
 type history struct {
 	mu      sync.Mutex
-	tokens  []string // that were answered and whose end was not asked for yet
-	began   int      // how many logouts of all
+	tokens  []string // tokens of logins that no logout-all has revoked yet
+	began   int      // number of logout-alls that have begun
 	ended   int
-	overlap int // how many logins a logout of all ran beside
-	alone   int // how many it did not
+	overlap int // number of logins during a logout-all
+	alone   int // number of other logins
 }
 
-// begin returns the number of logouts of all that have begun, and whether one is running.
+// begin returns how many logout-alls have begun, and whether one is running.
 func (h *history) begin() (began int, running bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.began, h.began > h.ended
 }
 
-// login logs in and asks gin-auth with the token. It has to be accepted unless a logout of all ran meanwhile.
+// login logs in and sends the token to gin-auth. It must be accepted unless a logout-all ran meanwhile.
 func (h *history) login(s site, p person) error {
 	before, running := h.begin()
 	token, err := p.login(s.auth)
@@ -53,7 +53,7 @@ func (h *history) login(s site, p person) error {
 	return got.is("the token of a login", 200)
 }
 
-// logoutAll ends all sessions and asks Node with every token that was answered before.
+// logoutAll ends all sessions and sends every token that was issued before to the Node service.
 func (h *history) logoutAll(s site, token string) error {
 	h.mu.Lock()
 	tokens := h.tokens
@@ -67,14 +67,14 @@ func (h *history) logoutAll(s site, token string) error {
 	for _, token := range tokens {
 		got, failed := try("GET", s.node+"/me", token, nil)
 		if failed == nil && got.body != expired {
-			failed = fmt.Errorf("Node, after a logout of all: %s", got)
+			failed = fmt.Errorf("the Node service, after a logout-all: got %s, want the token rejected", got)
 		}
 		err = errors.Join(err, failed)
 	}
 	return err
 }
 
-// next waits until a later logout of all than the one given has begun, or has ended.
+// next waits until more logout-alls than after have begun or, with toEnd, have ended.
 func (h *history) next(after int, toEnd bool, ending *atomic.Bool) {
 	for !ending.Load() {
 		h.mu.Lock()
@@ -90,9 +90,9 @@ func (h *history) next(after int, toEnd bool, ending *atomic.Bool) {
 	}
 }
 
-// TestProgram logs one user in 64 at a time while they are logged out everywhere again and again: half of the logins
-// begin with a logout of all, the others after it. Each begins once for each logout, so that there are fewer sessions
-// than a user may have.
+// TestProgram logs one user in 64 at a time while they are logged out everywhere repeatedly. Half of the logins
+// begin when a logout-all begins, the others when it has ended. Each worker logs in once for each logout-all, so
+// that the user never has too many sessions.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)
@@ -105,7 +105,7 @@ func TestProgram(t *testing.T) {
 		ending.Store(true)
 		logins.Wait()
 	}
-	defer stop() // if the test fails
+	defer stop() // also if the test fails
 	for worker := range atOnce {
 		logins.Go(func() {
 			for !ending.Load() {
@@ -130,14 +130,14 @@ func TestProgram(t *testing.T) {
 		}
 	}
 	stop()
-	t.Logf("%d logouts of all ended %d sessions; %d logins ran beside one, %d did not", logouts, ended, h.overlap, h.alone)
+	t.Logf("%d logout-alls ended %d sessions; %d logins ran during a logout-all, %d did not", logouts, ended, h.overlap, h.alone)
 	if ended < logouts || h.overlap == 0 || h.alone == 0 {
-		t.Error("the two did not meet often enough")
+		t.Error("too few logins ran during a logout-all, or too few outside one")
 	}
 }
 
-// TestOvertaken holds a login back where it takes its time, and where it stores its session, while the user is logged
-// out everywhere. Its answer is a session that is valid after that.
+// TestOvertaken delays a login before it reads its issue time, and before it stores its session, while the user is
+// logged out everywhere. The login returns a session that is valid after the logout-all.
 func TestOvertaken(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)

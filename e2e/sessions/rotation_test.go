@@ -2,8 +2,8 @@ package sessions
 
 import "testing"
 
-// TestRotation changes the secret. Sessions that the old one signed are listed and ended, and a Node service that still
-// has the old one rejects their tokens.
+// TestRotation changes the secret. Sessions signed with the old secret are listed and ended, and a Node service
+// that still uses the old secret rejects their tokens.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)
@@ -13,7 +13,7 @@ func TestRotation(t *testing.T) {
 		append(s.redis.Env(), "JWT_SECRET_PREVIOUS="+secret)...))
 	after := site{s.redis, rotated, s.node}
 	next := p.mustLogin(t, rotated)
-	send(t, 401, "GET", s.node+"/me", next, nil) // it does not know the new secret
+	send(t, 401, "GET", s.node+"/me", next, nil) // the Node service does not have the new secret
 
 	wantListed(t, rotated, next, next, old[2], old[1], old[0])
 	if err := after.accept(old...); err != nil {
@@ -21,12 +21,12 @@ func TestRotation(t *testing.T) {
 	}
 	send(t, 204, "DELETE", rotated+"/sessions/"+claims(old[0]).JTI, next, nil)
 	if err := after.reject(old[0]); err != nil {
-		t.Error("after DELETE:", err)
+		t.Error("tokens after DELETE:", err)
 	}
 	wantListed(t, rotated, old[1], next, old[2], old[1])
 	send(t, 200, "POST", rotated+"/logout-all", old[1], nil)
 	if err := after.reject(old...); err != nil {
-		t.Error("after logout-all:", err)
+		t.Error("tokens after logout-all:", err)
 	}
 	send(t, 401, "GET", rotated+"/me", next, nil)
 	if keys := s.redis.Client(t).Keys(t.Context(), "blacklist:*").Val(); len(keys) != 4 {
@@ -34,7 +34,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// wantListed wants the sessions of some tokens to be listed, in their order, for one of them.
+// wantListed checks that the sessions of these tokens are listed in this order for the token asks.
 func wantListed(t *testing.T, url, asks string, tokens ...string) {
 	t.Helper()
 	sessions := list(t, url, asks)

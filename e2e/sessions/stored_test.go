@@ -11,14 +11,15 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// startShort starts two gin-auth on one Redis. The sessions of the first one expire after five seconds.
+// startShort starts two instances of gin-auth on one Redis. The sessions of the first one expire after five
+// seconds.
 func startShort(t *testing.T) (s site, short, long string) {
 	t.Helper()
 	s = startSite(t)
 	return s, startAuth(t, settings(secret, append(s.redis.Env(), "JWT_EXPIRES_IN=5s")...)), s.auth
 }
 
-// TestExpiry wants the key to expire with the last session in it, and a login to remove the sessions that have expired.
+// TestExpiry checks that the key expires with its last session, and that a login removes the expired sessions.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	s, short, long := startShort(t)
@@ -28,7 +29,7 @@ func TestExpiry(t *testing.T) {
 	expires := func(token string) {
 		t.Helper()
 		if got := int64(c.ExpireTime(t.Context(), key).Val().Seconds()); got != claims(token).Exp {
-			t.Errorf("the key expires at %d, the session at %d", got, claims(token).Exp)
+			t.Errorf("the key expires at %d, want %d as the session", got, claims(token).Exp)
 		}
 	}
 	stored := func(tokens ...string) {
@@ -47,7 +48,7 @@ func TestExpiry(t *testing.T) {
 	stored(first)
 	harness.Eventually(t, "the key has expired", func() error {
 		if c.Exists(t.Context(), key).Val() != 0 {
-			return errors.New("it exists")
+			return errors.New("the key exists")
 		}
 		return nil
 	})
@@ -73,8 +74,8 @@ func TestExpiry(t *testing.T) {
 	expires(fifth)
 }
 
-// TestClient wants a session to have the address and the User-Agent of its client, without what could do harm where it
-// is shown.
+// TestClient checks that a session has the address and the User-Agent of its client, without characters that could
+// be harmful when displayed.
 func TestClient(t *testing.T) {
 	t.Parallel()
 	s := startSite(t, "TRUSTED_PROXIES=loopback")
@@ -93,15 +94,15 @@ func TestClient(t *testing.T) {
 		token := p.mustLogin(t, s.auth, "User-Agent", sent, "X-Forwarded-For", "198.51.100.7, 203.0.113.9")
 		got := list(t, s.auth, token)[0]
 		if got.UserAgent != want || got.Address != "203.0.113.9" || !got.Current {
-			t.Errorf("%.40q: %+v", sent, got)
+			t.Errorf("with the User-Agent %.40q the session is %+v", sent, got)
 		}
 		if strings.ContainsFunc(got.UserAgent, unicode.IsControl) || !utf8.ValidString(got.UserAgent) {
-			t.Errorf("%.40q: %q has control characters", sent, got.UserAgent)
+			t.Errorf("with the User-Agent %.40q the stored %q has control characters", sent, got.UserAgent)
 		}
 		created, err := time.Parse(time.RFC3339, got.CreatedAt)
 		expires, failed := time.Parse(time.RFC3339, got.ExpiresAt)
 		if err != nil || failed != nil || expires.Unix() != claims(token).Exp || expires.Sub(created) != 24*time.Hour {
-			t.Errorf("created at %s, expires at %s", got.CreatedAt, got.ExpiresAt)
+			t.Errorf("a session was created at %s and expires at %s", got.CreatedAt, got.ExpiresAt)
 		}
 	}
 	if n := len(list(t, s.auth, p.mustLogin(t, s.auth))); n != len(header)+2 {
@@ -111,6 +112,6 @@ func TestClient(t *testing.T) {
 	untrusted := startAuth(t, settings(secret, s.redis.Env()...))
 	token := p.mustLogin(t, untrusted, "X-Forwarded-For", "203.0.113.9")
 	if got := list(t, untrusted, token)[0]; got.Address != "127.0.0.1" {
-		t.Errorf("without a trusted proxy the address is %s", got.Address)
+		t.Errorf("without a trusted proxy the address is %s, want that of the connection", got.Address)
 	}
 }

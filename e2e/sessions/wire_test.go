@@ -8,7 +8,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// spied is gin-auth with a Spy before its Redis.
+// spied is gin-auth with a Spy in front of its Redis.
 type spied struct {
 	*harness.Spy
 	redis *harness.Redis
@@ -21,24 +21,24 @@ func startSpied(t *testing.T, env ...string) spied {
 	spy := harness.StartSpy(t, redis.Addr())
 	env = append(append(env, spy.Env()...), "LOG_LEVEL=warn")
 	service := harness.StartService(t, settings(secret, env...)...)
-	service.WaitFor(t, "this Redis can lose logouts") // it looks for risks once a minute, the first time now
+	service.WaitFor(t, "this Redis can lose logouts") // the check for risks runs once a minute; this was the first
 	return spied{spy, redis, routesOf(service)}
 }
 
-// background reports whether gin-auth sends a round trip by itself, every second: it asks for the epoch, and whether
-// the clock was set back.
+// background reports whether gin-auth sends a round trip every second by itself: it reads the epoch, and checks
+// whether Redis's clock was set back.
 func background(trip harness.RoundTrip) bool {
 	return strings.HasPrefix(trip[0], "GET auth:clock") || trip[0] == "GET auth:epoch"
 }
 
-// tripsOf returns the round trips that run begins.
+// tripsOf returns the round trips during run, without those of the background.
 func (s spied) tripsOf(run func()) []harness.RoundTrip {
 	s.Take()
 	run()
 	return slices.DeleteFunc(s.Take(), background)
 }
 
-// TestGuardCommands wants the guard to send what it sent before sessions were stored: the same was seen at 3be5f06.
+// TestGuardCommands checks that the guard sends the same commands as before sessions were stored (commit 3be5f06).
 func TestGuardCommands(t *testing.T) {
 	t.Parallel()
 	s := startSpied(t)
@@ -55,16 +55,17 @@ func TestGuardCommands(t *testing.T) {
 	}
 }
 
-// TestLoginRoundTrips counts the round trips of a login, with the login limit: all of them, and those in sequence, each of
-// which is sent after the reply to the one before. One of an unknown user and one with a wrong password have the same.
+// TestLoginRoundTrips counts the round trips of a login, with the login limit: all of them, and those in sequence.
+// A round trip is in sequence if it is sent after the reply to the one before. An unknown user and a wrong password
+// have the same numbers.
 func TestLoginRoundTrips(t *testing.T) {
 	t.Parallel()
 	s := startSpied(t, "LOGIN_LIMIT=1000/1m")
 	p, _ := mustRegister(t, s.auth, "ada")
-	const tries = 5 // the smallest counts: see Steps
+	const tries = 5 // the smallest result counts: see Steps
 	for _, test := range []struct {
 		field, name, password string
-		status, inSequence    int // at most
+		status, inSequence    int
 	}{
 		{"email", p.email, password, 200, 3}, {"username", "ada", password, 200, 4},
 		{"email", p.email, "wrong", 401, 2}, {"username", "ada", "wrong", 401, 3},
@@ -88,17 +89,17 @@ func TestLoginRoundTrips(t *testing.T) {
 			}
 		}
 		all := slices.Concat(steps...)
-		total := map[int]int{200: 6, 401: 3}[test.status] // by email
+		total := map[int]int{200: 6, 401: 3}[test.status] // of a login by email
 		if test.field == "username" {
 			total++
 		}
 		if len(steps) != test.inSequence || len(all) != total {
-			t.Errorf("%+v: %d round trips, %d in sequence, want %d, %d:\n%q",
+			t.Errorf("%+v: got %d round trips, %d in sequence, want %d and %d:\n%q",
 				test, len(all), len(steps), total, test.inSequence, steps)
 		}
 		stores := func(trip harness.RoundTrip) bool { return trip[0] == "EVAL auth:sessions:"+p.id }
 		if slices.ContainsFunc(all, stores) != (test.status == 200) {
-			t.Errorf("%+v: the session is stored, or not:\n%q", test, steps)
+			t.Errorf("%+v: the session must be stored exactly if the login succeeds:\n%q", test, steps)
 		}
 	}
 }
