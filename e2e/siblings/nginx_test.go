@@ -14,7 +14,7 @@ type front struct {
 	url string
 }
 
-// startFront runs deploy/nginx.conf with an upstream for each path of the siblings, in front of gin-auth.
+// startFront runs deploy/nginx.conf in front of gin-auth, with an upstream for the paths of each sibling.
 func startFront(t *testing.T, auth string, siblings map[string]string, edits ...harness.Edit) front {
 	t.Helper()
 	var paths strings.Builder
@@ -27,7 +27,7 @@ func startFront(t *testing.T, auth string, siblings map[string]string, edits ...
 	return front{client{p.Client}, p.URL}
 }
 
-// open makes nginx pass every request on without asking gin-auth.
+// open makes nginx forward every request without a request to gin-auth.
 var open = []harness.Edit{
 	{Old: "auth_request /_verify/session;", New: ""},
 	{Old: " app:8000;", New: " app:8000;\n    \"~^  \" $sibling; # neither a status nor an id of gin-auth's"},

@@ -1,5 +1,6 @@
-// Package siblings runs three Express services that judge tokens by themselves, as most of the family do, and never
-// ask Redis. Behind nginx with deploy/nginx.conf they reject a token that was logged out, without a change to them.
+// Package siblings runs three Express services that verify tokens themselves and never query Redis, as most of
+// these services do. Behind nginx with deploy/nginx.conf they reject a logged-out token without any change to their
+// code.
 package siblings
 
 import (
@@ -13,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// ways are ways to send a token that the sibling services read. cookie-parser decodes what follows j: as JSON, an empty
-// cookie leaves the token to Authorization, and there the services look at the second word alone.
+// ways are ways to send a token that the sibling services read. cookie-parser decodes a value after "j:" as JSON.
+// If the cookie is empty, the services use the second word of Authorization, whatever the first word is.
 var ways = map[string]func(token string) http.Header{
 	"cookie":                 func(token string) http.Header { return http.Header{"Cookie": {"token=" + token}} },
 	"Bearer":                 bearer,
@@ -31,7 +32,8 @@ func withEmptyCookie(token string) http.Header {
 	return header
 }
 
-// TestLoggedOut counts the services that accept a token after its logout, asked by themselves and behind the proxy.
+// TestLoggedOut counts the services that accept a token after its logout, when called directly and behind the
+// proxy.
 func TestLoggedOut(t *testing.T) {
 	t.Parallel()
 	s := startShop(t)
@@ -39,7 +41,7 @@ func TestLoggedOut(t *testing.T) {
 	for _, at := range []where{s.direct, s.proxied} {
 		for _, way := range []string{"cookie", "Bearer"} {
 			if n := at.admits(t, ways[way](user)); n != 3 {
-				t.Errorf("%s, %s: %d of 3 services accept a valid token", at.name, way, n)
+				t.Errorf("%s, %s: %d of 3 services accept a valid token, want 3", at.name, way, n)
 			}
 		}
 	}
@@ -55,19 +57,20 @@ func TestLoggedOut(t *testing.T) {
 		before, after := s.direct.admits(t, header(user)), s.proxied.admits(t, header(user))
 		t.Logf("a logged-out token as %s: accepted by %d of 3 directly, by %d of 3 behind the proxy", way, before, after)
 		if before != 3 || after != 0 {
-			t.Errorf("%s: %d of 3 and %d of 3, want 3 of 3 and 0 of 3", way, before, after)
+			t.Errorf("%s: the token is accepted by %d of 3 directly and by %d of 3 behind the proxy, want 3 and 0", way, before, after)
 		}
 	}
 	s.direct.order(t, user).want(t, "a logged-out token between the services directly", 201, order)
 	s.proxied.order(t, user).want(t, "a logged-out token at the order service", 401, `{"message":"Unauthorized"}`)
-	// The order service that calls through the proxy is asked past it, as if the logout came between the two requests.
+	// The request goes directly to the order service that calls the cart service through the proxy. This is what
+	// happens if the logout comes between the two requests.
 	inside := s.proxied
 	inside.urls = map[string]string{"orders": s.inside}
 	inside.order(t, user).want(t, "a logged-out token between the services through the proxy", 502,
 		`{"message":"The cart service answered 401"}`)
 }
 
-// TestRoles compares what the services answer by themselves and behind the proxy.
+// TestRoles compares the responses of the services when called directly and behind the proxy.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	s := startShop(t)
@@ -111,7 +114,7 @@ func (at where) admits(t *testing.T, header http.Header) (n int) {
 			n++
 		case http.StatusUnauthorized:
 		default:
-			t.Errorf("%s, %s: %d %s", at.name, service, got.status, got.body)
+			t.Errorf("%s, %s: got %d %s, want 200 or 401", at.name, service, got.status, got.body)
 		}
 	}
 	return n
@@ -128,11 +131,11 @@ type answer struct {
 	header http.Header
 }
 
-// want wants a status and, unless it is "", a body.
+// want checks the status and, unless it is "", the body.
 func (a answer) want(t *testing.T, what string, status int, body string) {
 	t.Helper()
 	if a.status != status || body != "" && a.body != body {
-		t.Errorf("%s: %d %s, want %d %s", what, a.status, a.body, status, body)
+		t.Errorf("%s: got %d %s, want %d %s", what, a.status, a.body, status, body)
 	}
 }
 
@@ -146,7 +149,7 @@ func (c client) send(t *testing.T, method, url string, header http.Header, body 
 	return answer{response.StatusCode, text, response.Header}
 }
 
-// register registers a user at gin-auth and returns the token of the cookie and the user's id.
+// register registers a user at gin-auth. It returns the token in the cookie and the user's id.
 func (s *shop) register(t *testing.T, name, role string) (token, id string) {
 	t.Helper()
 	body := `{"username":"` + name + `","email":"` + name + `@example.com","password":"correct horse","role":"` + role + `"}`

@@ -13,27 +13,27 @@ import (
 
 const secret = "a secret of more than thirty-two bytes"
 
-// services are the siblings; each one's paths begin with /api/ and its name.
+// services are the siblings. The paths of each begin with /api/ and its name.
 var services = []string{"cart", "orders", "products"}
 
 // shop is gin-auth, the sibling services and nginx in front of all of them.
 type shop struct {
 	client
 	direct, proxied where
-	// auth is the URL of gin-auth, and inside that of the order service behind the proxy.
+	// auth is the URL of gin-auth. inside is the URL of the order service behind the proxy.
 	auth, inside string
 }
 
-// where is a place at which the services are asked: the URL of each.
+// where is a way to call the services: the URL of each.
 type where struct {
 	client
 	name string
 	urls map[string]string
 }
 
-// startShop starts two order services from the same file: one asks the cart service directly, the other one, which
-// the proxy leads to, asks it through the proxy. Nothing else differs, except that Node has to know the certificate
-// of this test.
+// startShop starts two order services from the same file. One calls the cart service directly. The other is behind
+// the proxy and calls the cart service through the proxy. The only other difference is that Node gets the
+// certificate of this test.
 func startShop(t *testing.T) *shop {
 	t.Helper()
 	harness.Node(t)
@@ -55,7 +55,7 @@ func startShop(t *testing.T) *shop {
 	return s
 }
 
-// startAuth starts Redis and gin-auth and returns its address.
+// startAuth starts Redis and gin-auth, and returns the URL of gin-auth.
 func startAuth(t *testing.T) string {
 	t.Helper()
 	redis := harness.StartRedis(t)
@@ -79,7 +79,8 @@ func startSiblingAt(t *testing.T, port int, name string, env ...string) {
 	harness.Start(t, t.TempDir(), env, harness.Node(t), script).WaitFor(t, "listening")
 }
 
-// authority writes the certificate of the proxy, which is that of every httptest server, to a file for Node to trust.
+// authority writes the certificate of the proxy to a file that Node trusts. All httptest servers have the same
+// certificate.
 func authority(t *testing.T) string {
 	t.Helper()
 	donor := httptest.NewTLSServer(nil)
