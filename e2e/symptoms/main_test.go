@@ -1,5 +1,5 @@
-// Package symptoms breaks the settings of the built service, or what surrounds it, in the ways that operators do. Whoever
-// has only its log and the output of gin-auth check must find the fix named there.
+// Package symptoms makes the mistakes that operators make in the settings of the built service or in its
+// environment. The log and the output of gin-auth check must name the fix.
 package symptoms
 
 import (
@@ -22,14 +22,14 @@ func TestMain(m *testing.M) { harness.Main(m) }
 
 const secret = "a secret of more than thirty-two bytes"
 
-// production adds settings to those that every setup has. Of two with the same name the last one counts.
+// production adds settings to those that every setup has. If a name occurs twice, the last value counts.
 func production(more ...string) []string {
 	return append([]string{
 		"NODE_ENV=production", "JWT_SECRET=" + secret, "SHUTDOWN_DELAY=0s", "BCRYPT_COST=4", "REDIS_TIMEOUT=2s",
 	}, more...)
 }
 
-// startTLS starts a Redis that speaks TLS on one port, with a certificate of a private CA, and returns the port.
+// startTLS starts a Redis with TLS on one port, with a certificate of a private CA, and returns the port.
 func startTLS(t *testing.T) string {
 	t.Helper()
 	donor := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
@@ -55,7 +55,7 @@ func file(t *testing.T, text []byte) string {
 	return path
 }
 
-// nodeToken returns a file with a token as a Node service with another secret issues it.
+// nodeToken returns a file with a token as issued by a Node service with another secret.
 func nodeToken(t *testing.T) string {
 	t.Helper()
 	claims := jwt.MapClaims{"id": "64b7f0c2a1b2c3d4e5f60718", "email": "ada@example.com", "iat": 1893456000, "exp": 1893542400}
@@ -66,7 +66,7 @@ func nodeToken(t *testing.T) string {
 	return file(t, []byte(token))
 }
 
-// send sends a request as a browser or a proxy does. A header is written "Name: value".
+// send sends a request as a browser or a proxy does. A header has the form "Name: value".
 func send(t *testing.T, client *http.Client, method, url, body string, headers ...string) *http.Response {
 	t.Helper()
 	header := http.Header{"Content-Type": {"application/json"}}
@@ -78,15 +78,15 @@ func send(t *testing.T, client *http.Client, method, url, body string, headers .
 	return response
 }
 
-// wantStatus is for what the user sees.
+// wantStatus checks the status that the user sees.
 func wantStatus(t *testing.T, response *http.Response, status int) {
 	t.Helper()
 	if response.StatusCode != status {
-		t.Errorf("%s %s: %s, want %d", response.Request.Method, response.Request.URL, response.Status, status)
+		t.Errorf("%s %s: got %s, want %d", response.Request.Method, response.Request.URL, response.Status, status)
 	}
 }
 
-// run runs a command of gin-auth and returns its exit status and what it printed.
+// run runs a command of gin-auth and returns its exit status and its output.
 func run(t *testing.T, env []string, args ...string) (status int, said string) {
 	t.Helper()
 	p := harness.Start(t, t.TempDir(), env, harness.Binary(t), args...)

@@ -10,18 +10,18 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// rights are those that the service needs.
+// rights are the Redis commands that the service needs.
 const rights = "-@all +get +set +exists +del +pttl +eval +time +info +wait"
 
-// setup is a mistake, what a user then sees, and the fix that the log and gin-auth check name.
+// setup is a mistake, its effect on a user, and the fix named by the log and gin-auth check.
 type setup struct {
 	// env starts what the service needs and returns its settings.
 	env func(t *testing.T) []string
-	// use does what a user does, and examines what they see. It is nil if the service does not start.
+	// use sends a user's requests and checks the responses. It is nil if the service does not start.
 	use func(t *testing.T, s *harness.Service)
-	// log names the fix in the log, or in the message of a service that does not start.
+	// log is the fix in the log, or in the message of a service that does not start.
 	log string
-	// check names it in the output of gin-auth check. It is "" if only requests show the mistake.
+	// check is the fix in the output of gin-auth check. It is "" if only requests show the mistake.
 	check string
 	// status is the exit status of gin-auth check.
 	status int
@@ -144,7 +144,7 @@ func setups() map[string]setup {
 	}
 }
 
-// redis returns a function that starts a Redis with arguments and returns the settings for it and more.
+// redis returns a function that starts a Redis with arguments and returns its settings and more.
 func redis(args string, more ...string) func(*testing.T) []string {
 	return func(t *testing.T) []string {
 		t.Helper()
@@ -158,12 +158,12 @@ func safe(t *testing.T) []string {
 	return redis("--appendonly yes")(t)
 }
 
-// asUser is redis for a user with some rights.
+// asUser is redis with a user that has these rights.
 func asUser(rights string) func(*testing.T) []string {
 	return redis("--appendonly yes --user default off --user auth on >hush "+rights, "REDIS_USERNAME=auth", "REDIS_PASSWORD=hush")
 }
 
-// tlsAt is redis for one that speaks TLS. The last of the settings ends with its port.
+// tlsAt is redis with TLS. The port is appended to the last of the settings.
 func tlsAt(env ...string) func(*testing.T) []string {
 	return func(t *testing.T) []string {
 		t.Helper()
@@ -189,7 +189,7 @@ func login(t *testing.T, client *http.Client, url, name string, headers ...strin
 		fmt.Sprintf(`{"email":"%s@example.com","password":"a wrong horse"}`, name), headers...)
 }
 
-// lockedOut mistypes passwords behind nginx: all users have the address of nginx, so one of them locks all of them out.
+// lockedOut sends wrong passwords through nginx. All users have nginx's address, so one user locks all of them out.
 func lockedOut(t *testing.T, s *harness.Service) {
 	t.Helper()
 	app := httptest.NewServer(http.NotFoundHandler())
@@ -201,7 +201,7 @@ func lockedOut(t *testing.T, s *harness.Service) {
 	wantStatus(t, login(t, nginx.Client, nginx.URL, "ada"), 429)
 }
 
-// plainHTTP registers in a browser that reaches the service by plain http. It drops the cookie.
+// plainHTTP registers in a browser that reaches the service over plain HTTP. The browser drops the cookie.
 func plainHTTP(t *testing.T, s *harness.Service) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/api/auth/register",
@@ -218,12 +218,12 @@ func plainHTTP(t *testing.T, s *harness.Service) {
 	_ = response.Body.Close()
 	wantStatus(t, response, 201)
 	if cookies := response.Cookies(); len(cookies) != 1 || !cookies[0].Secure {
-		t.Errorf("got %v", cookies)
+		t.Errorf("the browser has the cookies %v, want none", cookies)
 	}
 	wantStatus(t, send(t, http.DefaultClient, "GET", s.URL+"/api/auth/me", ""), 401)
 }
 
-// TestSymptoms makes each mistake, first with gin-auth check, then with a start.
+// TestSymptoms makes each mistake, and runs gin-auth check and then the service.
 func TestSymptoms(t *testing.T) {
 	t.Parallel()
 	for name, setup := range setups() {
@@ -239,7 +239,7 @@ func TestSymptoms(t *testing.T) {
 			}
 			if setup.use == nil {
 				if status, said := run(t, env); status != 1 || !strings.Contains(said, setup.log) {
-					t.Errorf("a start: exit status %d, and no %q in\n%s", status, setup.log, said)
+					t.Errorf("the service: exit status %d, want 1 and %q in\n%s", status, setup.log, said)
 				}
 				return
 			}
@@ -250,7 +250,7 @@ func TestSymptoms(t *testing.T) {
 	}
 }
 
-// TestNodeSymptoms has mistakes that only a token of the Node service shows.
+// TestNodeSymptoms makes the mistakes that only a token of the Node service shows.
 func TestNodeSymptoms(t *testing.T) {
 	t.Parallel()
 	env := production(safe(t)...)
@@ -258,7 +258,7 @@ func TestNodeSymptoms(t *testing.T) {
 	t.Run("another JWT_SECRET", func(t *testing.T) {
 		t.Parallel()
 		if status, said := run(t, env, "check", "--token", nodeToken(t)); status != 1 || !strings.Contains(said, "JWT_SECRET") {
-			t.Errorf("exit status %d, and no JWT_SECRET in\n%s", status, said)
+			t.Errorf("check --token: exit status %d, want 1 and JWT_SECRET in\n%s", status, said)
 		}
 	})
 	t.Run("another BLACKLIST_KEY", func(t *testing.T) {
@@ -272,10 +272,10 @@ func TestNodeSymptoms(t *testing.T) {
 		}
 		me(200)
 		wantStatus(t, send(t, http.DefaultClient, "POST", node.URL+"/api/auth/logout", "", cookie), 200)
-		me(200) // the symptom: logged out there, but not here
+		me(200) // the symptom: the token is logged out at the Node service but accepted here
 		token := file(t, []byte("Set-"+cookie+"; HttpOnly; Secure; SameSite=Strict; Max-Age=86400\r\n"))
 		if status, said := run(t, env, "check", "--token", token); status != 1 || !strings.Contains(said, "BLACKLIST_KEY=bl_{token}\n") {
-			t.Errorf("exit status %d, and no BLACKLIST_KEY in\n%s", status, said)
+			t.Errorf("check --token: exit status %d, want 1 and BLACKLIST_KEY in\n%s", status, said)
 		}
 	})
 }
