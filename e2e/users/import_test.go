@@ -8,14 +8,14 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestImportCases imports two exports one after the other, and checks what is reported of the second and who logs in
-// afterwards as whom.
+// TestImportCases imports two exports in sequence. It checks what the second import reports, and afterwards the
+// logins.
 func TestImportCases(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
 	s := harness.StartService(t, append(redis.Env(), secret, "BCRYPT_COST=4", "LOGIN_LIMIT=off")...)
 	hash := goHash(t)
-	// export returns documents of people who are given as their id, their email and further fields.
+	// export returns documents of users. Each argument has the id, the email and further fields.
 	export := func(people ...string) string {
 		var lines strings.Builder
 		for _, p := range people {
@@ -36,8 +36,8 @@ func TestImportCases(t *testing.T) {
 		args          []string
 		status        int
 		stderr        string
-		logins        map[string]string // email → id and role, "" for nobody
-		free          string            // a name that can be registered afterwards
+		logins        map[string]string // email → id and role, "" if the login must fail
+		free          string            // a username that can be registered afterwards
 	}{
 		"two people, one email in two cases": {
 			second: export("1 case", "2 CASE"), status: 3, stderr: "line 1" + shared + "line 2" + shared, logins: map[string]string{"case": ""},
@@ -102,19 +102,19 @@ func TestImportCases(t *testing.T) {
 		}
 		got := command(t, redis.Env(), test.second, append([]string{"import-users", "-"}, test.args...)...)
 		if got.status != test.status || got.stderr != test.stderr {
-			t.Errorf("%s: exit status %d, %q, want %d, %q", name, got.status, got.stderr, test.status, test.stderr)
+			t.Errorf("%s: exit status %d and %q, want %d and %q", name, got.status, got.stderr, test.status, test.stderr)
 		}
 		for email, want := range test.logins {
 			status, body := post(t, s, "/api/auth/login", map[string]string{"email": email + "@example.com", "password": password})
 			id, role, _ := strings.Cut(want, " ")
 			is := strings.Contains(strings.ReplaceAll(string(body), `"`, ""), "id:"+id+",") && strings.Contains(string(body), `"role":"`+role+`"`)
 			if want == "" && status != 401 || want != "" && (status != 200 || !is) {
-				t.Errorf("%s: login of %s: %d %s, want %q", name, email, status, body, want)
+				t.Errorf("%s: login of %s: got %d %s, want the id and role %q", name, email, status, body, want)
 			}
 		}
 		if test.free != "" {
 			if status, body := post(t, s, "/api/auth/register", map[string]string{"email": "new@example.com", "username": test.free, "password": password}); status != 201 {
-				t.Errorf("%s: the name %s: %d %s", name, test.free, status, body)
+				t.Errorf("%s: registering the username %s: got %d %s, want 201", name, test.free, status, body)
 			}
 		}
 	}

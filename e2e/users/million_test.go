@@ -14,16 +14,17 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// The bars of an import of a million users.
+// These are the bars of an import of a million users.
 const (
 	millionTime   = 60 * time.Second
 	millionMemory = 100_000 // KiB
 )
 
-// measuring reports whether nothing else runs, so that times mean something: .ci/run's serial step sets it.
+// measuring reports whether nothing else runs, so that times can be compared. The serial step of .ci/run sets
+// MEASURE.
 var measuring = os.Getenv("MEASURE") != ""
 
-// TestMillion imports a million users, in memory that doesn't grow with them.
+// TestMillion imports a million users. The memory must not grow with their number.
 func TestMillion(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million users take too long for -short")
@@ -49,19 +50,19 @@ func TestMillion(t *testing.T) {
 
 	result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}.is(t, 0, "imported 1,000,000, kept 0 existing, 1,000,000 documents read in ", "")
 	if out := cli(t, redis, "dbsize"); out != "3000000\n" {
-		t.Errorf("stored are %s", out)
+		t.Errorf("Redis has %s keys, want 3000000", out)
 	}
 	t.Logf("a million users in %s (bar %s; own CPU %s), peak memory %d KiB (bar %d)", took.Round(10*time.Millisecond), millionTime,
 		(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Round(10*time.Millisecond), memory, millionMemory)
 	if measuring && took > 3*millionTime {
-		t.Error("it took more than three times the bar")
+		t.Error("the import took more than three times the bar")
 	}
 	if memory == 0 || memory > millionMemory {
-		t.Error("the memory is above the bar, or could not be read")
+		t.Error("the peak memory is above the bar, or could not be read")
 	}
 }
 
-// writeUsers writes an export as mongoexport does.
+// writeUsers writes an export in the format of mongoexport.
 func writeUsers(t *testing.T, name string, n int) {
 	t.Helper()
 	hash := goHash(t)
@@ -82,8 +83,8 @@ func writeUsers(t *testing.T, name string, n int) {
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// peakMemory returns the most memory, in KiB, that a process had resident until done. The maximum that
-// wait reports would begin with what this process has, from which the other is forked.
+// peakMemory returns the peak resident memory of a process, in KiB, until done is closed. The maximum reported by
+// wait is not used, because it includes the memory of this process before the exec.
 func peakMemory(pid int, done <-chan struct{}) (peak int) {
 	for {
 		select {

@@ -15,13 +15,13 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// people are each kind of person that exports of Node services contain. Everybody has the same password.
+// people are all kinds of users in exports of Node services. They all have the same password.
 var people = []struct {
-	fields   string // of the document, besides the email and the password
-	id       string // as JSON, in answers; "" for a new one
+	fields   string // fields of the document, except for the email and the password
+	id       string // the id in responses, as JSON; "" for a new one
 	username string
-	reported string // how their line is reported, "" if it is not
-	denied   bool   // whether they may not log in here
+	reported string // the report about their line, "" for none
+	denied   bool   // whether their login is rejected here
 }{
 	{fields: `"_id":{"$oid":"65a1b2c3d4e5f60718293a4b"},"username":"ada"`, id: `"65a1b2c3d4e5f60718293a4b"`, username: "ada"},
 	{fields: `"_id":"string-id"`, id: `"string-id"`},
@@ -66,7 +66,7 @@ var people = []struct {
 	{fields: `"_id":40,"password":"$2b$31$abcdefghijklmnopqrstuuGFDAtNCoUhyO1B3I3WG1qEXAMPLEabc"`, denied: true, reported: "password is not a bcrypt hash"},
 }
 
-// TestPeople takes over an export with every kind of person. Each can do what they could do in the Node service, or
+// TestPeople imports an export with every kind of user. Each can do what they could do in the Node service, or
 // their line is reported.
 func TestPeople(t *testing.T) {
 	t.Parallel()
@@ -98,31 +98,31 @@ func TestPeople(t *testing.T) {
 		for i, p := range people {
 			place := fmt.Sprintf("\nline %d: ", i+1)
 			if reported := strings.Contains("\n"+got.stderr, place); reported != (p.reported != "") || reported && !strings.Contains("\n"+got.stderr, place+p.reported) {
-				t.Errorf("%q, %s: the report is\n%s", args, p.fields, got.stderr)
+				t.Errorf("%q, %s: the report is wrong:\n%s", args, p.fields, got.stderr)
 			}
 		}
 	}
 	for i, p := range people {
 		status, body := post(t, s, "/api/auth/login", map[string]string{"email": emails[i], "password": password})
 		if denied := status != http.StatusOK; denied != p.denied {
-			t.Errorf("%s: login answers %d %s", p.fields, status, body)
+			t.Errorf("%s: login: got %d %s", p.fields, status, body)
 			continue
 		}
 		if p.denied {
 			continue
 		}
 		if !bytes.Contains(body, []byte(`"id":`+p.id+`,`)) || !bytes.Contains(body, []byte(`"username":"`+p.username+`"`)) {
-			t.Errorf("%s: login answers %s", p.fields, body)
+			t.Errorf("%s: login: got the user %s", p.fields, body)
 		}
 		if p.username != "" {
 			status, byName := post(t, s, "/api/auth/login", map[string]string{"username": p.username, "password": password})
 			if status != http.StatusOK || !bytes.Equal(byName, body) {
-				t.Errorf("%s: login by username answers %d %s", p.fields, status, byName)
+				t.Errorf("%s: login by username: got %d %s", p.fields, status, byName)
 			}
 		}
 		client := browser(t, s, emails[i], password)
 		if _, body := me(t, s, client); !strings.Contains(body, `"id":`+p.id+`,`) {
-			t.Errorf("%s: me answers %s", p.fields, body)
+			t.Errorf("%s: me: got %s", p.fields, body)
 		}
 		response, err := client.Get(s.URL + "/api/auth/verify")
 		if err != nil {
@@ -130,7 +130,7 @@ func TestPeople(t *testing.T) {
 		}
 		_ = response.Body.Close()
 		if name := response.Header.Get("X-Auth-Request-Preferred-Username"); response.StatusCode != 200 || name != p.username {
-			t.Errorf("%s: verify answers %d, %q", p.fields, response.StatusCode, name)
+			t.Errorf("%s: verify: got %d and the username %q", p.fields, response.StatusCode, name)
 		}
 	}
 	list := command(t, redis.Env(), "", "user", "list", "--json").stdout
@@ -141,7 +141,7 @@ func TestPeople(t *testing.T) {
 	}
 }
 
-// TestSecondImport imports an export once more, after people have changed at the Node service.
+// TestSecondImport imports an export again after users have changed at the Node service.
 func TestSecondImport(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -165,7 +165,7 @@ func TestSecondImport(t *testing.T) {
 	command(t, redis.Env(), after, "import-users", "--overwrite", "--prune", "-").is(t, 1, "imported 0, ",
 		"gin-auth: importing standard input: Disable 1 user who are not in the export? Confirm with --yes; nothing was written")
 	if status, _ := me(t, s, clients["banned"]); status != http.StatusOK {
-		t.Errorf("an import that was not confirmed has ended a session: %d", status)
+		t.Errorf("an import without --yes ended a session: got %d, want 200", status)
 	}
 	command(t, redis.Env(), after, "import-users", "--overwrite", "--prune", "--dry-run", "-").is(t, 0,
 		"nothing written, would import 1, replace 5, disable 1 missing from the export, ", "deleted@example.com is not in the export\n")
@@ -174,34 +174,34 @@ func TestSecondImport(t *testing.T) {
 		"deleted@example.com is disabled, because they are not in the export\n")
 	for name, want := range map[string]int{"same": 200, "old": 401, "promoted": 401, "banned": 401, "deleted": 401, "password": 401} {
 		if status, body := me(t, s, clients[name]); status != want {
-			t.Errorf("the session of %s: %d %s", name, status, body)
+			t.Errorf("the session of %s: got %d %s, want %d", name, status, body, want)
 		}
 	}
 	for name, want := range map[string]int{
 		"same": 200, "old": 401, "new": 200, "promoted": 200, "banned": 401, "deleted": 401, "password": 200, "joined": 200,
 	} {
 		if status, got := login(t, s, name+"@example.com", password); status != want || name == "promoted" && got.Role != "admin" || name == "new" && got.Username != "moves" {
-			t.Errorf("login of %s: %d, %+v", name, status, got)
+			t.Errorf("login of %s: got %d and %+v, want %d", name, status, got, want)
 		}
 	}
-	// The names of everybody, also of the one who was disabled, are theirs; the old address is free.
+	// All users keep their usernames, including the disabled one. The old address is free.
 	for i, name := range []string{"same", "MOVES", "gone", "joined"} {
 		status, body := post(t, s, "/api/auth/register", map[string]string{"email": fmt.Sprintf("x%d@example.com", i), "username": name, "password": password})
 		if status != http.StatusConflict {
-			t.Errorf("the name %s: %d %s", name, status, body)
+			t.Errorf("registering the used name %s: got %d %s, want 409", name, status, body)
 		}
 	}
 	if status, body := post(t, s, "/api/auth/register", map[string]string{"email": "old@example.com", "username": "somebody", "password": password}); status != 201 {
-		t.Errorf("the old address: %d %s", status, body)
+		t.Errorf("registering the old address: got %d %s, want 201", status, body)
 	}
 	command(t, redis.Env(), "", "user", "delete", "deleted@example.com").is(t, 0, "deleted@example.com is deleted\n", "")
 	if status, body := post(t, s, "/api/auth/register", map[string]string{"email": "deleted@example.com", "username": "Gone", "password": password}); status != 201 {
-		t.Errorf("the address and the name of a deleted user: %d %s", status, body)
+		t.Errorf("registering the address and the name of a deleted user: got %d %s, want 201", status, body)
 	}
 }
 
-// TestRegistrationsKilled kills the service in the middle of 64 registrations for one name and one address. After the
-// next registration of the name, a minute later, one user has it and nothing else is left.
+// TestRegistrationsKilled kills the service during 64 registrations with one username and one address. A minute
+// later the name is registered again. Then one user has it, and no other keys are left.
 func TestRegistrationsKilled(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -225,7 +225,7 @@ func TestRegistrationsKilled(t *testing.T) {
 			}()
 		}
 		for range round % 4 {
-			<-done // so that it is killed at different moments
+			<-done // so that the service is killed at different moments
 		}
 		s.Kill()
 		for range cap(done) - round%4 {
@@ -236,13 +236,13 @@ func TestRegistrationsKilled(t *testing.T) {
 		post(t, s, "/api/auth/register", map[string]string{"email": "eve@example.com", "username": "Ada", "password": password})
 		keys, err := client.Keys(t.Context(), "auth:*user*").Result()
 		if err != nil || len(keys) != 3 {
-			t.Errorf("round %d: there are %q, %v", round, keys, err)
+			t.Errorf("round %d: Redis has the keys %q, %v, want 3", round, keys, err)
 		}
 		s.Kill()
 	}
 }
 
-// age makes every claim on a username two minutes older.
+// age makes the reservation of every username two minutes older.
 func age(t *testing.T, redis *harness.Redis) {
 	t.Helper()
 	const script = `for _, key in ipairs(redis.call('KEYS', 'auth:username:*')) do

@@ -10,7 +10,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// browser logs a user in and returns a client that keeps his cookie.
+// browser logs a user in and returns a client that keeps their cookie.
 func browser(t *testing.T, s *harness.Service, email, password string) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -25,12 +25,12 @@ func browser(t *testing.T, s *harness.Service, email, password string) *http.Cli
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		t.Fatalf("login answers %d", response.StatusCode)
+		t.Fatalf("login: got %d, want 200", response.StatusCode)
 	}
 	return client
 }
 
-// me asks who the client is.
+// me sends GET /me with the client's cookie.
 func me(t *testing.T, s *harness.Service, client *http.Client) (int, string) {
 	t.Helper()
 	response, err := client.Get(s.URL + "/api/auth/me")
@@ -45,12 +45,13 @@ func me(t *testing.T, s *harness.Service, client *http.Client) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// TestCommandsEndSessions: those of a disabled user, of a deleted one, of one with a new password, and of all.
+// TestCommandsEndSessions checks the commands that end sessions: of a disabled user, of a deleted user, of a user
+// with a new password, and of all users.
 func TestCommandsEndSessions(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
 	env := append(redis.Env(), "BCRYPT_COST=4")
-	s := harness.StartService(t, append(env, secret, "COOKIE_SECURE=false")...) // Go's jar keeps Secure cookies from http
+	s := harness.StartService(t, append(env, secret, "COOKIE_SECURE=false")...) // Go's cookie jar does not send Secure cookies over http
 	for _, name := range []string{"ada", "bob"} {
 		command(t, env, password, "user", "add", "--email", name+"@example.com", "--username", name).is(t, 0, "added ", "")
 	}
@@ -59,13 +60,13 @@ func TestCommandsEndSessions(t *testing.T) {
 	ended := func(what string, client *http.Client) {
 		t.Helper()
 		if status, body := me(t, s, client); status != http.StatusUnauthorized || body != revoked {
-			t.Errorf("%s: me is %d %s", what, status, body)
+			t.Errorf("%s: me: got %d %s, want 401 and the message of a revoked session", what, status, body)
 		}
 	}
 	goesOn := func(what string, client *http.Client) {
 		t.Helper()
 		if status, body := me(t, s, client); status != http.StatusOK {
-			t.Errorf("%s: me is %d %s", what, status, body)
+			t.Errorf("%s: me: got %d %s, want 200", what, status, body)
 		}
 	}
 
@@ -95,7 +96,7 @@ func TestCommandsEndSessions(t *testing.T) {
 	goesOn("after revoke-all", browser(t, s, "bob@example.com", password))
 }
 
-// TestDryRunWritesNothing: not even the key by which a lost blacklist is noticed.
+// TestDryRunWritesNothing checks that a dry run stores nothing, not even the epoch.
 func TestDryRunWritesNothing(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -103,6 +104,6 @@ func TestDryRunWritesNothing(t *testing.T) {
 	command(t, redis.Env(), export, "import-users", "--dry-run", "-").is(t, 0, "nothing written, would import 1, ", "")
 	client := redis.Client(t)
 	if keys, err := client.Keys(t.Context(), "*").Result(); len(keys) > 0 || err != nil {
-		t.Errorf("Redis has %q, %v", keys, err)
+		t.Errorf("after a dry run Redis has the keys %q, %v, want none", keys, err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// manyUsers is an export of several batches.
+// manyUsers returns an export that is imported in several batches.
 func manyUsers(t *testing.T, n int) string {
 	t.Helper()
 	hash := goHash(t)
@@ -40,7 +40,7 @@ func keep(t *testing.T, env []string) {
 		emails[strings.Split(line, `"`)[3]] = true
 	}
 	if admins := strings.Count(list.stdout, `"role":"admin"`); len(emails) != n || admins != 5 {
-		t.Errorf("listed are %d users and %d admins: %s", len(emails), admins, list.stderr)
+		t.Errorf("the list has %d users and %d admins: %s", len(emails), admins, list.stderr)
 	}
 }
 
@@ -50,7 +50,8 @@ func TestCluster(t *testing.T) {
 	keep(t, []string{"REDIS_CLUSTER_NODES=" + nodes[0].Addr()})
 }
 
-// TestACLUser has the service's rights, and the one more that a list takes.
+// TestACLUser uses a Redis user with the permissions of the service, and one with the additional permission for
+// user list.
 func TestACLUser(t *testing.T) {
 	t.Parallel()
 	rights := "on >hush ~auth:* -@all +exists +get +set +eval +time +info +wait"
@@ -61,7 +62,7 @@ func TestACLUser(t *testing.T) {
 	command(t, []string{"REDIS_URL=redis://auth:wrong@" + redis.Addr()}, "", "user", "list").is(t, 1, "", "gin-auth: the Redis at 127.0.0.1:")
 }
 
-// TestImportOverARestart waits for a Redis that goes away in the middle.
+// TestImportOverARestart restarts Redis during an import, which waits for it.
 func TestImportOverARestart(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -69,13 +70,13 @@ func TestImportOverARestart(t *testing.T) {
 	cmd := prepare(t, redis.Env(), strings.NewReader(lines), "import-users", "-")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	// Each write waits for the disk, so there is time to kill Redis between two batches.
+	// Each write waits for the disk, so Redis can be killed between two batches.
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	harness.Eventually(t, "a batch is stored", func() error {
 		if out := cli(t, redis, "dbsize"); out == "0\n" {
-			return errors.New("none yet")
+			return errors.New("nothing is stored yet")
 		}
 		return nil
 	})
@@ -84,10 +85,10 @@ func TestImportOverARestart(t *testing.T) {
 	redis.Start(t)
 	_ = cmd.Wait()
 	if !strings.Contains(stderr.String(), "; trying again in 1s\n") {
-		t.Errorf("complained %q", &stderr)
+		t.Errorf("the import did not report that it tries again: %q", &stderr)
 	}
 	result{cmd.ProcessState.ExitCode(), stdout.String(), ""}.is(t, 0, "imported 40,000, kept 0 existing, 40,000 documents read in ", "")
 	if out := cli(t, redis, "dbsize"); out != "120000\n" {
-		t.Errorf("stored are %s", out)
+		t.Errorf("Redis has %s keys, want 120000", out)
 	}
 }

@@ -1,4 +1,4 @@
-// Package users holds the commands that keep the users against a real Redis and the service's logins.
+// Package users tests the commands that manage users with a real Redis and with logins at the service.
 package users
 
 import (
@@ -26,7 +26,7 @@ const (
 	password = "correct horse"
 )
 
-// result is how a command ended.
+// result is the result of a command.
 type result struct {
 	status         int
 	stdout, stderr string
@@ -48,15 +48,16 @@ func command(t *testing.T, env []string, stdin string, args ...string) result {
 	cmd := prepare(t, env, strings.NewReader(stdin), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	_ = cmd.Run() // the status tells
+	_ = cmd.Run() // the exit status is checked instead
 	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-// is fails the test unless the command ended with that status and printed these beginnings, "" for nothing.
+// is fails the test unless the command ended with the status and its outputs begin with these strings. "" means no
+// output.
 func (r result) is(t *testing.T, status int, stdout, stderr string) {
 	t.Helper()
 	if r.status != status || !begins(r.stdout, stdout) || !begins(r.stderr, stderr) {
-		t.Errorf("exit status %d, printed %q, complained %q\nwant %d, %q, %q", r.status, r.stdout, r.stderr, status, stdout, stderr)
+		t.Errorf("exit status %d, stdout %q, stderr %q\nwant %d, %q, %q", r.status, r.stdout, r.stderr, status, stdout, stderr)
 	}
 }
 
@@ -64,7 +65,7 @@ func begins(text, with string) bool {
 	return strings.HasPrefix(text, with) && (with != "" || text == "")
 }
 
-// user is what a login answers.
+// user is the user in the response of a login.
 type user struct {
 	ID       any    `json:"id"` // a string or a number
 	Email    string `json:"email"`
@@ -101,7 +102,7 @@ func post(t *testing.T, s *harness.Service, path string, fields map[string]strin
 	return response.StatusCode, body
 }
 
-// goHash is a hash that Go made, at a cost that tests can wait for.
+// goHash returns a hash made by Go, at a low cost so that the tests are fast.
 func goHash(t *testing.T) string {
 	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
@@ -111,7 +112,7 @@ func goHash(t *testing.T) string {
 	return string(hash)
 }
 
-// nodeHash is a hash that bcryptjs made, which the original's services use.
+// nodeHash returns a hash made by bcryptjs, as in the Express app.
 func nodeHash(t *testing.T) string {
 	t.Helper()
 	cmd := exec.Command(harness.Node(t), "-e", `process.stdout.write(require("bcryptjs").hashSync(process.argv[1], 10))`, password)
@@ -123,7 +124,7 @@ func nodeHash(t *testing.T) string {
 	return string(out)
 }
 
-// TestImport takes an export over as an operator would: a look first, the import, the same once more.
+// TestImport imports an export as an operator would: a dry run, the import, and the same import again.
 func TestImport(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -145,7 +146,7 @@ func TestImport(t *testing.T) {
 	const other = "line 4: its email is that of a user here with another id: not overwritten\n"
 	command(t, redis.Env(), "", "import-users", "--dry-run", export).is(t, 3, "nothing written, would import 3, keep 0 existing, 1 document not taken, 4 documents read in ", other)
 	if status, _ := login(t, s, "ada@example.com", password); status != 401 {
-		t.Errorf("after a dry run a login answers %d", status)
+		t.Errorf("login after a dry run: got %d, want 401", status)
 	}
 	command(t, redis.Env(), "", "import-users", export).is(t, 3, "imported 3, kept 0 existing, 1 document not taken, 4 documents read in ", other)
 	for _, want := range []user{
@@ -154,20 +155,20 @@ func TestImport(t *testing.T) {
 		{"7", "eve@example.com", "Eve Ω", "staff"},
 	} {
 		if status, got := login(t, s, want.Email, password); status != 200 || got != want {
-			t.Errorf("login answers %d, %+v, want %+v", status, got, want)
+			t.Errorf("login: got %d and %+v, want 200 and %+v", status, got, want)
 		}
 		if status, _ := login(t, s, want.Email, password+"!"); status != 401 {
-			t.Errorf("with a wrong password login answers %d", status)
+			t.Errorf("login with a wrong password: got %d, want 401", status)
 		}
 	}
 	if status, got := login(t, s, "there@example.com", "battery staple"); status != 200 || got.Username != "There" {
-		t.Errorf("who was there logs in with %d as %+v", status, got)
+		t.Errorf("login of the existing user: got %d and %+v, want 200 and There", status, got)
 	}
 
 	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 0, kept 3 existing, 1 document not taken, 4 documents read in ", other)
 	command(t, redis.Env(), lines, "import-users", "--overwrite", "-").is(t, 3, "imported 0, replaced 3, 1 document not taken, 4 documents read in ", other)
 	if status, got := login(t, s, "there@example.com", "battery staple"); status != 200 || got.Username != "There" {
-		t.Errorf("who was there logs in with %d as %+v", status, got)
+		t.Errorf("login of the existing user: got %d and %+v, want 200 and There", status, got)
 	}
 }
 
@@ -184,11 +185,11 @@ func TestImportOfBrokenLines(t *testing.T) {
 	command(t, redis.Env(), "["+good("g@example.com")+",\n"+good("h@example.com")[:30], "import-users", "-").is(t, 1,
 		"imported 0, kept 0 existing, 0 documents read in ", "gin-auth: importing standard input: line 2, element 2: the file ends in the middle of the array")
 	if got := command(t, redis.Env(), "", "user", "list", "--json"); strings.Count(got.stdout, "\n") != 4 {
-		t.Errorf("the users are\n%s", got.stdout)
+		t.Errorf("want 4 users, got\n%s", got.stdout)
 	}
 }
 
-// TestUserCommands keeps a user without an import.
+// TestUserCommands adds and changes a user without an import.
 func TestUserCommands(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -198,7 +199,7 @@ func TestUserCommands(t *testing.T) {
 		t.Helper()
 		status, got := login(t, s, "ada@example.com", password)
 		if status != want {
-			t.Errorf("login answers %d, want %d", status, want)
+			t.Errorf("login: got %d, want %d", status, want)
 		}
 		return got
 	}
@@ -207,7 +208,7 @@ func TestUserCommands(t *testing.T) {
 	logsIn(password, 200)
 	command(t, env, "", "user", "role", "ada@example.com", "admin").is(t, 0, "ada@example.com has the role admin\n", "")
 	if got := logsIn(password, 200); got.Role != "admin" || got.Username != "Ada" {
-		t.Errorf("she is %+v", got)
+		t.Errorf("login: got the user %+v, want Ada with the role admin", got)
 	}
 	command(t, env, "", "user", "disable", "ada@example.com").is(t, 0, "ada@example.com is disabled\n", "")
 	logsIn(password, 401)
@@ -222,11 +223,11 @@ func TestUserCommands(t *testing.T) {
 	list := command(t, env, "", "user", "list")
 	list.is(t, 0, "EMAIL            USERNAME  ROLE   ID  ", "")
 	if strings.Contains(list.stdout, "$2") || !strings.Contains(list.stdout, "\nada@example.com  Ada       admin  ") {
-		t.Errorf("the list is\n%s", list.stdout)
+		t.Errorf("the list must contain Ada and no hash:\n%s", list.stdout)
 	}
 }
 
-// TestRedisAway says so in a line, soon.
+// TestRedisAway checks that the commands report a missing Redis soon and in one line.
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
 	env := []string{"REDIS_HOST=127.0.0.1", fmt.Sprintf("REDIS_PORT=%d", harness.FreePort(t))}
@@ -234,13 +235,13 @@ func TestRedisAway(t *testing.T) {
 		got := command(t, env, "", args...)
 		got.is(t, 1, "", "gin-auth: the Redis at 127.0.0.1:")
 		if strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "refused") {
-			t.Errorf("%q complained %q", args, got.stderr)
+			t.Errorf("%q printed %q, want one line with the reason", args, got.stderr)
 		}
 	}
 	command(t, nil, "", "user", "list").is(t, 1, "", "gin-auth: no Redis is named (REDIS_HOST")
 }
 
-// TestImportInterrupted stops at a signal before the export has ended, and has stored nobody.
+// TestImportInterrupted sends a signal before the export is complete. The import stops and stores no user.
 func TestImportInterrupted(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
@@ -254,7 +255,7 @@ func TestImportInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// More than a pipe holds, so that some of it has been read.
+	// The export is larger than a pipe, so part of it has been read.
 	if _, err := io.WriteString(stdin, manyUsers(t, 3000)); err != nil {
 		t.Fatal(err)
 	}
@@ -265,11 +266,11 @@ func TestImportInterrupted(t *testing.T) {
 	result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}.is(t, 1, "imported 0, kept 0 existing, 0 documents read in ",
 		"gin-auth: importing standard input: interrupted (what the summary counts is done)\n")
 	if out := cli(t, redis, "dbsize"); out != "0\n" {
-		t.Errorf("stored are %s", out)
+		t.Errorf("Redis has %s keys, want 0", out)
 	}
 }
 
-// cli asks a Redis and returns its answer.
+// cli runs redis-cli and returns its output.
 func cli(t *testing.T, redis *harness.Redis, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(harness.Need(t, "redis-cli"), append([]string{"-p", fmt.Sprint(redis.Port)}, args...)...).Output()
