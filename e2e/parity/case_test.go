@@ -6,35 +6,36 @@ import (
 	"time"
 )
 
-// testCase is one request, sent to the original and to this service in the same state of Redis. Its
-// texts are templates: those of token, and {token} for the case's token. {token:all} is percent-encoded
-// in every byte, {token:dots} at its dots, {token:lower} there in lower case, {token:twice} there twice.
+// testCase is one request, sent to the original and to this service with the same data in Redis. Its strings are
+// templates. They have the placeholders of token, and {token} for the case's token. {token:all} is the token with
+// every byte percent-encoded, {token:dots} only the dots, {token:lower} the dots in lower case, and {token:twice}
+// the dots twice.
 type testCase struct {
 	name  string
 	token token
 	// redis are the commands that prepare Redis.
 	redis []command
-	// before are requests sent first, to the same side.
+	// before are requests sent first to the same side.
 	before []string
-	// request is the request that is compared, byte by byte.
+	// request is the request whose responses are compared byte by byte.
 	request string
-	// diverges names the divergences that the answers show, separated by spaces. All of the
-	// difference between them must be explained by these, and each must explain some.
+	// diverges names the divergences in the responses, separated by spaces. They must explain every difference, and
+	// each must explain at least one.
 	diverges string
-	// express5 takes the place of diverges where the original runs on Express 5, if it is not empty.
+	// express5 replaces diverges if the original runs on Express 5, unless it is empty.
 	express5 string
 }
 
-// command is a command for Redis, its words templates as well.
+// command is a Redis command. Its words are templates too.
 type command []string
 
-// group is the cases of one subject.
+// group has the cases about one subject.
 type group struct {
 	name, about string
 	cases       []testCase
 }
 
-// ready is a case with its templates filled in.
+// ready is a case with its templates expanded.
 type ready struct {
 	testCase
 	made    string // the token
@@ -43,7 +44,7 @@ type ready struct {
 	request string
 }
 
-// prepare fills in a case's templates.
+// prepare expands the templates of a case.
 func (c testCase) prepare(now time.Time) ready {
 	made := c.token.make(c.name, now)
 	names := strings.NewReplacer(
@@ -68,12 +69,12 @@ func (c testCase) prepare(now time.Time) ready {
 	return r
 }
 
-// shows reports whether the case names that divergence.
+// shows reports whether the case has that divergence.
 func (c testCase) shows(express, name string) bool {
 	return slices.Contains(c.divergences(express), name)
 }
 
-// divergences returns the names of those that the case has on the given Express.
+// divergences returns the names of the case's divergences with the given version of Express.
 func (c testCase) divergences(express string) []string {
 	if express == "5" && c.express5 != "" {
 		return strings.Fields(c.express5)

@@ -9,17 +9,17 @@ import (
 	"testing"
 )
 
-// outcome is a case and what became of it.
+// outcome is a case and its responses.
 type outcome struct {
 	ready
 	original, ours answer
 	combination    combination
 }
 
-// check holds this service's answer against what a divergence promises.
+// check checks this service's response for a divergence.
 type check func(t *testing.T, o outcome)
 
-// The messages that both sides answer with.
+// These are the messages of both sides.
 const (
 	refused     = "Unauthorized user"
 	expired     = "Session expired. Please login again."
@@ -28,7 +28,7 @@ const (
 	failed      = "Internal server error"
 )
 
-// all holds an answer against every check.
+// all runs every check on a response.
 func all(checks ...check) check {
 	return func(t *testing.T, o outcome) {
 		t.Helper()
@@ -38,8 +38,8 @@ func all(checks ...check) check {
 	}
 }
 
-// guarded is for divergences that show on /me and on logout: the answer must be a 401 that refuses the
-// token and keeps the cookie, or a logout that clears it. Either changes nothing in Redis.
+// guarded is for divergences on /me and on logout. The response must be a 401 that rejects the token and does not
+// change the cookie, or a logout that clears it. Neither may change Redis.
 func guarded(t *testing.T, o outcome) {
 	t.Helper()
 	if o.ours.status == http.StatusOK {
@@ -49,39 +49,39 @@ func guarded(t *testing.T, o outcome) {
 	refuses(http.StatusUnauthorized, refused)(t, o)
 }
 
-// refuses wants a message in JSON, no cookie, and nothing changed in Redis.
+// refuses checks for a message in JSON, no cookie, and no change in Redis.
 func refuses(status int, message string) check {
 	return all(says(status, message), setsNoCookie, writesNothing)
 }
 
-// logsOut wants a logout that writes nothing.
+// logsOut checks for a logout that writes nothing to Redis.
 var logsOut = all(says(http.StatusOK, loggedOut), clears, writesNothing)
 
-// says wants a status and a message in JSON; any message if it is empty, and nothing but that.
+// says checks for a status and a JSON body with only this message, or with any message if it is empty.
 func says(status int, message string) check {
 	return func(t *testing.T, o outcome) {
 		t.Helper()
 		if o.ours.status != status {
-			t.Errorf("we answer %d, want %d", o.ours.status, status)
+			t.Errorf("this service answers %d, want %d", o.ours.status, status)
 		}
 		var body map[string]string
 		err := json.Unmarshal([]byte(o.ours.body), &body)
 		switch {
 		case o.ours.contentType != "application/json; charset=utf-8":
-			t.Errorf("our Content-Type is %q", o.ours.contentType)
-		case strings.HasPrefix(o.request, "HEAD "): // no body
+			t.Errorf("this service's Content-Type is %q, want JSON", o.ours.contentType)
+		case strings.HasPrefix(o.request, "HEAD "): // the response has no body
 		case err != nil || len(body) != 1 || body["message"] == "" || message != "" && body["message"] != message:
-			t.Errorf("we say %s, want the message %q alone", o.ours.body, message)
+			t.Errorf("this service answers %s, want only the message %q", o.ours.body, message)
 		}
 	}
 }
 
-// hasStatus wants a status and leaves the rest to the comparison.
+// hasStatus checks only the status. The comparison checks the rest.
 func hasStatus(status int) check {
 	return func(t *testing.T, o outcome) {
 		t.Helper()
 		if o.ours.status != status {
-			t.Errorf("we answer %d, want %d", o.ours.status, status)
+			t.Errorf("this service answers %d, want %d", o.ours.status, status)
 		}
 	}
 }
@@ -89,27 +89,27 @@ func hasStatus(status int) check {
 func setsNoCookie(t *testing.T, o outcome) {
 	t.Helper()
 	if len(o.ours.setCookie) > 0 {
-		t.Errorf("we set the cookie %q, want none", o.ours.setCookie)
+		t.Errorf("this service sets the cookie %q, want none", o.ours.setCookie)
 	}
 }
 
-// clears wants the cookie cleared.
+// clears checks that the cookie is cleared.
 func clears(t *testing.T, o outcome) {
 	t.Helper()
 	want := o.combination.cleared(o.combination.setting("COOKIE_SAMESITE", "strict"))
 	if got := cookies(o.ours); len(got) != 1 || !slices.Equal(got[0], want) {
-		t.Errorf("we set the cookie %q, want it cleared by %q", got, want)
+		t.Errorf("this service sets the cookie %q, want it cleared by %q", got, want)
 	}
 }
 
 func writesNothing(t *testing.T, o outcome) {
 	t.Helper()
 	if changed := o.ours.changed(); len(changed) > 0 {
-		t.Errorf("we change in Redis: %v, want nothing", changed.keys())
+		t.Errorf("this service changes %v in Redis, want no change", changed.keys())
 	}
 }
 
-// unavailableNow wants the answer to a request that Redis was needed for.
+// unavailableNow checks the response to a request that needs Redis while Redis is unavailable.
 func unavailableNow(t *testing.T, o outcome) {
 	t.Helper()
 	if strings.Contains(o.request, logout) {
@@ -119,65 +119,66 @@ func unavailableNow(t *testing.T, o outcome) {
 	refuses(http.StatusServiceUnavailable, unavailable)(t, o)
 }
 
-// sameStatus wants the original's status and any message in JSON.
+// sameStatus checks for the original's status and any message in JSON.
 func sameStatus(t *testing.T, o outcome) {
 	t.Helper()
 	refuses(o.original.status, "")(t, o)
 }
 
-// endOfTime is 9999-12-31, where the expiry of an entry is cut off.
+// endOfTime is 9999-12-31, the latest expiry of an entry.
 const endOfTime = 253402300799
 
-// livesAsLongAsItsToken wants one entry in the blacklist that outlives its token by a minute, and one
-// for ever for a token without exp.
+// livesAsLongAsItsToken checks that the blacklist has one entry, which expires a minute after its token. For a
+// token without exp the entry must never expire.
 func livesAsLongAsItsToken(t *testing.T, o outcome) {
 	t.Helper()
 	key := o.combination.entryOf(o.made)
 	for other := range o.ours.changed() {
 		if other != key {
-			t.Errorf("we change %q in Redis", other)
+			t.Errorf("this service changes %q in Redis, want only the entry", other)
 		}
 	}
 	e := o.ours.after[key]
 	if e.kind != "string" || e.value != "true" {
-		t.Errorf("our entry is %s %q, want the text true", e.kind, e.value)
+		t.Errorf("the entry is %s %q, want the string true", e.kind, e.value)
 	}
 	want := int64(forever)
 	if exp, ok := claimsOf(o.made)["exp"].(float64); ok {
 		want = int64(min(exp, endOfTime)) + 60 - o.ours.at.Unix()
 	}
 	if got := life(e, o.ours.at); far(got, want) {
-		t.Errorf("our entry lives %d s, want %d s", got, want)
+		t.Errorf("the entry expires after %d s, want %d s", got, want)
 	}
 }
 
-// refusedByGo wants a refusal of net/http itself.
+// refusedByGo checks that net/http itself rejected the request.
 func refusedByGo(t *testing.T, o outcome) {
 	t.Helper()
 	all(setsNoCookie, writesNothing)(t, o)
 	if o.ours.status < 400 || o.ours.json() {
-		t.Errorf("we answer %d as %s, want a refusal by net/http", o.ours.status, o.ours.contentType)
+		t.Errorf("this service answers %d as %s, want the request rejected by net/http", o.ours.status, o.ours.contentType)
 	}
 }
 
-// readsNoBody wants an answer that the body has no part in.
+// readsNoBody checks that the response does not depend on the body.
 func readsNoBody(t *testing.T, o outcome) {
 	t.Helper()
 	answeredByUs(t, o)
 	if o.ours.status != http.StatusOK && o.ours.status != http.StatusNotFound {
-		t.Errorf("we answer %d, want 200, or 404", o.ours.status)
+		t.Errorf("this service answers %d, want 200 or 404", o.ours.status)
 	}
 }
 
-// answeredByUs wants an answer of a handler of ours.
+// answeredByUs checks that one of our handlers answered.
 func answeredByUs(t *testing.T, o outcome) {
 	t.Helper()
 	if !o.ours.json() {
-		t.Errorf("we answer %d as %q, want JSON", o.ours.status, o.ours.contentType)
+		t.Errorf("this service answers %d as %q, want JSON", o.ours.status, o.ours.contentType)
 	}
 }
 
-// keepsFieldRules wants a refusal, or a user whose name and address are in their one form.
+// keepsFieldRules checks that the request was rejected, or that the user's name and address are in their normalized
+// form.
 func keepsFieldRules(t *testing.T, o outcome) {
 	t.Helper()
 	if o.ours.status == http.StatusBadRequest {
@@ -192,44 +193,44 @@ func keepsFieldRules(t *testing.T, o outcome) {
 	}
 	name, email := body.User.Username, body.User.Email
 	if o.ours.status >= 300 || email == "" || email != strings.ToLower(strings.TrimSpace(email)) || name != strings.TrimSpace(name) {
-		t.Errorf("we answer %d %s, want a user in the one form", o.ours.status, o.ours.body)
+		t.Errorf("this service answers %d %s, want a user with a normalized name and address", o.ours.status, o.ours.body)
 	}
 }
 
-// identified wants an issued token that is the original's, except that it has its own id, of 192 bits.
+// identified checks that the issued token equals the original's, except for its jti of 192 bits.
 func identified(t *testing.T, o outcome) {
 	t.Helper()
 	theirs, claims := issuedClaims(o.original), issuedClaims(o.ours)
 	if len(claims) != 2 || len(theirs) != 2 {
-		t.Errorf("issued are %v and %v, want one token each", theirs, claims)
+		t.Errorf("the original issued %v and this service %v, want one token each", theirs, claims)
 		return
 	}
 	mine := maps.Clone(claims[1].(map[string]any))
 	if id, _ := mine["jti"].(string); len(id) != 32 {
-		t.Errorf("our jti is %v, want 32 characters", mine["jti"])
+		t.Errorf("this service's jti is %v, want 32 characters", mine["jti"])
 	}
 	delete(mine, "jti")
 	if want := o.combination.renameUser(theirs[1]); !maps.Equal(mine, want) {
-		t.Errorf("we issue %v, want %v", mine, want)
+		t.Errorf("this service issues %v, want %v", mine, want)
 	}
 }
 
-// storesUser wants one new user and nothing else.
+// storesUser checks that one new user is stored and nothing else.
 func storesUser(t *testing.T, o outcome) {
 	t.Helper()
 	for key, e := range o.ours.changed() {
 		if !strings.HasPrefix(key, "auth:user") || e.kind != "string" || e.expires >= 0 {
-			t.Errorf("we write %q, %s %q, want a user who stays", key, e.kind, e.value)
+			t.Errorf("this service writes %q, %s %q, want a user without an expiry", key, e.kind, e.value)
 		}
 	}
 }
 
-// startsNot wants a process that ends by itself and says why.
+// startsNot checks that the process exits by itself with a message about a variable.
 func startsNot(variable string) check {
 	return func(t *testing.T, o outcome) {
 		t.Helper()
 		if !strings.HasPrefix(o.ours.start, "exits 1: ") || !strings.Contains(o.ours.start, variable) {
-			t.Errorf("we start like this: %s; want exit status 1 and the name of %s", o.ours.start, variable)
+			t.Errorf("this service's start: %s; want exit status 1 and a message that names %s", o.ours.start, variable)
 		}
 	}
 }

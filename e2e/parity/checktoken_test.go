@@ -10,8 +10,8 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// TestCheckToken logs out at the application of each combination and lets gin-auth check --token examine the token and
-// its cookie, with the default settings. It prints those settings of the combination that these show.
+// TestCheckToken logs out at the application of each combination. Then gin-auth check --token examines the token
+// and its cookie, with the default settings. It must print the settings of the combination that these reveal.
 func TestCheckToken(t *testing.T) {
 	t.Parallel()
 	needPrograms(t)
@@ -45,7 +45,7 @@ func TestCheckToken(t *testing.T) {
 			slices.Sort(got)
 			slices.Sort(want)
 			if !slices.Equal(got, want) || !strings.Contains(said, "valid with JWT_SECRET\n") || status > 1 {
-				t.Errorf("exit status %d, settings %q, want %q:\n%s", status, got, want, said)
+				t.Errorf("check --token: exit status %d and the settings %q, want %q:\n%s", status, got, want, said)
 			}
 		})
 	}

@@ -7,25 +7,25 @@ import (
 	"testing"
 )
 
-// combination is a set of traits that an application of the family has.
+// combination is a set of traits of an application in the family.
 type combination struct {
 	name string
-	// about is what the application does, for docs/migration.md.
+	// about describes the application for docs/migration.md.
 	about string
-	// original are the switches of the Node service, ours the settings of this one that match.
+	// original are the switches of the Node service. ours are the matching settings of this service.
 	original, ours []string
-	// only are the groups that run, all if there are none.
+	// only are the groups to run. If it is empty, all groups run.
 	only []group
-	// more are cases that need these traits.
+	// more are additional cases that need these traits.
 	more []testCase
 	// skips are the names of cases about traits that the combination does not have.
 	skips []string
-	// differ is the number of cases whose answers differ.
+	// differ is the number of cases whose responses differ.
 	differ int
 }
 
-// combinations are the most common ones of the family, and a rare one with the traits that are left. The first is the
-// stand-in without any switch.
+// combinations are the most common ones in the family, and a rare one with the remaining traits. The first one is
+// the stand-in without any switch.
 var combinations = []combination{
 	{
 		name:   "as the original",
@@ -100,7 +100,7 @@ var sixCharacters = testCase{
 }
 
 // TestFamily sends the cases to the original with the traits of every combination, and to this service with the
-// settings that match.
+// matching settings.
 func TestFamily(t *testing.T) {
 	t.Parallel()
 	needPrograms(t)
@@ -130,7 +130,7 @@ func value(env []string, name, otherwise string) string {
 // key returns the template of the key of a revoked token.
 func (c combination) key() string { return c.setting("BLACKLIST_KEY", entryKey) }
 
-// checksBlacklist reports whether the Node service asks the blacklist.
+// checksBlacklist reports whether the Node service checks the blacklist.
 func (c combination) checksBlacklist() bool { return c.trait("CHECK_BLACKLIST", "true") == "true" }
 
 // entryOf returns the key of a revoked token.
@@ -138,7 +138,7 @@ func (c combination) entryOf(token string) string {
 	return strings.ReplaceAll(c.key(), "{token}", token)
 }
 
-// cleared returns the attributes of a cleared cookie, as cookies does.
+// cleared returns the attributes of a cleared cookie in the form of cookies.
 func (c combination) cleared(sameSite string) []string {
 	attributes := []string{"expires=1970-01-01T00:00:00Z", "httponly=", "path=/", c.setting("COOKIE_NAME", "token") + "="}
 	if sameSite != "omit" {
@@ -152,7 +152,7 @@ func (c combination) cleared(sameSite string) []string {
 	return attributes
 }
 
-// corpus returns the groups with the cases that make sense for the combination, adapted to it.
+// corpus returns the groups with the cases that apply to the combination, adapted to it.
 func (c combination) corpus() []group {
 	all := groups
 	if c.only != nil {
@@ -170,8 +170,8 @@ func (c combination) corpus() []group {
 	return all
 }
 
-// leavesOut reports whether a case has no meaning here: it is in skips, or it stores under another key than the
-// original's, and that is the key of the combination.
+// leavesOut reports whether a case does not apply: it is in skips, or it uses another key than the original's
+// default and the combination has that key.
 func (c combination) leavesOut(one testCase) bool {
 	return slices.Contains(c.skips, one.name) || c.key() != entryKey &&
 		slices.ContainsFunc(one.redis, func(words command) bool { return slices.Contains(words, c.key()) })
@@ -179,7 +179,7 @@ func (c combination) leavesOut(one testCase) bool {
 
 var cookieName = regexp.MustCompile(`\btoken([ \t]*=)`)
 
-// adapt puts the combination's cookie and key into a case.
+// adapt replaces the cookie and the key in a case by those of the combination.
 func (c combination) adapt(one testCase) testCase {
 	rename := func(request string) string {
 		head, body, found := strings.Cut(request, "\r\n\r\n")

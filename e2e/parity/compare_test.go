@@ -16,22 +16,22 @@ import (
 	"unicode/utf8"
 )
 
-// The aspects of an answer that are compared.
+// These are the aspects of a response that are compared.
 const (
-	status      = "status"       // of HTTP
-	body        = "body"         // as JSON values, or byte by byte where it is no JSON
+	status      = "status"       // the HTTP status
+	body        = "body"         // as JSON values, or byte by byte if it is not JSON
 	contentType = "content type" // the header
-	cookie      = "cookie"       // Set-Cookie as a set of attributes, a token in it aside
-	issued      = "token"        // header and claims of a token in Set-Cookie
-	keys        = "keys"         // that one side changed in Redis, with types and values
-	ttl         = "ttl"          // of those of them that are there on both sides
+	cookie      = "cookie"       // Set-Cookie as a set of attributes, without the token
+	issued      = "token"        // header and claims of the token in Set-Cookie
+	keys        = "keys"         // changed keys in Redis, with types and values
+	ttl         = "ttl"          // expiry of the keys that both sides changed
 	start       = "start"        // whether the process starts
 )
 
-// tolerance is how much times may differ that both sides take from the clock, one after the other.
+// tolerance is the permitted difference of times that both sides read from the clock, one after the other.
 const tolerance = 5 * time.Second
 
-// differences returns the aspects in which two answers differ, and how.
+// differences returns the aspects in which two responses differ, and how they differ.
 func differences(original, ours answer) map[string]string {
 	found := map[string]string{}
 	compare := func(aspect string, a, b any) {
@@ -58,7 +58,7 @@ func differences(original, ours answer) map[string]string {
 	return found
 }
 
-// bodyValue is the value of a JSON body as JavaScript reads it; of any other the text.
+// bodyValue returns the value of a JSON body as JavaScript reads it, or any other body as a string.
 func bodyValue(a answer) any {
 	var value any
 	decoder := json.NewDecoder(strings.NewReader(markSurrogates(a.body)))
@@ -73,7 +73,7 @@ func bodyValue(a answer) any {
 	return value
 }
 
-// hideID hides the id of a user who registered in the case: it is random.
+// hideID replaces the id of a user who registered in the case, because it is random.
 func hideID(user any) {
 	fields, _ := user.(map[string]any)
 	id, _ := fields["id"].(string)
@@ -84,12 +84,12 @@ func hideID(user any) {
 
 var objectID = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
-// javaScript makes doubles of all numbers in value, in place.
+// javaScript converts all numbers in value to doubles, in place.
 func javaScript(value any) any {
 	switch v := value.(type) {
 	case json.Number:
-		n, _ := strconv.ParseFloat(v.String(), 64) // infinite where it is out of range
-		return n + 0                               // -0 + 0 is 0: no operator of JavaScript but Object.is tells them apart
+		n, _ := strconv.ParseFloat(v.String(), 64) // infinite if it is out of range
+		return n + 0                               // -0 + 0 is 0: in JavaScript only Object.is distinguishes -0 from 0
 	case []any:
 		for i := range v {
 			v[i] = javaScript(v[i])
@@ -104,7 +104,7 @@ func javaScript(value any) any {
 
 var surrogates = regexp.MustCompile(`\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
 
-// markSurrogates makes text of the escapes of lone surrogates, which encoding/json would all replace
+// markSurrogates replaces the escapes of lone surrogates by text, because encoding/json would replace each of them
 // by U+FFFD.
 func markSurrogates(text string) string {
 	return surrogates.ReplaceAllStringFunc(text, func(escape string) string {
@@ -115,8 +115,8 @@ func markSurrogates(text string) string {
 	})
 }
 
-// cookies returns each Set-Cookie header as its attributes, sorted. A token's text is left out: issued
-// has it. A time to come is how far off it is.
+// cookies returns each Set-Cookie header as its sorted attributes, without the token, which issued compares. A
+// future time is replaced by the time until then.
 func cookies(a answer) [][]string {
 	var all [][]string
 	for _, line := range a.setCookie {
@@ -140,8 +140,8 @@ func cookies(a answer) [][]string {
 	return all
 }
 
-// expiry is the time that an Expires says: a past one as it is, one to come as how far off it is,
-// roughly.
+// expiry returns the time of an Expires attribute: a past time unchanged, a future one as the approximate time
+// until then.
 func expiry(value string, now time.Time) string {
 	at, err := http.ParseTime(value)
 	switch {
@@ -153,8 +153,8 @@ func expiry(value string, now time.Time) string {
 	return "in " + at.Sub(now).Round(2*tolerance).String()
 }
 
-// issuedClaims returns the header and the claims of the token in Set-Cookie: iat as whether it is now,
-// exp as the seconds from then.
+// issuedClaims returns the header and the claims of the token in Set-Cookie. iat is replaced by whether it is now,
+// and exp by the seconds from iat.
 func issuedClaims(a answer) []any {
 	var all []any
 	for _, line := range a.setCookie {
@@ -176,7 +176,7 @@ func issuedClaims(a answer) []any {
 	return all
 }
 
-// claimsOf returns the claims of a token, with doubles for numbers; none of what is no token.
+// claimsOf returns the claims of a token, with doubles for numbers. It returns none if the token is invalid.
 func claimsOf(token string) map[string]any {
 	claims := map[string]any{}
 	if segments := strings.Split(token, "."); len(segments) == 3 {
@@ -186,7 +186,7 @@ func claimsOf(token string) map[string]any {
 		}
 		decoder := json.NewDecoder(bytes.NewReader(payload))
 		decoder.UseNumber()
-		_ = decoder.Decode(&claims) // what is no object has no claims
+		_ = decoder.Decode(&claims) // a payload that is not an object has no claims
 	}
 	javaScript(claims)
 	return claims
@@ -201,7 +201,7 @@ func (s state) keys() []string {
 	return all
 }
 
-// only returns those keys that are in other as well.
+// only returns the keys that are also in other.
 func (s state) only(other state) state {
 	both := state{}
 	for key := range other {
@@ -212,10 +212,10 @@ func (s state) only(other state) state {
 	return both
 }
 
-// forever is the life of a key that doesn't expire: far from any other.
+// forever is the lifetime of a key without an expiry. It differs from every other lifetime.
 const forever = -1_000_000
 
-// life is how long a key lives from the given time on, in seconds.
+// life returns the seconds from the given time until a key expires.
 func life(e entry, from time.Time) int64 {
 	if e.expires < 0 {
 		return forever
@@ -223,5 +223,5 @@ func life(e entry, from time.Time) int64 {
 	return (e.expires - from.UnixMilli()) / 1000
 }
 
-// far tells whether two lives, in seconds, differ by more than the tolerance.
+// far reports whether two lifetimes, in seconds, differ by more than the tolerance.
 func far(a, b int64) bool { return max(a, b)-min(a, b) > int64(tolerance/time.Second) }

@@ -7,7 +7,7 @@ import (
 
 const family = "Traits that not all applications have"
 
-// familyDivergences are the differences from applications with traits that the stand-in has only by a switch.
+// familyDivergences are the differences from applications with traits that the stand-in has only with a switch.
 var familyDivergences = []divergence{
 	{
 		name:     "no-samesite",

@@ -6,20 +6,21 @@ import (
 	"testing"
 )
 
-// divergence is a difference between the original and this service that is meant.
+// divergence is an intended difference between the original and this service.
 type divergence struct {
 	name, topic string
-	// original and ours say what each does, why the reason.
+	// original and ours describe what each does, and why gives the reason.
 	original, ours, why string
-	// aspects of an answer differ, some of them in each case.
+	// aspects are the aspects of a response that may differ. At least one differs in each case.
 	aspects []string
-	// check holds our answer in every case that shows the divergence.
+	// check checks our response in every case that shows the divergence.
 	check check
-	// slow tells that the original answers late or never; it is not waited for.
+	// slow means that the original answers late or never. The test does not wait for it.
 	slow bool
-	// needs reports whether an outcome has what the divergence is about; nil for one that all have that name it.
+	// needs reports whether an outcome has what the divergence is about. If it is nil, every case that names the
+	// divergence has it.
 	needs func(o outcome) bool
-	// when reports whether an outcome shows the divergence; nil for one that cases name.
+	// when reports whether an outcome shows the divergence. If it is nil, the cases name the divergence.
 	when func(o outcome) bool
 }
 
@@ -38,7 +39,7 @@ func (o outcome) shown(express string) []divergence {
 	return all
 }
 
-// The topics of divergences, in the order of the page.
+// These are the topics of divergences, in the order of the page.
 const (
 	tokens  = "Tokens and their revocation"
 	wire    = "HTTP"
@@ -46,7 +47,7 @@ const (
 	trouble = "Redis and the environment"
 )
 
-// divergences is the table of all differences that are meant. Any other fails a test.
+// divergences are all intended differences. Any other difference fails a test.
 var divergences = slices.Concat(originalDivergences, familyDivergences)
 
 // originalDivergences are the differences from the original.

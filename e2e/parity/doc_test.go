@@ -15,13 +15,13 @@ import (
 
 var update = flag.Bool("update", false, "write docs/parity.md anew")
 
-// subject is a group of any kind, as the page counts it.
+// subject is a group of any kind, as counted on the page.
 type subject struct {
 	name, about string
-	cases       []testCase // with names and divergences; nothing else counts
+	cases       []testCase // only names and divergences are used
 }
 
-// subjects are all groups, those that are no tables of requests too.
+// subjects returns all groups, including those that are not tables of requests.
 func subjects() []subject {
 	var all []subject
 	for _, g := range groups {
@@ -46,7 +46,7 @@ func subjects() []subject {
 	return append(all, starts)
 }
 
-// TestTable holds the tables against themselves: names, and that each divergence covers a case.
+// TestTable checks the tables: names are unique, and each divergence covers a case.
 func TestTable(t *testing.T) {
 	t.Parallel()
 	total, uses := 0, map[string]int{}
@@ -55,7 +55,7 @@ func TestTable(t *testing.T) {
 		for _, c := range s.cases {
 			total++
 			if seen[c.name] || strings.ContainsAny(c.name, "\"\\\n") || c.name == "" {
-				t.Errorf("%s: the name %q is taken, or can't stand in a claim", s.name, c.name)
+				t.Errorf("%s: the name %q is a duplicate, or cannot be used in a claim", s.name, c.name)
 			}
 			seen[c.name] = true
 			for _, name := range strings.Fields(c.diverges + " " + c.express5) {
@@ -66,16 +66,16 @@ func TestTable(t *testing.T) {
 	}
 	for _, d := range divergences {
 		if uses[d.name] == 0 && d.when == nil {
-			t.Errorf("the divergence %s covers no case", d.name)
+			t.Errorf("the divergence %s has no case", d.name)
 		}
 	}
 	if total < 300 {
-		t.Errorf("there are %d cases, want 300 or more", total)
+		t.Errorf("the tables have %d cases, want 300 or more", total)
 	}
 	t.Logf("%d cases, %d divergences", total, len(divergences))
 }
 
-// TestDoc fails where docs/parity.md and the table in docs/migration.md are not what the tables say.
+// TestDoc fails if docs/parity.md and the table in docs/migration.md differ from the tables in this package.
 func TestDoc(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]func(now []byte) []byte{
@@ -109,7 +109,7 @@ func withApplications(now []byte) []byte {
 	return applicationRows.ReplaceAll(now, []byte(rows+"\n"))
 }
 
-// page makes docs/parity.md.
+// page returns docs/parity.md.
 func page() []byte {
 	var b bytes.Buffer
 	total, uses := 0, map[string]int{}
@@ -149,7 +149,7 @@ func page() []byte {
 	return b.Bytes()
 }
 
-// traitNames returns the divergences of the family that the combination has.
+// traitNames returns the names of the combination's divergences of the family.
 func (c combination) traitNames() string {
 	var names []string
 	for _, d := range familyDivergences {
@@ -160,7 +160,7 @@ func (c combination) traitNames() string {
 	return or(strings.Join(names, ", "), "–")
 }
 
-// inCombinations says in how many combinations a divergence shows.
+// inCombinations returns in how many combinations a divergence shows.
 func inCombinations(d divergence) string {
 	n := 0
 	for _, c := range combinations {

@@ -12,10 +12,10 @@ import (
 
 const fleetAbout = "both on one Redis: a token issued by either (or made), logged out at either, asked at either"
 
-// fleetRow is a token that both sides of a mixed fleet come across.
+// fleetRow is a token in a mixed fleet, which runs the original and this service.
 type fleetRow struct {
 	name string
-	// issuer is who logs in for it, "original" or "ours"; if empty it is made.
+	// issuer is the side that issues the token, "original" or "ours". If it is empty, the test creates the token.
 	issuer string
 	token  token
 }
@@ -35,11 +35,11 @@ var fleetRows = []fleetRow{
 }
 
 const (
-	rowSize   = 4 // cases of a row: logged out at either, asked at either
+	rowSize   = 4 // cases per row: logged out at either side, sent to either side
 	twoLogins = "two logins in one second"
 )
 
-// fleet logs each token out at either side and asks either for it.
+// fleet logs each token out at either side and then sends it to either side.
 func (l *pair) fleet(t *testing.T) {
 	t.Helper()
 	t.Run(twoLogins, l.twoLogins)
@@ -52,7 +52,7 @@ func (l *pair) fleet(t *testing.T) {
 	}
 }
 
-// fleetCase wants a token that was logged out at one side to be over at another.
+// fleetCase checks that a token that was logged out at one side is rejected by the other.
 func (l *pair) fleetCase(t *testing.T, row fleetRow, out, asked string) {
 	t.Helper()
 	defer clean(t, l.redis)
@@ -71,14 +71,14 @@ func (l *pair) fleetCase(t *testing.T, row fleetRow, out, asked string) {
 	if asked == "original" && !l.combination.checksBlacklist() {
 		l.differ++
 		if len(differences(before, o.ours)) > 0 {
-			t.Errorf("the original answers %s after the logout, and %s before", o.ours, before)
+			t.Errorf("the original answers %s after the logout but %s before it, want equal responses", o.ours, before)
 		}
 		return
 	}
 	all(says(http.StatusUnauthorized, expired), clears)(t, o)
 }
 
-// seenFrom returns the combination with the cookie that a side sends.
+// seenFrom returns the combination with the cookie of a side.
 func (l *pair) seenFrom(side string) combination {
 	c := l.combination
 	if side == "original" {
@@ -94,7 +94,7 @@ func (l *pair) side(name string) *harness.Service {
 	return l.ours
 }
 
-// wantWelcome wants both sides to answer alike for a token that is good.
+// wantWelcome checks that both sides accept a valid token with equal responses.
 func (l *pair) wantWelcome(t *testing.T, c testCase) {
 	t.Helper()
 	r := c.prepare(time.Now())
@@ -102,7 +102,7 @@ func (l *pair) wantWelcome(t *testing.T, c testCase) {
 	b := exchange(address(l.ours), r.request, answersWithin)
 	judge(t, l.express, outcome{r, a, b, l.combination})
 	if a.status != http.StatusOK {
-		t.Errorf("before the logout the answer is %v", a)
+		t.Errorf("before the logout: got %v, want 200", a)
 	}
 }
 
@@ -117,8 +117,8 @@ func logInAt(t *testing.T, side *harness.Service) string {
 	return token
 }
 
-// twoLogins is the divergence jti as it hurts: two logins within a second are one session at the
-// original.
+// twoLogins shows why tokens have a jti: at the original, two logins within a second return the same token, which
+// is one session.
 func (l *pair) twoLogins(t *testing.T) {
 	t.Helper()
 	l.cases++
@@ -127,15 +127,15 @@ func (l *pair) twoLogins(t *testing.T) {
 		first, second := logInAt(t, side), logInAt(t, side)
 		return first == second
 	}
-	harness.Eventually(t, "the original gives two logins the same token", func() error {
+	harness.Eventually(t, "the original returns the same token for two logins", func() error {
 		if !same(l.original) {
-			return errors.New("two tokens") // a second began between them
+			return errors.New("two tokens") // the logins were not in the same second
 		}
 		return nil
 	})
 	for range 3 {
 		if same(l.ours) {
-			t.Error("we give two logins the same token")
+			t.Error("this service returned the same token for two logins")
 		}
 	}
 }

@@ -13,7 +13,7 @@ const flowAbout = "register, me, login, me, logout, me: each side with the cooki
 
 const meAfterRegister = "me after register"
 
-// flowSteps are the requests of a user, one after the other. {session} is the token of the side that is asked.
+// flowSteps are the requests of a user, in sequence. {session} is the token of the side that gets the request.
 func flowSteps(c combination) []testCase {
 	role := "user"
 	if c.trait("ROLES", "") != "" {
@@ -43,7 +43,7 @@ func flowSteps(c combination) []testCase {
 	return all
 }
 
-// flow asks both sides the same in turn.
+// flow sends the same requests to both sides in turn.
 func (l *pair) flow(t *testing.T) {
 	t.Helper()
 	defer clean(t, l.redis)
@@ -55,7 +55,7 @@ func (l *pair) flow(t *testing.T) {
 			sessions[side] = token
 		}
 		a.body = withoutTimes(a.body)
-		a.before, a.after = before, before // what is stored is compared elsewhere
+		a.before, a.after = before, before // other tests compare the data in Redis
 		return a
 	}
 	for _, step := range flowSteps(l.combination) {
@@ -67,7 +67,7 @@ func (l *pair) flow(t *testing.T) {
 	}
 }
 
-// sessionOf returns the token that an answer sets.
+// sessionOf returns the token that a response sets.
 func sessionOf(a answer) string {
 	if len(a.setCookie) != 1 {
 		return ""
@@ -77,7 +77,7 @@ func sessionOf(a answer) string {
 	return token
 }
 
-// withoutTimes leaves out of /me what no two tokens share.
+// withoutTimes removes the parts of /me that differ between any two tokens.
 func withoutTimes(body string) string {
 	var answer map[string]any
 	if json.Unmarshal([]byte(body), &answer) != nil {
@@ -87,6 +87,6 @@ func withoutTimes(body string) string {
 	for _, name := range []string{"jti", "iat", "exp"} {
 		delete(claims, name)
 	}
-	text, _ := json.Marshal(answer) // what was decoded can be encoded
+	text, _ := json.Marshal(answer) // a decoded value can be encoded
 	return string(text)
 }

@@ -12,14 +12,14 @@ var blacklistGroup = group{
 type entryRow struct {
 	name    string
 	command command
-	counts  string // for what the original takes it
+	counts  string // how the original interprets the state
 }
 
 const (
 	yes   = "yes"   // revoked
 	no    = "no"    // not revoked
-	blank = "blank" // not revoked, for it is empty
-	wrong = "wrong" // an error, for its type is wrong
+	blank = "blank" // not revoked, because the value is empty
+	wrong = "wrong" // an error, because the type is wrong
 )
 
 var entryRows = []entryRow{
@@ -54,12 +54,11 @@ var entryRows = []entryRow{
 	{"a pattern", command{"SET", "blacklist:*", "true"}, no},
 }
 
-// holderRow is a token that the blacklist is asked about.
+// holderRow is a token whose blacklist entry is tested.
 type holderRow struct {
 	name  string
 	token token
-	// forged ones are refused without asking; dead and late ones get by themselves no entry, or one
-	// of another life.
+	// forged tokens are rejected without a lookup. onLogout is the divergence in the entry of the token's own logout.
 	forged   bool
 	onLogout string
 }
@@ -76,7 +75,7 @@ var holderRows = []holderRow{
 	{"garbage", token{text: "garbage-CASE"}, true, noted},
 }
 
-// misspelledCases are signed tokens that we refuse for their spelling or length, found in the blacklist.
+// misspelledCases are signed tokens on the blacklist that this service rejects for their spelling or length.
 var misspelledCases = []testCase{
 	{name: "true, too long, me", token: token{edit: ofLength(9000)}, redis: revoked, request: askMe, diverges: "forged-entry long-tokens"},
 	{name: "true, too long, logout", token: token{edit: ofLength(9000)}, redis: revoked, request: putOut, diverges: "long-tokens"},
@@ -86,7 +85,7 @@ var misspelledCases = []testCase{
 
 var misspelled = token{payload: `{"id":"1","a":12}`, edit: respellPayload(respellLast(1))}
 
-// blacklistCases asks in every state for every token, and logs a few of them out once more.
+// blacklistCases sends every token with every state of the blacklist, and logs a few of them out again.
 func blacklistCases() []testCase {
 	var cases []testCase
 	for _, entry := range entryRows {

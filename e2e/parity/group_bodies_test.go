@@ -69,10 +69,10 @@ func chunked(method, path, mediaType, body string, headers ...string) string {
 		fmt.Sprintf("%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n", half, body[:half], len(body)-half, body[half:])
 }
 
-// typed is a good login whose body has the given type.
+// typed is a valid login whose body has the given type.
 func typed(mediaType string) string { return sendBody("POST", login, mediaType, adaLogin) }
 
-// more is a good login with more members in front.
+// more is a valid login with additional members in front.
 func more(members string) string {
 	return postJSON(login, `{`+members+`,`+adaLogin[1:])
 }
@@ -154,7 +154,7 @@ func utf16LE(text string) string {
 func gzipped(text string) string {
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
-	_, _ = w.Write([]byte(text)) // to memory: can't fail
+	_, _ = w.Write([]byte(text)) // writing to memory cannot fail
 	_ = w.Close()
 	return out.String()
 }

@@ -8,12 +8,12 @@ var claimGroup = group{
 	cases: tokenCases(expRows, nbfRows, valueRows, textRows, payloadRows),
 }
 
-// with is a token with more claims, which lives as long as others.
+// with is a token with additional claims and the usual expiry.
 func with(claims string) token {
 	return token{payload: `{"id":"CASE",` + claims + `,"exp":NOW+86340}`}
 }
 
-// only is a token with no claims but these, and a name.
+// only is a token with only these claims and an id.
 func only(claims string) token { return token{payload: `{"id":"CASE",` + claims + `}`} }
 
 var expRows = []tokenRow{
@@ -162,7 +162,7 @@ var textRows = []tokenRow{
 	{"token in the claims", with(`"token":"x","message":"y"`), "", ""},
 }
 
-// untyped is a token that doesn't say that it is a JWT: the original then takes anything for claims.
+// untyped is a token without typ JWT. The original then accepts any payload.
 func untyped(payload string) token { return token{header: `{"alg":"HS256"}`, payload: payload} }
 
 var payloadRows = []tokenRow{

@@ -14,16 +14,16 @@ var cookieGroup = group{
 // cookieRow is a spelling of the Cookie header.
 type cookieRow struct {
 	name string
-	// headers are the values of the Cookie headers, one on each line.
+	// headers are the values of the Cookie headers, one per line.
 	headers string
-	// reads is what the original reads from them.
+	// reads is the value that the original reads.
 	reads string
 }
 
 const (
 	none  = ""        // the cookie counts as missing
 	whole = "{token}" // the token is read
-	other = "other"   // something is read, and it is not the token
+	other = "other"   // another value than the token is read
 )
 
 var cookieRows = []cookieRow{
@@ -135,10 +135,10 @@ var cookieRows = []cookieRow{
 	{"attributes of Set-Cookie", `$Version=1; token={token}; $Path=/; Path=/; HttpOnly`, whole},
 }
 
-// laterCookie matches a cookie with the token that is not the first.
+// laterCookie matches a cookie with the token that is not the first cookie.
 var laterCookie = regexp.MustCompile(`[;\n] *token=\{token\}(;|\n|$)`)
 
-// cookieCases asks with every spelling what /me and logout make of a good, a revoked and a forged token.
+// cookieCases sends a valid, a revoked and a forged token in every spelling to /me and logout.
 func cookieCases() []testCase {
 	kinds := []struct {
 		name  string
@@ -182,7 +182,7 @@ func cookieHeaders(values string) []string {
 	return headers
 }
 
-// jCookieCases are the cookies that the original makes JavaScript values of.
+// jCookieCases are the cookies that the original parses as JavaScript values.
 var jCookieCases = []testCase{
 	{name: "j: text, good, me", request: get(me, `Cookie: token=j:"{token}"`), diverges: "j-cookies"},
 	{name: "j: text, revoked, me", redis: revoked, request: get(me, `Cookie: token=j:"{token}"`), diverges: "j-cookies"},

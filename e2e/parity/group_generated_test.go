@@ -14,14 +14,14 @@ var generatedGroup = group{
 	cases: generatedCases(1, 200),
 }
 
-// moreGenerated are PARITY_CASES cases made from PARITY_SEED, none unless they are set.
+// moreGenerated returns PARITY_CASES cases generated from PARITY_SEED, or none if they are not set.
 func moreGenerated() []testCase {
 	n, _ := strconv.Atoi(os.Getenv("PARITY_CASES"))
 	seed, _ := strconv.ParseUint(os.Getenv("PARITY_SEED"), 10, 64)
 	return generatedCases(seed, n)
 }
 
-// generatedCases makes up n cases, which show no divergence.
+// generatedCases generates n cases, which must show no divergence.
 func generatedCases(seed uint64, n int) []testCase {
 	g := generator{rand.New(rand.NewPCG(seed, 0))}
 	var cases []testCase
@@ -49,7 +49,7 @@ var cookiePieces = []string{
 	"%2E", "%3B", "%3D", "%22", "%20", "%zz", "%C3%A9", "%FF", "+", `\`, "\xe9", "\xc3\xa9", ".", "/", "@", "{", "}", "[", "(",
 }
 
-// cookie is what stands in one or more Cookie headers.
+// cookie returns the value of one or more Cookie headers.
 func (g generator) cookie() string {
 	var text strings.Builder
 	for range 1 + g.IntN(8) {
@@ -74,7 +74,7 @@ var (
 	spaces = []string{"", "", "", "", "", " ", "\t", "\r\n", "  "}
 )
 
-// claims is a JSON object, or now and then something broken.
+// claims returns a JSON object, or sometimes an invalid one.
 func (g generator) claims() string {
 	text := g.object(3)
 	if g.IntN(12) == 0 {

@@ -11,7 +11,8 @@ var httpGroup = group{
 	cases: append(methodCases(), append(pathCases, append(headerCases, wireCases...)...)...),
 }
 
-// methodCases tries every method on every route. HEAD, GET and POST are elsewhere where they are right.
+// methodCases sends every method to every route, except for HEAD, GET and POST where they are valid, which are in
+// other groups.
 func methodCases() []testCase {
 	var cases []testCase
 	for _, route := range []struct{ name, path, methods string }{
@@ -138,7 +139,7 @@ func many(n int, header string) []string {
 	return headers
 }
 
-// raw is a GET of /me, its lines as they are given.
+// raw is a GET of /me with the given lines.
 func raw(requestLine string, rest ...string) string {
 	return requestLine + "\r\n" + lines(rest) + "\r\n"
 }

@@ -65,5 +65,5 @@ var logoutCases = []testCase{
 	{name: "me, logout, me, logout", before: []string{askMe, putOut, askMe}, request: putOut},
 }
 
-// otherToken is somebody else's, without exp.
+// otherToken is a token of another user, without exp.
 var otherToken = resign(b64(head), b64(`{"id":"somebody else"}`))

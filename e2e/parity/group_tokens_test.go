@@ -14,14 +14,14 @@ var signatureGroup = group{
 	cases: tokenCases(algorithmRows, spellingRows, headerRows),
 }
 
-// tokenRow is a token, and what diverges when /me and logout get it.
+// tokenRow is a token, and the divergences that /me and logout show for it.
 type tokenRow struct {
 	name       string
 	token      token
 	me, logout string
 }
 
-// tokenCases asks what /me and logout make of every token.
+// tokenCases sends every token to /me and logout.
 func tokenCases(tables ...[]tokenRow) []testCase {
 	var cases []testCase
 	for _, row := range slices.Concat(tables...) {
@@ -32,7 +32,7 @@ func tokenCases(tables ...[]tokenRow) []testCase {
 	return cases
 }
 
-// noted is the divergence of every logout of a token that nobody with the secret made.
+// noted is the divergence of every logout of a token that was not signed with the secret.
 const noted = "authentic-only"
 
 var algorithmRows = []tokenRow{
@@ -164,16 +164,16 @@ var headerRows = []tokenRow{
 	{"empty object", token{header: `{}`}, "", noted},
 }
 
-// unsign drops the signature.
+// unsign removes the signature.
 func unsign(token string) string { return token[:strings.LastIndex(token, ".")+1] }
 
-// forgeClaims puts other claims before the old signature.
+// forgeClaims replaces the claims and keeps the signature.
 func forgeClaims(token string) string {
 	parts := strings.Split(token, ".")
 	return parts[0] + "." + b64(`{"id":"1","role":"admin"}`) + "." + parts[2]
 }
 
-// respellPayload spells the payload in another way and signs it in that.
+// respellPayload encodes the payload differently and signs that.
 func respellPayload(how func(string) string) func(string) string {
 	return func(token string) string {
 		parts := strings.Split(token, ".")
@@ -181,7 +181,7 @@ func respellPayload(how func(string) string) func(string) string {
 	}
 }
 
-// respellHeader spells the header in another way and signs it in that.
+// respellHeader encodes the header differently and signs that.
 func respellHeader(how func(string) string) func(string) string {
 	return func(token string) string {
 		parts := strings.Split(token, ".")
@@ -191,7 +191,7 @@ func respellHeader(how func(string) string) func(string) string {
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// respellLast gives another value to the two bits of the last character that stand for nothing.
+// respellLast changes the two unused bits of the last character.
 func respellLast(bits int) func(string) string {
 	return func(token string) string {
 		last := len(token) - 1
@@ -199,15 +199,15 @@ func respellLast(bits int) func(string) string {
 	}
 }
 
-// oneMore appends a character that stands for nothing to a segment of a multiple of four.
+// oneMore appends an ignored character to a segment whose length is a multiple of four.
 func oneMore(segment string) string { return segment + "A" }
 
-// standardAlphabet spells a payload of its own in the alphabet of plain base64.
+// standardAlphabet returns a payload in the standard base64 alphabet.
 func standardAlphabet(string) string {
 	return base64.RawStdEncoding.EncodeToString([]byte(`{"id":"???>>>~~~"}`))
 }
 
-// standardSignature makes a token whose signature has a - or _ and spells that as + or /.
+// standardSignature returns a token whose signature contains - or _, encoded as + or /.
 func standardSignature(string) string {
 	for payload := `{"id":"1"}`; ; payload += " " {
 		token := resign(b64(head), b64(payload))

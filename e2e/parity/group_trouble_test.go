@@ -2,7 +2,7 @@ package parity
 
 import "strings"
 
-// settings are the cases that need a Redis or an environment of their own.
+// settings are the cases that need their own Redis or their own environment.
 var settings = []setting{
 	{
 		group:   group{"Redis refuses connections", "it was there and is gone", gone},
@@ -74,10 +74,10 @@ var settings = []setting{
 	},
 }
 
-// impatient is for a Redis that gives no answer anyway.
+// impatient is for a Redis that does not reply anyway.
 var impatient = []string{"REDIS_TIMEOUT=200ms"}
 
-// healthy are what any setting in good order has to answer.
+// healthy are the cases for settings without a fault.
 var healthy = []testCase{
 	{name: "me, no cookie", request: get(me)},
 	{name: "me, good", request: askMe},
@@ -93,7 +93,7 @@ var healthy = []testCase{
 
 var forged = token{secret: "another secret, longer than thirty-two bytes"}
 
-// gone are the cases that Redis gives no answer to.
+// gone are the cases for a Redis that does not reply.
 var gone = []testCase{
 	{name: "me, no cookie", request: get(me)},
 	{name: "me, empty cookie", request: get(me, "Cookie: token=")},
@@ -129,7 +129,7 @@ var gone = []testCase{
 	{name: "alive", request: get("/healthz"), diverges: "probes"},
 }
 
-// refusing are those where Redis answers everything with an error.
+// refusing are the cases for a Redis that replies to everything with an error.
 var refusing = []testCase{
 	{name: "me, no cookie", request: get(me)},
 	{name: "me, good", request: askMe},
@@ -150,7 +150,7 @@ var refusing = []testCase{
 	{name: "ready", request: get("/readyz"), diverges: "probes"},
 }
 
-// readOnly are those where Redis can be read and takes nothing.
+// readOnly are the cases for a Redis that accepts reads but no writes.
 var readOnly = []testCase{
 	{name: "me, no cookie", request: get(me)},
 	{name: "me, good", request: askMe},
@@ -171,7 +171,7 @@ var readOnly = []testCase{
 	{name: "register, taken", request: register("Ada", "seeded-ada@example.com", "correct horse"), diverges: "login-without-redis"},
 }
 
-// demoted are those where Redis is a replica, which answers reads but does not know the newest logouts.
+// demoted are the cases for a Redis that is a replica, which replies to reads but does not have the newest logouts.
 var demoted = []testCase{
 	{name: "me, no cookie", request: get(me)},
 	{name: "me, good", request: askMe, diverges: "replica"},
@@ -194,7 +194,7 @@ var demoted = []testCase{
 	{name: "ready", request: get("/readyz"), diverges: "probes"},
 }
 
-// dead are those that the original's process does not survive.
+// dead are the cases in which the original's process ends.
 var dead = []testCase{
 	{name: "me, no cookie", request: get(me), diverges: "dies"},
 	{name: "me, good", request: askMe, diverges: "dies"},
@@ -202,7 +202,7 @@ var dead = []testCase{
 	{name: "logout, no cookie", request: post(logout), diverges: "dies"},
 }
 
-// testCases are those with the environment of the original's own tests.
+// testCases are the cases with the environment of the original's own tests.
 var testCases = []testCase{
 	{name: "me, good", request: askMe},
 	{name: "me, no cookie", request: get(me)},

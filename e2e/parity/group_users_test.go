@@ -74,7 +74,7 @@ var loginCases = []testCase{
 	{name: "me after login", before: []string{postJSON(login, adaLogin)}, request: askMe},
 }
 
-// nameLoginCases are logins of users who are named by their username, or in two ways.
+// nameLoginCases are logins with a username, or with a username and an email.
 var nameLoginCases = []testCase{
 	{name: "by username", request: logInBy(`"username":"Ada"`), diverges: "jti"},
 	{name: "by username, HTML", request: logInBy(`"username":"<b>\"Ada\" & \\ Co</b>\u2028\u00e9😀"`), diverges: "jti"},
@@ -103,7 +103,7 @@ var nameLoginCases = []testCase{
 		request: logInBy(`"username":"Bob 6"`), diverges: "jti"},
 }
 
-// logInBy is a login with those members for the user, and the password of most.
+// logInBy is a login with these members and the password of most users.
 func logInBy(members string) string {
 	return postJSON(login, `{`+members+`,"password":"correct horse"}`)
 }
@@ -161,7 +161,7 @@ var registerCases = []testCase{
 	{name: "a registration of 110 KB", request: postJSON(signup, tooLarge), diverges: "pages"},
 }
 
-// registerMore is a registration with more members than there have to be.
+// registerMore is a registration with additional members.
 func registerMore(username, members string) string {
 	address := strings.ReplaceAll(strings.ToLower(username), " ", "-") + "@more.example.com"
 	return postJSON(signup, fmt.Sprintf(`{"username":%q,"email":%q,"password":"correct horse",%s}`, username, address, members))

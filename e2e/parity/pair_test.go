@@ -18,11 +18,11 @@ type pair struct {
 	original, ours *harness.Service
 	server         *harness.Redis
 	redis          *redis.Client
-	// cases is the number of cases so far, differ of those whose answers differ.
+	// cases is the number of cases so far. differ is the number of those whose responses differ.
 	cases, differ int
 }
 
-// pairOptions say how a pair differs from others.
+// pairOptions are the options of a pair.
 type pairOptions struct {
 	express          string // 4 or 5
 	combination      combination
@@ -30,7 +30,7 @@ type pairOptions struct {
 	env, originalEnv []string // env is for both sides
 }
 
-// startPair starts everything for a pair.
+// startPair starts the processes of a pair.
 func startPair(t *testing.T, o pairOptions) *pair {
 	t.Helper()
 	l := &pair{express: o.express, combination: o.combination, server: harness.StartRedis(t, o.redisArgs...)}
@@ -48,12 +48,12 @@ func startPair(t *testing.T, o pairOptions) *pair {
 	return l
 }
 
-// common is what both sides find in their environment in every pair. A busy machine must not look like
-// a slow Redis.
+// common is the environment of both sides in every pair. The long REDIS_TIMEOUT prevents failures on a busy
+// machine.
 var common = []string{"NODE_ENV=production", "JWT_SECRET=" + secret, "BCRYPT_COST=4", "LOGIN_LIMIT=off", "REDIS_TIMEOUT=10s"}
 
-// compare runs a case on both sides and holds the answers against each other. Where a second decides
-// both are asked within one.
+// compare runs a case on both sides and compares the responses. If a second can change the result, both requests
+// are sent within the same second.
 func (l *pair) compare(t *testing.T, c testCase) {
 	t.Helper()
 	for try := 1; ; try++ {
@@ -67,7 +67,7 @@ func (l *pair) compare(t *testing.T, c testCase) {
 		ours := l.run(t, l.ours, r)
 		if c.token.onEdge() && time.Now().Unix() != now.Unix() {
 			if try == 5 {
-				t.Fatal("the machine is too busy to ask both within one second")
+				t.Fatal("the machine is too busy to send both requests within one second")
 			}
 			continue
 		}
@@ -76,7 +76,7 @@ func (l *pair) compare(t *testing.T, c testCase) {
 	}
 }
 
-// run runs a case on one side and removes what it did to Redis.
+// run runs a case on one side and removes its changes from Redis.
 func (l *pair) run(t *testing.T, side *harness.Service, r ready) answer {
 	t.Helper()
 	defer clean(t, l.redis)
@@ -90,10 +90,10 @@ func (l *pair) run(t *testing.T, side *harness.Service, r ready) answer {
 	return a
 }
 
-// answersWithin is how long an answer is waited for that is sure to come.
+// answersWithin is the time limit for a response that is expected.
 const answersWithin = 15 * time.Second
 
-// apply runs the commands that a case's state is made of.
+// apply runs the commands that prepare a case's data in Redis.
 func (l *pair) apply(t *testing.T, commands []command) {
 	t.Helper()
 	for _, words := range commands {

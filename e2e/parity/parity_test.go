@@ -17,13 +17,13 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// groups are the cases that need no more than both sides on a healthy Redis.
+// groups are the cases that need only both sides and a healthy Redis.
 var groups = []group{
 	cookieGroup, signatureGroup, claimGroup, blacklistGroup, logoutGroup, bearerGroup, httpGroup, bodyGroup, userGroup,
 	generatedGroup,
 }
 
-// TestSameAnswers sends every case to the original, on Express 4 and on Express 5, and to this service.
+// TestSameAnswers sends every case to this service and to the original, on Express 4 and on Express 5.
 func TestSameAnswers(t *testing.T) {
 	t.Parallel()
 	needPrograms(t)
@@ -52,18 +52,18 @@ func (l *pair) everything(t *testing.T) {
 	t.Logf("%d cases, %d with a difference", l.cases, l.differ)
 	whole := l.cases == l.combination.size() && os.Getenv("PARITY_CASES") == ""
 	if whole && l.express == "4" && l.differ != l.combination.differ {
-		t.Errorf("%d cases differ, the table of combinations says %d", l.differ, l.combination.differ)
+		t.Errorf("%d cases differ, but the table of combinations has %d", l.differ, l.combination.differ)
 	}
 }
 
-// needPrograms skips a test once where its programs are missing, not once for each case.
+// needPrograms skips the whole test if a program is missing, so that each case is not reported as skipped.
 func needPrograms(t *testing.T) {
 	t.Helper()
 	harness.Node(t)
 	harness.Need(t, "redis-server")
 }
 
-// judgeCase judges the outcome of a case of the pair, and counts it.
+// judgeCase checks the outcome of a case of the pair and counts it.
 func (l *pair) judgeCase(t *testing.T, o outcome) {
 	t.Helper()
 	l.cases++
@@ -72,8 +72,8 @@ func (l *pair) judgeCase(t *testing.T, o outcome) {
 	}
 }
 
-// judge fails the test unless the difference between the answers is all that the case's divergences
-// say, and each of them has a part in it. It reports whether there is a difference.
+// judge fails the test unless the divergences of the case explain all differences between the responses, and each
+// of them explains at least one. It reports whether there is a difference.
 func judge(t *testing.T, express string, o outcome) bool {
 	t.Helper()
 	found := differences(o.original, o.ours)
@@ -85,13 +85,13 @@ func judge(t *testing.T, express string, o outcome) bool {
 			differs = differs || found[aspect] != ""
 		}
 		if !differs {
-			t.Errorf("the divergence %s is gone from here: no difference in %v", d.name, d.aspects)
+			t.Errorf("the case should show the divergence %s, but %v do not differ", d.name, d.aspects)
 		}
 		d.check(t, o)
 	}
 	for aspect, how := range found {
 		if !explained[aspect] {
-			t.Errorf("%s differs: %.600s", aspect, how)
+			t.Errorf("no divergence explains that the %s differs: %.600s", aspect, how)
 		}
 	}
 	if t.Failed() {

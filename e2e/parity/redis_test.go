@@ -9,23 +9,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// entry is one key of Redis.
+// entry is a key of Redis with its value.
 type entry struct {
 	kind    string // string, list, …; "" if the key is gone
-	value   string // of a string the value, else what DUMP says
+	value   string // the value of a string, otherwise the result of DUMP
 	expires int64  // Unix time in milliseconds, -1 if never
 }
 
-// state is what Redis holds.
+// state is the contents of Redis.
 type state map[string]entry
 
-// keep reports whether a key outlives a case: the service's epoch and clock, which no request of a case changes, and
-// the users that existed before.
+// keep reports whether a key must remain after a case: the service's epoch and clock, which no request of a case
+// changes, and the users that existed before.
 func keep(key string) bool {
 	return key == "auth:epoch" || key == "auth:clock" || isSeededKey(key)
 }
 
-// look returns every key with its type, its value and when it expires, in one step.
+// look returns every key with its type, its value and its expiry, atomically.
 var look = redis.NewScript(`
 	local all = {}
 	for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -37,12 +37,12 @@ var look = redis.NewScript(`
 	end
 	return all`)
 
-// snapshot returns every key of Redis that belongs to the case at hand.
+// snapshot returns the keys of Redis that belong to the current case.
 func snapshot(t *testing.T, client *redis.Client) state {
 	t.Helper()
 	all, err := look.Run(t.Context(), client, nil).Slice()
 	if err != nil {
-		t.Fatalf("looking into Redis: %v", err)
+		t.Fatalf("reading the keys of Redis: %v", err)
 	}
 	found := state{}
 	for entryOf := range slices.Chunk(all, 4) {
@@ -53,10 +53,10 @@ func snapshot(t *testing.T, client *redis.Client) state {
 	return found
 }
 
-// sessionsPrefix begins the key of a user's sessions, which the original does not have.
+// sessionsPrefix is the prefix of the keys of users' sessions, which the original does not have.
 const sessionsPrefix = "auth:sessions:"
 
-// changed returns the keys that the request changed, as they are after it, except for the sessions.
+// changed returns the keys that the request changed, with their new values, except for the sessions.
 func (a answer) changed() state {
 	changed := state{}
 	for key, e := range a.after {

@@ -20,7 +20,7 @@ func send(method, path string, headers ...string) string {
 
 func get(path string, headers ...string) string { return send("GET", path, headers...) }
 
-// post is a POST of nothing.
+// post is a POST without a body.
 func post(path string, headers ...string) string {
 	return send("POST", path, append(headers, "Content-Length: 0")...)
 }
@@ -43,11 +43,11 @@ func lines(headers []string) string {
 	return text.String()
 }
 
-// withToken is the header that carries the case's token.
+// withToken is the header with the case's token.
 const withToken = "Cookie: token={token}"
 
-// Templates for the state of Redis.
+// These are templates for the data in Redis.
 const entryKey = "blacklist:{token}"
 
-// revoked puts the case's token on the blacklist, as a logout long ago did.
+// revoked puts the case's token on the blacklist, as an earlier logout would.
 var revoked = []command{{"SET", entryKey, "true", "EX", "1000"}}

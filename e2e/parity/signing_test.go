@@ -15,7 +15,7 @@ import (
 	"sync"
 )
 
-// Signatures by keys of the maker's own, and other edits of a whole token.
+// Some of these edits of a whole token sign it with other keys.
 
 var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -52,7 +52,7 @@ func signEdDSA(token string) string {
 	})
 }
 
-// signWith takes the place of a token's signature.
+// signWith replaces the signature of a token.
 func signWith(token string, sign func(digest []byte) ([]byte, error)) string {
 	signed := token[:strings.LastIndex(token, ".")]
 	digest := sha256.Sum256([]byte(signed))
@@ -72,7 +72,7 @@ func hexSignature(token string) string {
 	return unsigned + hex.EncodeToString(signature)
 }
 
-// ofLength makes a token of n bytes that is like every other.
+// ofLength returns an edit that makes a valid token of n bytes.
 func ofLength(n int) func(string) string {
 	return func(token string) string {
 		parts := strings.Split(token, ".")
@@ -81,7 +81,7 @@ func ofLength(n int) func(string) string {
 			panic(err)
 		}
 		for size := n*3/4 - len(token); ; size++ {
-			// Both segments grow in steps of 1, 1 and 2 characters: together they make every length.
+			// Both segments grow in steps of 1, 1 and 2 characters. Together they make every length possible.
 			padded := fmt.Sprintf(`{"a":%q,%s`, strings.Repeat("x", size), payload[1:])
 			for _, header := range []string{head, head + " ", head + "  "} {
 				if long := resign(b64(header), b64(padded)); len(long) == n {
@@ -89,7 +89,7 @@ func ofLength(n int) func(string) string {
 				}
 			}
 			if size > n {
-				panic(fmt.Sprintf("no token of %d bytes", n))
+				panic(fmt.Sprintf("cannot make a token of %d bytes", n))
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// startCase is an environment that a process is started in.
+// startCase is an environment in which a process is started.
 type startCase struct {
 	name     string
 	env      []string
@@ -61,7 +61,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// startsHow starts a program and tells whether it listens, or ends by itself.
+// startsHow starts a program and returns whether it listens or exits by itself.
 func startsHow(t *testing.T, env []string, program string, args ...string) string {
 	t.Helper()
 	p := harness.Start(t, t.TempDir(), plus(env, "HOST=127.0.0.1", "PORT=0"), program, args...)

@@ -15,27 +15,27 @@ import (
 
 const secret = "one secret for both, longer than thirty-two bytes"
 
-// token says how to make a token. Its texts are templates: NOW is the time in whole seconds, NOW+60
-// and NOW-60 times beside it, CASE the name of the case, which makes the token its own.
+// token describes how to create a token. Its strings are templates. NOW is the time in whole seconds, NOW+60 and
+// NOW-60 are relative to it, and CASE is the name of the case, which makes the token unique.
 type token struct {
-	header  string // head, if empty
-	payload string // claims, if empty
-	secret  string // secret, if empty
+	header  string // head if empty
+	payload string // claims if empty
+	secret  string // secret if empty
 	hash    func() hash.Hash
 	// edit changes the finished token.
 	edit func(token string) string
-	// text is the token itself, of which nothing is made.
+	// text is the complete token. If it is set, the other fields are not used.
 	text string
 }
 
 const (
 	head = `{"alg":"HS256","typ":"JWT"}`
-	// claims end so that this service's entry in the blacklist, which outlives its token by 60 s,
-	// lives for a day, as all of the original's do.
+	// These claims expire 60 s before the end of a day. This service's entry on the blacklist outlives its token by 60
+	// s, so it has a TTL of a day like all entries of the original.
 	claims = `{"id":"CASE","email":"ada@example.com","username":"Ada","role":"user","iat":NOW,"exp":NOW+86340}`
 )
 
-// make makes the token for a case.
+// make creates the token for a case.
 func (k token) make(name string, now time.Time) string {
 	if k.text != "" {
 		return expand(k.text, name, now)
@@ -59,7 +59,7 @@ func or(text, otherwise string) string {
 
 func b64(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
-// signature signs with the hash given, or else that which the header names, or else SHA-256.
+// signature signs with the given hash. If it is nil, it uses the hash named in the header, or SHA-256.
 func signature(signed, header, secret string, newHash func() hash.Hash) string {
 	switch {
 	case newHash != nil:
@@ -75,7 +75,7 @@ func signature(signed, header, secret string, newHash func() hash.Hash) string {
 	return b64(string(mac.Sum(nil)))
 }
 
-// resign signs the first two segments anew, as they are spelled.
+// resign signs the first two segments in their given encoding.
 func resign(segments ...string) string {
 	signed := strings.Join(segments, ".")
 	return signed + "." + signature(signed, "", secret, nil)
@@ -83,7 +83,7 @@ func resign(segments ...string) string {
 
 var clock = regexp.MustCompile(`NOW([+-][0-9]+)?`)
 
-// expand puts the time and the case's name into a template.
+// expand replaces the time and the case's name in a template.
 func expand(template, name string, now time.Time) string {
 	text := clock.ReplaceAllStringFunc(template, func(match string) string {
 		return strconv.FormatInt(now.Unix()+offset(match), 10)
@@ -91,14 +91,14 @@ func expand(template, name string, now time.Time) string {
 	return strings.ReplaceAll(text, "CASE", name)
 }
 
-// offset returns the seconds that stand behind NOW.
+// offset returns the number of seconds after NOW.
 func offset(match string) int64 {
 	n, _ := strconv.ParseInt(strings.TrimPrefix(match, "NOW"), 10, 64)
 	return n
 }
 
-// onEdge tells whether a second decides what the token is worth. The 60 s are those that an entry of
-// the blacklist outlives its token.
+// onEdge reports whether a second more or less can change the result for the token. The offsets around -60 matter
+// because an entry of the blacklist outlives its token by 60 s.
 func (k token) onEdge() bool {
 	for _, match := range clock.FindAllString(k.payload, -1) {
 		if n := offset(match); n >= -1 && n <= 1 || n >= -61 && n <= -59 {

@@ -12,19 +12,19 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-// setting is a pair of its own: another Redis, another environment, or something that goes wrong.
+// setting describes a pair with another Redis, another environment, or a fault.
 type setting struct {
 	group
 	redisArgs []string
-	env       []string // of both sides
+	env       []string // for both sides
 	// originalEnv is for the original alone.
 	originalEnv []string
-	// trouble is what goes wrong once both sides are connected; nil for nothing.
+	// trouble causes the fault after both sides are connected. Nil means no fault.
 	trouble func(t *testing.T, l *pair)
 }
 
-// TestSettings asks both sides in every setting. What Redis holds afterwards is not compared: most
-// times nobody could ask it.
+// TestSettings sends requests to both sides in every setting. The data in Redis is not compared afterwards, because
+// in most settings Redis cannot be read.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	needPrograms(t)
@@ -54,7 +54,7 @@ func startSetting(t *testing.T, s setting) *pair {
 	})
 }
 
-// prepareAll brings about the state of Redis that the cases start from, of all of them together.
+// prepareAll prepares the data of all cases in Redis.
 func (l *pair) prepareAll(t *testing.T, cases []testCase) []ready {
 	t.Helper()
 	var all []ready
@@ -66,25 +66,25 @@ func (l *pair) prepareAll(t *testing.T, cases []testCase) []ready {
 	return all
 }
 
-// awaitConnected waits until both sides have an answer from Redis.
+// awaitConnected waits until both sides are connected to Redis.
 func (l *pair) awaitConnected(t *testing.T) {
 	t.Helper()
 	probe := testCase{name: "probe", request: askMe}.prepare(time.Now())
 	for _, side := range []*harness.Service{l.original, l.ours} {
 		harness.Eventually(t, side.URL+" is connected to Redis", func() error {
 			if a := exchange(address(side), probe.request, answersWithin); a.status != http.StatusOK {
-				return fmt.Errorf("it answers %v", a)
+				return fmt.Errorf("got %v", a)
 			}
 			return nil
 		})
 	}
 }
 
-// patience is how long an answer of the original is waited for that it doesn't give, or only after
-// many seconds: long enough for one that needs no Redis.
+// patience is the time limit for a response of the original that comes late or never. It is long enough for a
+// response that does not need Redis.
 const patience = 700 * time.Millisecond
 
-// askAll asks both sides everything at once, so that what takes long takes long once.
+// askAll sends all requests to both sides at once, so that slow ones run concurrently.
 func (l *pair) askAll(cases []ready) []outcome {
 	outcomes := make([]outcome, len(cases))
 	var asked sync.WaitGroup
@@ -103,11 +103,11 @@ func (l *pair) askAll(cases []ready) []outcome {
 	return outcomes
 }
 
-// What goes wrong.
+// These are the faults.
 
 func kill(_ *testing.T, l *pair) { l.server.Kill() }
 
-// killUntilDeath waits until the original has died of it.
+// killUntilDeath kills Redis and waits until the original's process has ended.
 func killUntilDeath(t *testing.T, l *pair) {
 	t.Helper()
 	l.server.Kill()
@@ -121,7 +121,7 @@ func stop(t *testing.T, l *pair) {
 	}
 }
 
-// tell is a command to Redis that makes the trouble.
+// tell causes a fault by a Redis command.
 func tell(words ...string) func(*testing.T, *pair) {
 	return func(t *testing.T, l *pair) {
 		t.Helper()
@@ -129,7 +129,7 @@ func tell(words ...string) func(*testing.T, *pair) {
 	}
 }
 
-// inTurn is several of them, one after the other.
+// inTurn causes several faults in sequence.
 func inTurn(troubles ...func(*testing.T, *pair)) func(*testing.T, *pair) {
 	return func(t *testing.T, l *pair) {
 		t.Helper()
@@ -139,16 +139,16 @@ func inTurn(troubles ...func(*testing.T, *pair)) func(*testing.T, *pair) {
 	}
 }
 
-// awaitMasterDown waits until Redis refuses to be read.
+// awaitMasterDown waits until Redis rejects reads.
 func awaitMasterDown(t *testing.T, l *pair) {
 	t.Helper()
 	harness.Eventually(t, "Redis refuses to be read", func() error {
 		if err := l.redis.Exists(t.Context(), "x").Err(); err == nil {
-			return errors.New("it answers")
+			return errors.New("Redis still accepts reads")
 		}
 		return nil
 	})
 }
 
-// nowhere is a port that nobody listens on.
+// nowhere is a port on which no process listens.
 const nowhere = "1"

@@ -15,10 +15,10 @@ import (
 	"gin-auth/user"
 )
 
-// seeded begins the addresses of the users who are there from the start.
+// seeded is the prefix of the addresses of the initial users.
 const seeded = "seeded-"
 
-// users are known to both sides, under the same ids and with the same hashes.
+// users are the users of both sides, with the same ids and hashes.
 var users = []struct{ id, name, username, password, version string }{
 	{"64b7f0c2a1d3e4f5a6b7c8d9", "ada", "Ada", "correct horse", "$2a$"},
 	{"64b7f0c2a1d3e4f5a6b7c8da", "html", `<b>"Ada" & \ Co</b>` + "\u2028\u00e9😀", "correct horse", "$2b$"},
@@ -30,7 +30,7 @@ var users = []struct{ id, name, username, password, version string }{
 	{"64b7f0c2a1d3e4f5a6b7c8df", "space", "Space", " space ", "$2b$"},
 }
 
-// isSeededKey reports whether a key belongs to one of the users.
+// isSeededKey reports whether a key belongs to one of the initial users.
 func isSeededKey(key string) bool {
 	for _, u := range users {
 		if key == "auth:user:"+email(u.name) || key == "auth:user-id:"+u.id || key == "auth:username:"+user.FoldUsername(u.username) {
@@ -49,8 +49,8 @@ func isSeeded(id string) bool {
 	return false
 }
 
-// bcryptHash hashes as bcryptjs does: no more than 72 bytes count. version is $2a$, $2b$ or $2y$, which
-// all mean the same.
+// bcryptHash hashes as bcryptjs does: only the first 72 bytes count. version is $2a$, $2b$ or $2y$, which all have
+// the same meaning.
 func bcryptHash(t *testing.T, password, version string) string {
 	t.Helper()
 	text := []byte(password)

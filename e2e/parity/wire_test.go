@@ -10,28 +10,27 @@ import (
 	"time"
 )
 
-// answer is what a client sees of one request, and what the request did to Redis.
+// answer is the response to one request, and the request's changes in Redis.
 type answer struct {
-	status      int // 0 if no answer came: the connection was closed, or the deadline was over
+	status      int // 0 if there was no response before the deadline or the end of the connection
 	body        string
 	contentType string
 	setCookie   []string
-	at          time.Time // when it was asked, for what is relative to that
-	// before and after are what Redis held.
+	at          time.Time // time of the request
+	// before and after are the contents of Redis before and after the request.
 	before, after state
-	// start is how a process that was started fared. Only the cases of startGroup have one, and
-	// they have nothing else.
+	// start describes the start of a process. It is set only by the cases of startGroup, which set nothing else.
 	start string
 }
 
-// json tells whether the answer says that it is JSON.
+// json reports whether the response has the content type JSON.
 func (a answer) json() bool {
 	mediaType, _, _ := mime.ParseMediaType(a.contentType)
 	return mediaType == "application/json"
 }
 
-// exchange sends the bytes of one request over a connection of its own and returns the answer, or one
-// with status 0 if there was none before the deadline.
+// exchange sends the bytes of one request on a new connection and returns the response. Its status is 0 if there
+// was none before the deadline.
 func exchange(addr, request string, deadline time.Duration) answer {
 	a := answer{at: time.Now()}
 	conn, err := net.Dial("tcp", addr)
@@ -39,14 +38,14 @@ func exchange(addr, request string, deadline time.Duration) answer {
 		return a
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(a.at.Add(deadline)) // fails on a closed connection alone
-	go io.WriteString(conn, request)         // beside reading: a body that is refused need not be read to its end
+	_ = conn.SetDeadline(a.at.Add(deadline)) // fails only on a closed connection
+	go io.WriteString(conn, request)         // while reading: the server may not read a rejected body to its end
 	method, _, _ := strings.Cut(request, " ")
 	a.read(bufio.NewReader(conn), method)
 	return a
 }
 
-// read reads the final answer to a request of the given method; the interim ones don't count.
+// read reads the final response to a request with the given method. Interim responses are skipped.
 func (a *answer) read(r *bufio.Reader, method string) {
 	for {
 		response, err := http.ReadResponse(r, &http.Request{Method: method})
