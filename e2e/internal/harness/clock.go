@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// Clock is what a redis-server takes for the time: this machine's, and as much more as the test says.
+// Clock is the clock of a redis-server: this machine's time plus an offset set by the test.
 type Clock struct{ file string }
 
-// preload is a library that a program is started with: its time comes from the C library, and this moves it. It
-// asks the kernel itself, because it is called before it could look up the functions that it replaces.
+// preload is a library that shifts the time a program gets from the C library. It makes the system call itself,
+// because it is called before it could look up the functions that it replaces.
 const preload = `
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -62,8 +62,8 @@ time_t time(time_t *t) {
 }
 `
 
-// StartRedisWithClock starts a redis-server whose clock the test sets, at first to this machine's time and the
-// offset.
+// StartRedisWithClock starts a redis-server with a clock set by the test. At first it has this machine's time plus
+// the offset.
 func StartRedisWithClock(t testing.TB, offset time.Duration, args ...string) (*Redis, *Clock) {
 	t.Helper()
 	dir := t.TempDir()
@@ -84,7 +84,7 @@ func StartRedisWithClock(t testing.TB, offset time.Duration, args ...string) (*R
 	return r, c
 }
 
-// Set moves the clock to this machine's time and the offset, in whole seconds.
+// Set sets the clock to this machine's time plus the offset, in whole seconds.
 func (c *Clock) Set(t testing.TB, offset time.Duration) {
 	t.Helper()
 	file, err := os.OpenFile(c.file, os.O_CREATE|os.O_WRONLY, 0o600) // not truncated: redis-server has it mapped
@@ -99,15 +99,15 @@ func (c *Clock) Set(t testing.TB, offset time.Duration) {
 	}
 }
 
-// shifted is the service with a clock that CLOCK_OFFSET moves, built once for all tests of a package.
+// shifted is the service with a clock that CLOCK_OFFSET shifts. It is built once for all tests of a package.
 var shifted struct {
 	once sync.Once
 	dir  string
 	err  error
 }
 
-// StartServiceAhead starts the service as on a machine whose clock is so far ahead of this one's. A Go program asks
-// the kernel for the time, so this one is built with a clock of its own in the place of time.Now.
+// StartServiceAhead starts the service with a clock that is ahead of this machine's clock. A Go program gets the
+// time from the kernel, so the service is built with another function in place of time.Now.
 func StartServiceAhead(t testing.TB, ahead time.Duration, env ...string) *Service {
 	t.Helper()
 	shifted.once.Do(func() { shifted.dir, shifted.err = buildShifted() })
@@ -118,7 +118,7 @@ func StartServiceAhead(t testing.TB, ahead time.Duration, env ...string) *Servic
 	return startService(t, nil, filepath.Join(shifted.dir, "gin-auth"), env...)
 }
 
-// clock replaces the functions of the package time that tell the time.
+// clock replaces the functions of package time that return the time.
 const clock = `package %s
 
 import (
@@ -144,7 +144,7 @@ var _, _, _ = clockNow, clockSince, clockUntil
 // packages are the directories of the service's packages.
 var packages = []string{"", "cli", "config", "controllers", "db", "middleware", "routes", "session", "user"}
 
-// buildShifted builds the service with sources that read another clock.
+// buildShifted builds the service with sources that use the shifted clock.
 func buildShifted() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "gin-auth-e2e-"); err != nil {
 		return "", err
@@ -171,7 +171,7 @@ func buildShifted() (dir string, err error) {
 	return dir, nil
 }
 
-// shiftPackage writes the changed sources of a package to dir, and adds them to replace.
+// shiftPackage writes the changed sources of a package to dir and adds them to replace.
 func shiftPackage(dir, name string, replace map[string]string) error {
 	functions := strings.NewReplacer(
 		"time.Now()", "clockNow()", "time.Since(", "clockSince(", "time.Until(", "clockUntil(")

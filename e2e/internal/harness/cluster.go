@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// StartCluster starts a Redis Cluster of three masters with so many replicas each, with more arguments for
-// each node, and waits until all agree. The masters come first.
+// StartCluster starts a Redis Cluster of three masters with a number of replicas each and additional arguments for
+// each node. It waits until all nodes agree. The masters come first in nodes.
 func StartCluster(t testing.TB, replicas int, args ...string) (nodes []*Redis) {
 	t.Helper()
 	create := []string{"--cluster", "create", "--cluster-yes", "--cluster-replicas", strconv.Itoa(replicas)}

@@ -1,5 +1,5 @@
-// Package harness starts what the tests in e2e are made of: the built service, Redis, Node programs.
-// Everything listens on a free port of loopback and ends with its test.
+// Package harness starts the programs that the tests in e2e need: the built service, Redis and Node programs. Each
+// listens on a free loopback port and ends with its test.
 package harness
 
 import (
@@ -19,13 +19,13 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
-// ReadSource returns what a file of the repository contains.
+// ReadSource returns the contents of a file of the repository.
 func ReadSource(t testing.TB, name string) string {
 	t.Helper()
 	return ReadFile(t, filepath.Join(Root(), name))
 }
 
-// ReadFile returns what a file contains.
+// ReadFile returns the contents of a file.
 func ReadFile(t testing.TB, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -35,8 +35,7 @@ func ReadFile(t testing.TB, path string) string {
 	return string(text)
 }
 
-// Need returns the path of a program. Without it the test is skipped, or fails where E2E=all says that
-// everything has to be there.
+// Need returns the path of a program. If it is missing, the test is skipped, or fails with E2E=all.
 func Need(t testing.TB, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -59,12 +58,12 @@ func Node(t testing.TB) string {
 func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("E2E") == "all" {
-		t.Fatalf("%s (E2E=all)", what)
+		t.Fatalf("%s, but E2E=all requires it", what)
 	}
 	t.Skipf("%s", what)
 }
 
-// built is where the service is built, once for all tests of a package.
+// built is the directory of the built service. It is built once for all tests of a package.
 var built struct {
 	once sync.Once
 	dir  string
@@ -90,7 +89,7 @@ func Binary(t testing.TB) string {
 	return filepath.Join(built.dir, "gin-auth")
 }
 
-// Main runs a package's tests and removes what Binary built. It belongs into every TestMain.
+// Main runs a package's tests and removes the files of Binary. Every TestMain must call it.
 func Main(m *testing.M) {
 	status := m.Run()
 	for _, dir := range []string{built.dir, shifted.dir} {
@@ -101,7 +100,7 @@ func Main(m *testing.M) {
 	os.Exit(status)
 }
 
-// Eventually tries until try returns nil, at most 20 seconds long.
+// Eventually calls try until it returns nil, for at most 20 seconds.
 func Eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
 	var err error
@@ -110,5 +109,5 @@ func Eventually(t testing.TB, what string, try func() error) {
 			return
 		}
 	}
-	t.Fatalf("waited too long until %s: %v", what, err)
+	t.Fatalf("waited too long for this: %s; the last result: %v", what, err)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Send sends a request with these headers alone, and returns the response with its body, which was read.
+// Send sends a request with only these headers. It returns the response and its body.
 func Send(t testing.TB, c *http.Client, method, url string, header http.Header, body string) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -19,7 +19,7 @@ func Send(t testing.TB, c *http.Client, method, url string, header http.Header, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = response.Body.Close() }() // it was read
+	defer func() { _ = response.Body.Close() }() // the body was read
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// leaks are what no program of a test may print: tokens, hashes of passwords, and the passwords that the
-// tests log in with.
+// leaks are the patterns that no program of a test may print: tokens, hashes of passwords, connection strings with
+// a password, and the passwords of the tests.
 var leaks = map[string]*regexp.Regexp{
 	"a token":             regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`),
 	"a password's hash":   regexp.MustCompile(`\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{20,}`),
@@ -14,10 +14,10 @@ var leaks = map[string]*regexp.Regexp{
 	"a connection string": regexp.MustCompile(`rediss?://[^\s/@]*:[^\s/@*]+@`),
 }
 
-// example is what the start with an embedded Redis proposes to try.
+// example matches the curl commands that the service prints when it starts with an embedded Redis.
 var example = regexp.MustCompile(`(?m)^  curl .*$`)
 
-// leaked says what is in output that must not be there, a secret of env included, or returns "".
+// leaked describes the first leak in output, including the secrets of env, or returns "".
 func leaked(output string, env []string) string {
 	output = example.ReplaceAllString(output, "")
 	for what, pattern := range leaks {
@@ -28,7 +28,7 @@ func leaked(output string, env []string) string {
 	for _, setting := range env {
 		name, value, _ := strings.Cut(setting, "=")
 		isSecret := strings.HasPrefix(name, "JWT_SECRET") || strings.HasSuffix(name, "PASSWORD")
-		if isSecret && len(value) >= 8 && strings.Contains(output, value) { // shorter ones are in other words
+		if isSecret && len(value) >= 8 && strings.Contains(output, value) { // shorter ones could be part of other words
 			return name
 		}
 	}

@@ -2,7 +2,7 @@ package harness
 
 import "testing"
 
-// TestLeaked keeps the check from becoming one that can't fail.
+// TestLeaked checks that the check can fail.
 func TestLeaked(t *testing.T) {
 	t.Parallel()
 	env := []string{"PORT=3000", "JWT_SECRET=one secret for all", "JWT_SECRET_PREVIOUS=another secret", "REDIS_PASSWORD=opensesame"}
@@ -18,7 +18,7 @@ func TestLeaked(t *testing.T) {
 		"auth opensesame":                                      "REDIS_PASSWORD",
 	} {
 		if got := leaked(output, env); got != want {
-			t.Errorf("%q: %q, want %q", output, got, want)
+			t.Errorf("leaked(%q) = %q, want %q", output, got, want)
 		}
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// The ports that tests hand out lie below those that the kernel gives to connections, where a free one may
-// be taken before the program that it is for listens on it. Each process of tests has a block of them for
-// itself: it holds the block's first port.
+// The ports of the tests are below those that the kernel assigns to outgoing connections. Otherwise a connection
+// could take a free port before the program listens on it. Each test process has its own block of ports and
+// reserves it by listening on the first one.
 const (
 	firstPort = 10_000
 	lastPort  = 32_000
@@ -23,14 +23,14 @@ var ports struct {
 	next  int
 }
 
-// FreePort returns a port of loopback that nothing listens on, and that no other test is given.
+// FreePort returns a loopback port that nothing listens on. No other test gets the same port.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	ports.mu.Lock()
 	defer ports.mu.Unlock()
 	for first := firstPort; ports.block == nil; first += blockSize {
 		if first >= lastPort {
-			t.Fatal("no block of ports is free")
+			t.Fatal("no block of ports is free: stop other test runs")
 		}
 		if block, err := listen(first); err == nil {
 			ports.block, ports.first = block, first

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Process is a program that a test started.
+// Process is a program started by a test.
 type Process struct {
 	*exec.Cmd
 	out  output
@@ -23,15 +23,14 @@ type Process struct {
 	err  error // valid when done is closed
 }
 
-// Start starts a program in dir with nothing in its environment but PATH, HOME and env, and kills it
-// when the test ends.
+// Start starts a program in dir and kills it when the test ends. Its environment has only PATH, HOME and env.
 func Start(t testing.TB, dir string, env []string, program string, args ...string) *Process {
 	t.Helper()
 	return StartTo(t, nil, dir, env, program, args...)
 }
 
-// StartTo is Start with standard error going to a file of the test's, such as a pipe that nobody reads. Output
-// does not have it.
+// StartTo is Start with standard error written to a file of the test, such as a pipe that nobody reads. Output does
+// not contain it.
 func StartTo(t testing.TB, stderr *os.File, dir string, env []string, program string, args ...string) *Process {
 	t.Helper()
 	p := &Process{Cmd: exec.Command(program, args...), done: make(chan struct{})}
@@ -42,7 +41,7 @@ func StartTo(t testing.TB, stderr *os.File, dir string, env []string, program st
 		p.Stderr = stderr
 	}
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// Pdeathsig is sent when the thread that started the process ends.
+	// The kernel sends Pdeathsig when the thread that started the process ends.
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -78,26 +77,26 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop asks the process to end, as an orchestrator does, and returns its exit status.
+// Stop sends SIGTERM, as an orchestrator does, and returns the exit status of the process.
 func (p *Process) Stop(t testing.TB) int {
 	t.Helper()
 	_ = p.Process.Signal(syscall.SIGTERM)
 	return p.Exit(t)
 }
 
-// Exit waits for the process to end by itself and returns its exit status.
+// Exit waits until the process ends by itself and returns its exit status.
 func (p *Process) Exit(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-p.done:
 		return p.ProcessState.ExitCode()
 	case <-time.After(30 * time.Second):
-		t.Fatalf("%s did not end; it printed:\n%s", p.Path, p.Output())
+		t.Fatalf("%s did not end in time; it printed:\n%s", p.Path, p.Output())
 		return -1
 	}
 }
 
-// WaitFor waits until the process has printed text, or fails the test if it ended before.
+// WaitFor waits until the process has printed text. It fails the test if the process ends first.
 func (p *Process) WaitFor(t testing.TB, text string) {
 	t.Helper()
 	Eventually(t, fmt.Sprintf("%s printed %q", filepath.Base(p.Path), text), func() error {

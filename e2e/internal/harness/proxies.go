@@ -16,10 +16,10 @@ import (
 	"testing"
 )
 
-// Proxy is nginx or Caddy with the file that deploy/ has for it.
+// Proxy is nginx or Caddy with its file of deploy/.
 type Proxy struct {
 	*Process
-	// URL is the address of the proxy. PlainURL is the one that redirects to it, or empty.
+	// URL is the address of the proxy. PlainURL is the address that redirects to it, or empty.
 	URL, PlainURL string
 	// URL6 is URL on ::1, or empty on a machine without IPv6.
 	URL6 string
@@ -27,14 +27,14 @@ type Proxy struct {
 	Client *http.Client
 }
 
-// Edit replaces a string that a file has exactly once.
+// Edit replaces a string that occurs in a file exactly once.
 type Edit struct{ Old, New string }
 
 // StartNginx runs deploy/nginx.conf in front of gin-auth and an application (host:port each), after some edits.
 func StartNginx(t testing.TB, auth, app string, edits ...Edit) *Proxy {
 	t.Helper()
 	dir := t.TempDir()
-	donor := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate, and a client that trusts it
+	donor := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate and a client that trusts it
 	t.Cleanup(donor.Close)
 	writeCertificate(t, donor, dir)
 	plain, secure := FreePort(t), FreePort(t)
@@ -42,7 +42,7 @@ func StartNginx(t testing.TB, auth, app string, edits ...Edit) *Proxy {
 		Edit{"/etc/nginx/tls/tls.key", dir + "/tls.key"})
 	config := edited(t, "nginx.conf", append(edits, nginxAddresses(auth, app, plain, secure)...))
 	path := filepath.Join(dir, "nginx.conf")
-	// Its workers need the rights of the test to write to its directory.
+	// The workers need the permissions of the test to write to its directory.
 	writeFile(t, path, fmt.Appendf(nil, "daemon off;\nuser root;\npid %[1]s/nginx.pid;\nerror_log stderr;\nevents {}\n"+
 		"http {\naccess_log off;\nclient_body_temp_path %[1]s/body;\nproxy_temp_path %[1]s/proxy;\n"+
 		"fastcgi_temp_path %[1]s/fastcgi;\nuwsgi_temp_path %[1]s/uwsgi;\nscgi_temp_path %[1]s/scgi;\n%[2]s}\n",
@@ -56,16 +56,16 @@ func StartNginx(t testing.TB, auth, app string, edits ...Edit) *Proxy {
 	if HasIPv6() {
 		p.URL6 = "https://[::1]:" + strconv.Itoa(secure)
 	}
-	// The workers end when the master is asked to end. If it is killed, they keep running.
+	// The workers end only if the master is asked to end. If it is killed, they keep running.
 	t.Cleanup(func() { p.Stop(t) })
 	p.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	p.waitUntilListening(t)
 	return p
 }
 
-// nginxAddresses puts other addresses into deploy/nginx.conf.
+// nginxAddresses returns edits that replace the addresses in deploy/nginx.conf.
 func nginxAddresses(auth, app string, plain, secure int) []Edit {
-	numeric := strings.NewReplacer("localhost:", "127.0.0.1:") // a resolver of nginx does not read /etc/hosts
+	numeric := strings.NewReplacer("localhost:", "127.0.0.1:") // nginx's resolver does not read /etc/hosts
 	edits := []Edit{
 		{"set $gin_auth gin-auth:3000;", "set $gin_auth " + numeric.Replace(auth) + ";"},
 		{" app:8000;", " " + numeric.Replace(app) + ";"},
@@ -79,8 +79,8 @@ func nginxAddresses(auth, app string, plain, secure int) []Edit {
 		Edit{"listen [::]:443 ssl;", fmt.Sprintf("listen [::1]:%d ssl;", secure)})
 }
 
-// StartCaddy runs deploy/Caddyfile on plain http in front of gin-auth and an application (host:port each), after some
-// edits.
+// StartCaddy runs deploy/Caddyfile over plain HTTP in front of gin-auth and an application (host:port each), after
+// some edits.
 func StartCaddy(t testing.TB, auth, app string, edits ...Edit) *Proxy {
 	t.Helper()
 	dir := t.TempDir()
@@ -123,7 +123,7 @@ func (p *Proxy) waitUntilListening(t testing.TB) {
 	})
 }
 
-// edited returns a file of deploy/ after some edits.
+// edited returns a file of deploy/ with some edits.
 func edited(t testing.TB, name string, edits []Edit) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(Root(), "deploy", name))

@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis is a redis-server of a test.
+// Redis is a redis-server started by a test.
 type Redis struct {
 	*Process
 	Port int
@@ -17,8 +17,8 @@ type Redis struct {
 	env  []string
 }
 
-// StartRedis starts a redis-server with more arguments, such as "--appendonly", "yes", and waits until
-// it answers. Its data live in a directory of the test's.
+// StartRedis starts a redis-server with additional arguments, such as "--appendonly", "yes", and waits until it
+// replies. Its data is in a directory of the test.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
 	r := &Redis{Port: FreePort(t), dir: t.TempDir(), args: args}
@@ -26,14 +26,14 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 	return r
 }
 
-// Start starts the server again, on the same port and the same data, and waits until it has loaded them.
+// Start starts the server again, with the same port and data, and waits until it has loaded the data.
 func (r *Redis) Start(t testing.TB) {
 	t.Helper()
 	r.Launch(t)
 	r.WaitFor(t, "Ready to accept connections")
 }
 
-// Launch is Start without the wait.
+// Launch is Start without waiting.
 func (r *Redis) Launch(t testing.TB) {
 	t.Helper()
 	args := []string{"--port", strconv.Itoa(r.Port), "--bind", "127.0.0.1", "--save", "", "--dir", r.dir}
@@ -44,7 +44,7 @@ func (r *Redis) Launch(t testing.TB) {
 // Addr returns the server's host:port.
 func (r *Redis) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(r.Port)) }
 
-// Client returns a client of the server, for a test to look at what is stored.
+// Client returns a client of the server, so that a test can check what is stored.
 func (r *Redis) Client(t testing.TB) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: r.Addr()})
@@ -52,7 +52,7 @@ func (r *Redis) Client(t testing.TB) *redis.Client {
 	return client
 }
 
-// Env returns the settings that point the service, or the original, at the server.
+// Env returns the settings that connect the service or the Express app to the server.
 func (r *Redis) Env() []string {
 	return []string{"REDIS_HOST=127.0.0.1", "REDIS_PORT=" + strconv.Itoa(r.Port)}
 }

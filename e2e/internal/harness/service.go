@@ -14,21 +14,21 @@ import (
 	"time"
 )
 
-// Service is the built service, or a program that takes the same settings.
+// Service is the built service, or a program with the same settings.
 type Service struct {
 	*Process
 	// URL is http://localhost:port.
 	URL string
 }
 
-// StartService starts the built service on a free port and waits until it listens. The test fails if the
-// service has printed a token, a password or a secret by its end.
+// StartService starts the built service on a free port and waits until it listens. When the test ends, it fails if
+// the service has printed a token, a password or a secret.
 func StartService(t testing.TB, env ...string) *Service {
 	t.Helper()
 	return startService(t, nil, Binary(t), env...)
 }
 
-// StartServiceTo is StartService with the log going to a file of the test's, as with StartTo.
+// StartServiceTo is StartService with the log written to a file of the test, as with StartTo.
 func StartServiceTo(t testing.TB, stderr *os.File, env ...string) *Service {
 	t.Helper()
 	return startService(t, stderr, Binary(t), env...)
@@ -53,7 +53,7 @@ func startService(t testing.TB, stderr *os.File, binary string, env ...string) *
 		s.WaitFor(t, "listening")
 		return s
 	}
-	Eventually(t, "the service listens", func() error { // it may not say so
+	Eventually(t, "the service listens", func() error { // the log level may hide its message
 		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
 			err = conn.Close()
@@ -77,7 +77,7 @@ func StartOriginal(t testing.TB, env ...string) *Service {
 	return s
 }
 
-// RunNode runs a script of e2e with input and returns what it prints.
+// RunNode runs a script of e2e with input on standard input and returns its output.
 func RunNode(t testing.TB, input []byte, script string, args ...string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

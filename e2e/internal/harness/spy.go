@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Spy is a TCP proxy before a redis-server. It records the commands that its clients send, and can hold them back.
+// Spy is a TCP proxy in front of a redis-server. It records the commands that its clients send, and can delay them.
 type Spy struct {
 	listener net.Listener
 	target   string
@@ -19,18 +19,18 @@ type Spy struct {
 	conns     []net.Conn
 }
 
-// RoundTrip is the commands that a client sent on a connection before it waited for a reply. Of a script it has only
-// the keys: EVAL key key.
+// RoundTrip has the commands that a client sent on a connection before it waited for a reply. A script is recorded
+// by its keys: EVAL key key.
 type RoundTrip []string
 
-// hold is an order to hold a round trip back.
+// hold delays a round trip.
 type hold struct {
 	match    func(RoundTrip) bool
 	held     chan struct{}
 	released chan struct{}
 }
 
-// StartSpy starts a Spy before the server at an address, host:port.
+// StartSpy starts a Spy in front of the server at an address, host:port.
 func StartSpy(t testing.TB, target string) *Spy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,10 +64,10 @@ func StartSpy(t testing.TB, target string) *Spy {
 // Addr returns the host:port of the Spy.
 func (s *Spy) Addr() string { return s.listener.Addr().String() }
 
-// Env returns the setting that points the service at the Spy.
+// Env returns the setting that connects the service to the Spy.
 func (s *Spy) Env() []string { return []string{"REDIS_URL=redis://" + s.Addr()} }
 
-// Take returns the round trips that were begun since the last call, without those that greet a server.
+// Take returns the round trips since the last call, except those that open a connection.
 func (s *Spy) Take() []RoundTrip {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,8 +81,8 @@ func (s *Spy) Take() []RoundTrip {
 	return trips
 }
 
-// Hold holds back the first round trip from now on that match accepts, and nothing else. held is closed when it has
-// arrived. release passes it on, and has to be called once, also if there was none.
+// Hold delays only the next round trip that match accepts. held is closed when that round trip has arrived. release
+// forwards it, and must be called exactly once, even if no round trip arrived.
 func (s *Spy) Hold(match func(RoundTrip) bool) (held <-chan struct{}, release func()) {
 	h := &hold{match, make(chan struct{}), make(chan struct{})}
 	s.mu.Lock()
@@ -108,7 +108,7 @@ func (s *Spy) serve(client net.Conn) {
 	s.conns = append(s.conns, client, server)
 	s.mu.Unlock()
 	select {
-	case <-s.closed: // before they were in conns
+	case <-s.closed: // the Spy was closed before the connections were in conns
 		_, _ = client.Close(), server.Close()
 	default:
 	}
@@ -122,12 +122,12 @@ func (s *Spy) serve(client net.Conn) {
 // spiedConn is a connection through a Spy.
 type spiedConn struct {
 	spy     *Spy
-	replied bool // since the client last sent something
+	replied bool // the server has replied since the client last sent something
 	trip    *RoundTrip
-	unread  string // what was sent of an incomplete command
+	unread  string // the received part of an incomplete command
 }
 
-// pass copies what is read, after look has seen it, until either side is closed.
+// pass copies data from one side to the other until either is closed. look sees the data before it is forwarded.
 func (c *spiedConn) pass(to, from net.Conn, look func(string)) {
 	defer func() { _, _ = to.Close(), from.Close() }()
 	buffer := make([]byte, 64<<10)
@@ -149,7 +149,7 @@ func (c *spiedConn) received(string) {
 	c.replied = true
 }
 
-// sent records what a client sent, and returns when it may be passed on.
+// sent records what a client sent, and returns when it may be forwarded.
 func (c *spiedConn) sent(text string) {
 	if h := c.record(text); h != nil {
 		close(h.held)

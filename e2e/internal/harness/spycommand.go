@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// readCommand returns the first command in the protocol of Redis, an array of strings, and what follows it. It
-// returns nil if the command is not complete.
+// readCommand returns the first command of text in the Redis protocol, which is an array of strings, and the rest
+// of text. It returns nil if the command is incomplete.
 func readCommand(text string) (args []string, rest string) {
 	line, rest, complete := strings.Cut(text, "\r\n")
 	count, err := strconv.Atoi(strings.TrimPrefix(line, "*"))
@@ -25,7 +25,7 @@ func readCommand(text string) (args []string, rest string) {
 	return args, rest
 }
 
-// describe returns a command as a RoundTrip has it.
+// describe returns a command in the form of a RoundTrip.
 func describe(args []string) string {
 	args[0] = strings.ToUpper(args[0])
 	if args[0] == "EVAL" && len(args) > 3 {
@@ -36,7 +36,7 @@ func describe(args []string) string {
 	return strings.Join(args, " ")
 }
 
-// greets reports whether a command is one of those that a client begins a connection with.
+// greets reports whether a command is one of those that a client sends when it opens a connection.
 func greets(command string) bool {
 	name, _, _ := strings.Cut(command, " ")
 	return slices.Contains([]string{"HELLO", "AUTH", "SELECT", "CLIENT", "PING"}, strings.ToUpper(name))

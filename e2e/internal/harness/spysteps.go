@@ -2,10 +2,10 @@ package harness
 
 import "time"
 
-// stepQuiet is how long no further round trip has to begin before those that are held are passed on.
+// stepQuiet is how long Steps waits for another round trip before it forwards those of a step.
 const stepQuiet = 150 * time.Millisecond
 
-// gathering is an order to hold round trips back, all that are sent at the same time.
+// gathering delays the round trips that are sent at the same time.
 type gathering struct {
 	match    func(RoundTrip) bool
 	arrived  chan struct{}
@@ -13,9 +13,10 @@ type gathering struct {
 	released chan struct{}
 }
 
-// Steps runs run and returns the round trips that match accepts, in steps. Those of a step are held back until no more
-// arrive, and then passed on. So one that is sent only after the reply to another is always in a later step. One that
-// could be in the same step is in it unless its client was too slow to send it: the smallest of several results counts.
+// Steps calls run and returns the round trips that match accepts, grouped in steps. The round trips of a step are
+// delayed until no more arrive, and are then forwarded. So a round trip that is sent after the reply to another is
+// always in a later step. If a client sends a round trip too slowly, it can also be in a later step than necessary.
+// So call Steps several times and take the smallest result.
 func (s *Spy) Steps(match func(RoundTrip) bool, run func()) (steps [][]RoundTrip) {
 	g := &gathering{match: match, arrived: make(chan struct{}, 1), released: make(chan struct{})}
 	s.mu.Lock()
@@ -47,7 +48,7 @@ func (s *Spy) Steps(match func(RoundTrip) bool, run func()) (steps [][]RoundTrip
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, held := range all { // the rest of each has arrived since
+	for _, held := range all { // by now each round trip is complete
 		var step []RoundTrip
 		for _, trip := range held {
 			step = append(step, *trip)
@@ -68,7 +69,7 @@ func (g *gathering) wait() {
 	}
 }
 
-// hold returns what holds a round trip back, nil for one that match does not accept. The Spy is locked.
+// hold returns the hold for a round trip, or nil if match does not accept it. The Spy must be locked.
 func (g *gathering) hold(trip *RoundTrip) *hold {
 	if !g.match(*trip) {
 		return nil
@@ -76,7 +77,7 @@ func (g *gathering) hold(trip *RoundTrip) *hold {
 	g.held = append(g.held, trip)
 	select {
 	case g.arrived <- struct{}{}:
-	default: // wait has not seen the last one yet
+	default: // wait has not received the previous signal yet
 	}
 	return &hold{held: make(chan struct{}), released: g.released}
 }
