@@ -1,5 +1,5 @@
-// Reads lines of JSON strings, each the base64 of a .env file's bytes, and answers each with one
-// line: the variables that dotenv 16, 17 and 18 find in it, as an array of three objects.
+// Reads lines with a JSON string, each the base64 encoding of a .env file. For each it prints a
+// line with the variables that dotenv 16, 17 and 18 read: an array of three objects.
 'use strict'
 
 const fs = require('node:fs')

@@ -1,5 +1,5 @@
 'use strict';
-// sign SECRET: prints a token as the original makes it. verify SECRET TOKEN: prints its claims.
+// sign SECRET prints a token as issued by the original. verify SECRET TOKEN prints its claims.
 
 const jwt = require('jsonwebtoken');
 

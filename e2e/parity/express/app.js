@@ -1,7 +1,7 @@
 'use strict'
 
-// The application without a socket: what runs in front of the routes, in the
-// order that decides which answer a bad request gets.
+// The application without its server: the middleware in front of the routes.
+// Their order decides which response an invalid request gets.
 
 const cookieParser = require('cookie-parser')
 const express = require('./express.js')

@@ -1,14 +1,14 @@
 'use strict'
 
-// The session cookie: its name and attributes, in one place.
+// The session cookie: its name and its attributes.
 
 const { acceptsBearer, cookieName, days, sameSite, secure } = require('./traits.js')
 
 const ATTRIBUTES = { httpOnly: true, secure, sameSite }
 const DAY = 24 * 60 * 60 * 1000 // milliseconds
 
-// read takes the second word of Authorization for a token, whatever the first
-// one is, as the family does.
+// read returns the token of the cookie, or the second word of Authorization,
+// whatever the first word is. The other services of the family do the same.
 function read (req) {
   const token = req.cookies[cookieName]
   return token || !acceptsBearer ? token : req.headers.authorization?.split(' ')[1]

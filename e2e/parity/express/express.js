@@ -1,6 +1,6 @@
 'use strict'
 
-// The Express that EXPRESS names; both are installed, under aliases.
+// The version of Express in EXPRESS. Both versions are installed under aliases.
 
 const version = process.env.EXPRESS || '4'
 if (version !== '4' && version !== '5') {

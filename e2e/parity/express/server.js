@@ -1,30 +1,30 @@
 'use strict'
 
-// The reference: a small Express service that behaves as the original does on
-// the wire, in Redis and as a process. Tests start it beside the Go service.
+// The reference: a small Express service with the same HTTP responses, Redis
+// keys and process behavior as the original. Tests run it and the Go service.
 //
-//   PORT           3000; 0 takes a free one. When it listens, stdout gets one
-//                  line, "listening on <port>"; all else goes to stderr
+//   PORT           3000; 0 takes a free one. When the service listens, it prints
+//                  "listening on <port>" to stdout; all other output is on stderr
 //   HOST           127.0.0.1
-//   REDIS_HOST, REDIS_PORT, REDIS_PASSWORD, JWT_SECRET, NODE_ENV  as the original's
+//   REDIS_HOST, REDIS_PORT, REDIS_PASSWORD, JWT_SECRET, NODE_ENV  as in the original
 //   ROUTE_PREFIX   /api/auth
 //   EXPRESS        4 or 5
-//   ERROR_TYPO=1   the original's mistake in the Redis error handler, which kills the process
+//   ERROR_TYPO=1   the original's mistake in the Redis error handler, which ends the process
 //   USERS_FILE     JSON array of {id,email,username,role,fullName,password}, password a bcrypt hash
 //   BCRYPT_COST    10
-//   CLUSTER        number of workers; each has users of its own, so give them a USERS_FILE
+//   CLUSTER        number of workers; each has its own users, so set a USERS_FILE
 //
 // The applications of its family differ in these traits. The first value is the
-// default, which most of them have, or else what the original does.
+// default: the most common one, or otherwise that of the original.
 //
 //   BLACKLIST_KEY     blacklist:{token}, or another key of a revoked token
-//   CHECK_BLACKLIST   true | false: the middleware does not ask the blacklist
+//   CHECK_BLACKLIST   true | false: the middleware does not check the blacklist
 //   ACCEPT_BEARER     false | true: also read a token from Authorization
 //   COOKIE_NAME       token
-//   COOKIE_SAMESITE   strict | lax | none | omit: the attribute is not sent
-//   COOKIE_SECURE     true | production: only there
+//   COOKIE_SAMESITE   strict | lax | none | omit: no attribute is sent
+//   COOKIE_SECURE     true | production: only in production
 //   JWT_EXPIRES_IN    1d, or another number of days
-//   USER_CLAIM        id | _id | userId | sub: the claim that names the user
+//   USER_CLAIM        id | _id | userId | sub: the claim with the user's id
 //   REGISTER_COOKIE   true | false: registering does not log in
 //   LOGIN_BY          either, email or username | email
 //   ROLES             any role may be chosen, or one of these, such as user,seller
@@ -48,7 +48,7 @@ if (workers > 0 && cluster.isPrimary) {
 }
 
 function serve () {
-  // The default action would do, but not for process 1 of a container.
+  // Process 1 of a container has no default action for SIGTERM.
   process.on('SIGTERM', () => process.exit(0))
 
   const server = http.createServer(require('./app.js'))
@@ -58,8 +58,8 @@ function serve () {
 }
 
 // lead starts n workers on one port and waits for them, so that their CPU time
-// counts as its own. If one ends by itself it ends too, and they with it: a
-// benchmark on fewer workers than it asked for would mislead.
+// counts as its own. If a worker ends by itself, all processes end: a benchmark
+// with fewer workers than requested would be misleading.
 function lead (n) {
   let listening = 0
   let ending = false

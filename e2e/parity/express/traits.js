@@ -1,7 +1,7 @@
 'use strict'
 
-// The traits in which the applications of the family differ, by the switches
-// that server.js lists. Every switch has a default.
+// The traits in which the applications of the family differ. server.js lists
+// the switches. Every switch has a default.
 
 const { env } = process
 

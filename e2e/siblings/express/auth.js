@@ -1,12 +1,13 @@
 'use strict'
 
-// The guard of the three services, as their family has it. It takes the token
-// from the cookie or from Authorization and judges it by its signature, its
-// expiry and its role. It does not ask Redis whether the token was logged out.
+// The guard of the three services, as most services of their family have it. It
+// reads the token from the cookie or from Authorization, and checks its
+// signature, its expiry and its role. It does not look up logouts in Redis.
 
 const jwt = require('jsonwebtoken')
 
-// tokenOf takes the second word of Authorization, whatever the first one is.
+// tokenOf returns the token of the cookie, or the second word of Authorization,
+// whatever the first word is.
 function tokenOf (req) {
   return req.cookies.token || req.headers.authorization?.split(' ')[1]
 }

@@ -1,7 +1,7 @@
 'use strict'
 
-// The order service: an order has what is in the user's cart. It asks the cart
-// service at CART_URL with the user's own token.
+// The order service: an order has the products of the user's cart. It gets them
+// from the cart service at CART_URL with the user's own token.
 
 const express = require('express5')
 const cookieParser = require('cookie-parser')

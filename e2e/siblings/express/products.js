@@ -1,6 +1,6 @@
 'use strict'
 
-// The product service: sellers offer products, everybody who is logged in sees them.
+// The product service: sellers add products, and all logged-in users list them.
 
 const express = require('express4')
 const cookieParser = require('cookie-parser')

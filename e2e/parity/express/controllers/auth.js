@@ -1,6 +1,6 @@
 'use strict'
 
-// What the routes do. Whatever goes wrong unexpectedly is a JSON 500.
+// The handlers of the routes. An unexpected error is answered with a JSON 500.
 
 const bcrypt = require('bcryptjs')
 const jwt = require('jsonwebtoken')
@@ -25,7 +25,7 @@ const register = handler('register', async (req, res) => {
     fullName: fullName ? { firstName: fullName.firstName, lastName: fullName.lastName } : undefined,
     password: await bcrypt.hash(password, COST)
   })
-  if (!user) return taken() // someone else's, while we hashed
+  if (!user) return taken() // another request took it while this one hashed
 
   if (traits.registerLogsIn) startSession(res, user)
   res.status(201).json({ message: 'User registered successfully', user: profile(user) })
@@ -71,8 +71,8 @@ function handler (name, run) {
   }
 }
 
-// refused answers 400 if there is a problem with a field: with the first one, or with all in the
-// form of express-validator.
+// refused answers 400 if a field has a problem: with the message of the first one, or with all
+// problems in the form of express-validator.
 function refused (res, problems) {
   const errors = Object.entries(problems).filter(([, problem]) => problem)
     .map(([path, problem]) => ({ type: 'field', msg: `${path} ${problem}`, path, location: 'body' }))
@@ -104,13 +104,13 @@ function startSession (res, user) {
   cookie.set(res, jwt.sign(claims, process.env.JWT_SECRET, { expiresIn: `${traits.days}d` }))
 }
 
-// profile is what the world sees of a user.
+// profile returns the public fields of a user.
 function profile ({ id, email, username, role, fullName }) {
   return { id, email, username, role, fullName }
 }
 
-// decoy is a hash to compare with when there is no such user, so that an
-// unknown one costs the time of a known one.
+// decoy returns a hash to compare with if the user does not exist, so that an
+// unknown user takes the same time as a known one.
 let decoyHash
 function decoy () {
   decoyHash ??= bcrypt.hash('', COST)

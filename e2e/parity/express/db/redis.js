@@ -1,7 +1,7 @@
 'use strict'
 
-// The one Redis client, on ioredis's defaults (it reconnects for ever and
-// gives a command up after 20 reconnects), and the blacklist kept behind it.
+// The Redis client and the blacklist. The client has ioredis's defaults: it
+// reconnects forever and gives up a command after 20 reconnects.
 
 const { Redis } = require('ioredis')
 const { blacklistKey } = require('../traits.js')
@@ -15,26 +15,26 @@ const client = new Redis({
   password: process.env.REDIS_PASSWORD
 })
 
-client.on('connect', () => console.error('connected to redis')) // the original: stdout
+client.on('connect', () => console.error('connected to redis')) // the original prints to stdout
 client.on('error', process.env.ERROR_TYPO === '1' ? misspelt : report)
 
 function report (err) {
   console.error('redis:', err)
 }
 
-// As the original has it: no parameter, so `error` names nothing. The
-// ReferenceError is thrown out of an event handler and ends the process.
+// This is the original's mistake: without a parameter, `error` is not defined.
+// The ReferenceError is thrown in an event handler and ends the process.
 function misspelt () {
   console.error('redis:', error) // eslint-disable-line no-undef
 }
 
-// A token out of a `j:` cookie may be any JSON value. Making a key of it can
-// throw; callers treat that as they treat an error of Redis.
+// The token of a `j:` cookie may be any JSON value, and converting it to a
+// string can throw. Callers handle that like an error of Redis.
 function keyOf (token) {
   return `${before}${token}${after}`
 }
 
-// Any value but the empty string counts; a key that holds no string is an error.
+// Any value except the empty string counts. A key of another type is an error.
 async function isBlacklisted (token) {
   return Boolean(await client.get(keyOf(token)))
 }

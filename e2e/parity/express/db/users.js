@@ -1,8 +1,7 @@
 'use strict'
 
-// The users: in memory, one per e-mail address in whatever case and one per
-// username, those of USERS_FILE to begin with. They stand for the original's
-// own database.
+// The users, in memory, initially those of USERS_FILE. Each e-mail address, in
+// any case, and each username has one user. They replace the original's database.
 
 const crypto = require('node:crypto')
 const fs = require('node:fs')
@@ -21,7 +20,7 @@ function add (user) {
 }
 
 // find returns the user with that email or that username. If these are two
-// users, it is the one who was stored first, as in a database.
+// users, it returns the one that was stored first, as a database does.
 function find ({ email, username }) {
   const found = [byEmail.get(email?.toLowerCase()), byUsername.get(username)].filter(Boolean)
   return found.sort((a, b) => a.order - b.order)[0]

@@ -1,8 +1,8 @@
 'use strict'
 
-// The guard of a protected route: is there a token, is it blacklisted, is it
-// valid, in this order. The claims become req.user. Most of the family leave
-// the blacklist out.
+// The guard of a protected route. It checks, in this order, that there is a
+// token, that it is not on the blacklist, and that it is valid. The claims
+// become req.user. Most services of the family do not check the blacklist.
 
 const jwt = require('jsonwebtoken')
 const cookie = require('../cookie.js')

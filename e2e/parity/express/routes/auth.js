@@ -1,8 +1,8 @@
 'use strict'
 
-// The route table. Paths are whole, not a router mounted under the prefix:
-// Express 4 would let such a router answer /api/auth//me too. POST comes
-// before GET, for Express 4 lists them in `Allow` in this order.
+// The routes. Each has its full path, because in Express 4 a router mounted
+// under the prefix would also answer /api/auth//me. POST is before GET, because
+// Express 4 lists them in `Allow` in this order.
 
 const express = require('../express.js')
 const auth = require('../controllers/auth.js')
