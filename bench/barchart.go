@@ -10,10 +10,11 @@ import (
 type bar struct {
 	name  string
 	value float64
-	own   bool // it is gin-auth's
+	own   bool // gin-auth's bar
 }
 
-// barChart draws a horizontal bar for each value, with the value beside it, readable on light and dark.
+// barChart draws a horizontal bar for each value, with the value beside it. It is readable on a light and on a dark
+// page.
 func barChart(title string, bars []bar) string {
 	const width, left, right, top, step, thick = 760, 250, 70, 40, 32, 20
 	most := 0.0

@@ -2,7 +2,7 @@ package main
 
 import "time"
 
-// bars holds the figures against what they should be.
+// bars compares the figures with their bars.
 func (r *results) bars(line func(string, ...any)) {
 	line("\n## The bars\n")
 	line("| bar | figure | |\n|---|--:|---|")

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// lookups replace db's own lookup in the variants of the service, which are the same program otherwise. The service's
-// own files do not contain them.
+// lookups replace db's lookup in the variants of the service, which are otherwise the same program. The
+// replacements are not in the service's own files.
 var lookups = map[string]string{
 	without: `package db
 
@@ -28,7 +28,7 @@ func (d *DB) Revoked(context.Context, string, string, func() int64) (bool, time.
 	pipelined: fmt.Sprintf(oneGet, `var client, _ = redis.NewClient(options).AutoPipeline()`),
 }
 
-// oneGet is what people write: one GET per request, on a client as it comes.
+// oneGet is the usual lookup: one GET per request, on a client with default options.
 const oneGet = `package db
 
 import (
@@ -69,12 +69,12 @@ func (b *bench) build(ctx context.Context, variant string) (binary string, err e
 		args = append(args, "-overlay", overlay)
 	}
 	if out, err := exec.CommandContext(ctx, "go", append(args, ".")...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build, in the repository's directory: %w\n%s", err, out)
+		return "", fmt.Errorf("go build (run the bench in the repository's directory): %w\n%s", err, out)
 	}
 	return binary, nil
 }
 
-// overlay writes the files that go build uses instead of db's, and returns the path of their list.
+// overlay writes files that replace db's in go build, and returns the path of their list.
 func overlay(dir, lookup string) (list string, err error) {
 	original, err := filepath.Abs("db/revocation.go")
 	if err != nil {
@@ -86,7 +86,7 @@ func overlay(dir, lookup string) (list string, err error) {
 	}
 	const method = "func (d *DB) Revoked("
 	if strings.Count(string(text), method) != 1 {
-		return "", fmt.Errorf("%s has no %s", original, method)
+		return "", fmt.Errorf("the source of %s has no %s", original, method)
 	}
 	files := map[string]string{
 		original: strings.Replace(string(text), method, "func (d *DB) notRevoked(", 1),

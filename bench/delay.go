@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// delayed is what the bench starts itself with for a delayProxy in a process of its own.
+// delayed is the argument with which the bench starts itself as a delayProxy in its own process.
 const delayed = "delayed"
 
-// delayProxy leads connections at HOST and PORT to TARGET, and hands on what comes back DELAY later, without
-// holding up what comes behind it.
+// delayProxy forwards connections at HOST and PORT to TARGET. It delays all data from TARGET by DELAY. A delayed
+// piece does not delay the next one.
 func delayProxy(ctx context.Context) error {
 	delay, err := time.ParseDuration(os.Getenv("DELAY"))
 	if err != nil {
@@ -28,7 +28,7 @@ func delayProxy(ctx context.Context) error {
 	for {
 		from, err := listener.Accept()
 		if err != nil {
-			return nil //nolint:nilerr // it is over
+			return nil //nolint:nilerr // the listener was closed because the bench ended
 		}
 		to, err := net.Dial("tcp", target)
 		if err != nil {

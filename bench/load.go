@@ -20,33 +20,33 @@ import (
 //go:embed done.lua
 var doneLua []byte
 
-// sample is one turn of one variant.
+// sample is the result of one turn of one variant.
 type sample struct {
 	perSecond      float64
 	p50, p99, p999 time.Duration
 	cpu, redisCPU  float64 // microseconds per request
 }
 
-// again repeats a turn that had failed requests or no answer at all, as when the machine stood still for longer than
-// REDIS_TIMEOUT. Each try is twice as long as the one before.
+// again repeats a turn in which a request failed or none was answered, for example because the machine paused for
+// longer than REDIS_TIMEOUT. Each attempt is twice as long as the one before.
 func (b *bench) again(turn func(length time.Duration) (sample, error)) (s sample, err error) {
 	for try := range 3 {
 		if s, err = turn(b.turn << try); err == nil || b.ctx.Err() != nil {
 			break
 		}
-		fmt.Fprintln(os.Stderr, "bench: once more:", err)
+		fmt.Fprintln(os.Stderr, "bench: repeating a turn:", err)
 	}
 	return s, err
 }
 
-// load has a variant answer GET /me as fast as it can, at so many connections.
+// load sends GET /me to a variant as fast as it can answer, over a number of connections.
 func (b *bench) load(p, redis *process, connections int) (sample, error) {
 	return b.again(func(length time.Duration) (sample, error) {
 		return b.wrk(p, redis, connections, length, doneLua, "-H", "Cookie: "+b.cookieFor(p), p.url()+"/api/auth/me")
 	})
 }
 
-// loadMany does the same with the cookies of a file.
+// loadMany is load with the cookies of a file.
 func (b *bench) loadMany(p, redis *process, connections int, cookies string) (sample, error) {
 	script := slices.Concat(doneLua, tokensLua)
 	return b.again(func(length time.Duration) (sample, error) {
@@ -54,12 +54,12 @@ func (b *bench) loadMany(p, redis *process, connections int, cookies string) (sa
 	})
 }
 
-// cookieFor returns the cookie that requests to a variant send.
+// cookieFor returns the cookie for requests to a variant.
 func (b *bench) cookieFor(p *process) string {
 	return cmp.Or(p.cookie, "token="+b.token)
 }
 
-// wrk runs wrk for so long, with a script and further arguments.
+// wrk runs wrk for a time, with a script and additional arguments.
 func (b *bench) wrk(
 	p, redis *process, connections int, length time.Duration, script []byte, args ...string,
 ) (sample, error) {
@@ -79,7 +79,7 @@ func (b *bench) wrk(
 	var p50, p99, p999 int64
 	_, line, _ := strings.Cut(string(out), "RESULT ")
 	if _, err := fmt.Sscan(line, &requests, &microseconds, &p50, &p99, &p999, &failed); err != nil || requests == 0 {
-		return sample{}, fmt.Errorf("wrk printed %s", out)
+		return sample{}, fmt.Errorf("wrk printed no result: %s", out)
 	}
 	if failed > 0 {
 		return sample{}, fmt.Errorf("%.0f of %.0f requests failed", failed, requests)
@@ -93,10 +93,10 @@ func (b *bench) wrk(
 	}, nil
 }
 
-// patience is how long a visitor waits for an answer. A request that is not answered by then counts with this time.
+// patience is how long a visitor waits for a response. A request without a response by then counts with this time.
 const patience = 5 * time.Second
 
-// visit asks for /me as 8 people do, every 20 ms each, and takes the 99th percentile.
+// visit sends /me as 8 users do, each every 20 ms, and returns the 99th percentile.
 func (b *bench) visit(p *process) (sample, error) {
 	return b.again(func(length time.Duration) (sample, error) { return b.visitOnce(p, length) })
 }
@@ -121,7 +121,7 @@ func (b *bench) visitOnce(p *process, length time.Duration) (sample, error) {
 				if err != nil && time.Since(started) < patience {
 					failed = err
 				} else if err == nil && status != http.StatusOK {
-					failed = fmt.Errorf("me: %d", status)
+					failed = fmt.Errorf("me: got status %d, want 200", status)
 				}
 				mu.Unlock()
 				time.Sleep(20 * time.Millisecond)

@@ -15,13 +15,13 @@ import (
 	"gin-auth/user"
 )
 
-// bcryptCost is the cost of both services' hashes.
+// bcryptCost is the cost of the hashes of both services.
 const bcryptCost = 10
 
-// loginCount is what happened during floods of logins.
+// loginCount counts the logins during floods.
 type loginCount struct {
 	logins       int64
-	seconds, cpu float64 // of the clock, and of the service's CPU time
+	seconds, cpu float64 // elapsed time, and CPU time of the service
 }
 
 func (c loginCount) perSecond() float64 { return float64(c.logins) / c.seconds }
@@ -29,7 +29,7 @@ func (c loginCount) perSecond() float64 { return float64(c.logins) / c.seconds }
 // perCore returns the logins per second of CPU time.
 func (c loginCount) perCore() float64 { return float64(c.logins) / c.cpu }
 
-// measureFlood compares the guard while nobody logs in and while 32 clients do, and counts their logins.
+// measureFlood compares the guard without logins and with 32 clients that log in, and counts their logins.
 func (b *bench) measureFlood(r *results) (err error) {
 	r.idle, r.flooded = map[string][]sample{}, map[string][]sample{}
 	r.logins = map[string]loginCount{}
@@ -68,13 +68,14 @@ func (b *bench) measureFlood(r *results) (err error) {
 
 const floodClients = 32
 
-// floodUser returns the body of a login, and of a registration, of a client's own user. A user may have 100 sessions, so
-// logins of one user would soon end the session that is measured.
+// floodUser returns the body with which a client logs in and registers its own user. A user may have 100 sessions,
+// so logins of a single user would soon end the session that is measured.
 func floodUser(client int) string {
 	return fmt.Sprintf(`{"username":"u%[1]d","email":"u%[1]d@example.com","password":"correct horse"}`, client)
 }
 
-// flood logs in from floodClients clients until stop is called. A client that is told to try again later waits for a second.
+// flood logs in from floodClients clients until stop is called. A client whose login is rejected waits for a
+// second.
 func (b *bench) flood(p *process) (stop func() loginCount) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: floodClients}}
 	ctx, cancel := context.WithCancel(b.ctx)
@@ -99,14 +100,14 @@ func (b *bench) flood(p *process) (stop func() loginCount) {
 		count := loginCount{logins.Load(), time.Since(started).Seconds(), p.cpu() - cpu}
 		cancel()
 		all.Wait()
-		_, _ = logInOnce(b.ctx, client, p, floodUser(0)) // the service answers after it has finished those that were canceled
+		_, _ = logInOnce(b.ctx, client, p, floodUser(0)) // waits for the canceled logins
 		client.CloseIdleConnections()
 		return count
 	}
 }
 
-// hashTimes returns how much CPU time the hash of a password takes each of the services, the mean of several: with the
-// bcrypt of golang.org/x/crypto, and with bcryptjs.
+// hashTimes returns the mean CPU time that hashing a password takes each of the services: with
+// golang.org/x/crypto's bcrypt, and with bcryptjs.
 func (b *bench) hashTimes() (map[string]time.Duration, error) {
 	const hashes = 9
 	hasher := user.Hasher{Cost: bcryptCost}
@@ -137,7 +138,7 @@ console.log((user + system) / %[2]d)`, bcryptCost, hashes)
 	return map[string]time.Duration{ours: own, express1: time.Duration(microseconds * float64(time.Microsecond))}, nil
 }
 
-// ownCPU returns the CPU time that the bench itself has used, without its children's.
+// ownCPU returns the CPU time of the bench itself, without its child processes.
 func ownCPU() time.Duration {
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// machine describes what it was measured on.
+// machine describes the machine and the versions.
 func machine() string {
 	model := "unknown CPU"
 	text, _ := os.ReadFile("/proc/cpuinfo")

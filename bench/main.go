@@ -1,6 +1,6 @@
-// Bench measures what a request to a protected route costs: the service beside what people would choose instead, beside
-// the Express original, and beside itself with another lookup or none. It needs redis-server, wrk, node, and the
-// packages of e2e/package.json and bench/peers/express-session/package.json; everything listens on loopback. See
+// Bench measures the cost of a request to a protected route: of the service, of alternatives to it, of the Express
+// original, and of the service with another lookup or none. It needs redis-server, wrk, node, and the packages of
+// e2e/package.json and bench/peers/express-session/package.json. Everything listens on loopback. See
 // docs/performance.md.
 //
 //	go run ./bench                       everything, in about twelve minutes; writes bench/RESULTS.md
@@ -33,9 +33,9 @@ func run(ctx context.Context) error {
 		return delayProxy(ctx)
 	}
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 10, "how often each variant has its turn; half as often outside the first part")
-	flag.DurationVar(&o.turn, "time", 2*time.Second, "how long a turn is")
-	flag.IntVar(&o.tokens, "tokens", 100_000, "how many distinct tokens or sessions the part that needs many has")
+	flag.IntVar(&o.rounds, "rounds", 10, "number of turns of each variant in the first part; the other parts have half of them")
+	flag.DurationVar(&o.turn, "time", 2*time.Second, "length of a turn")
+	flag.IntVar(&o.tokens, "tokens", 100_000, "number of distinct tokens or sessions in the part with many of them")
 	flag.StringVar(&o.out, "out", "bench", "directory for RESULTS.md and the plots")
 	flag.Parse()
 	if o.rounds < 1 || o.tokens < 1 {
@@ -68,5 +68,5 @@ type options struct {
 	out    string
 }
 
-// half returns how many rounds there are outside the first part.
+// half returns the number of rounds of the parts after the first.
 func (o options) half() int { return (o.rounds + 1) / 2 }

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// results are all that was measured.
+// results are all measurements.
 type results struct {
 	options
 	main     map[string][]sample // at 64 connections, a sample per round
-	tuned    map[string][]sample // the same with gogc, by the names without it
-	many     map[string][]sample // the same with many tokens or sessions
-	variants map[string][]sample // the same for the other variants of the service and of Express
+	tuned    map[string][]sample // like main with gogc; the names are those without it
+	many     map[string][]sample // like main with many tokens or sessions
+	variants map[string][]sample // like main for the other variants of the service and of Express
 	alone    map[string][]sample // at one connection
 	sweep    map[string]map[int]sample
 	revoked  map[int][]sample
 	perToken float64 // bytes of Redis per revoked token
 	delays   map[time.Duration][]sample
 	idle     map[string][]sample // the guard's p99
-	flooded  map[string][]sample // the same while others log in
+	flooded  map[string][]sample // the guard's p99 while others log in
 	logins   map[string]loginCount
 	hash     map[string]time.Duration // a bcrypt hash at cost 10
 	memory   map[string]float64       // after 256 connections
-	first    []time.Duration          // from the start of gin-auth to its first answer
+	first    []time.Duration          // from the start of gin-auth to its first response
 	scale    scaleResults
 	measured time.Time
 }
@@ -57,8 +57,8 @@ func (b *bench) measure() (*results, error) {
 	return r, nil
 }
 
-// inTurns gives each variant its turn, round by round, so that all meet the same noise, and each in another order,
-// so that none always follows the same.
+// inTurns gives each variant a turn in every round, so that the machine's noise affects all of them equally. The
+// order is random, so that no variant always follows the same other one.
 func inTurns(rounds int, names []string, turn func(name string) (sample, error)) (map[string][]sample, error) {
 	samples := map[string][]sample{}
 	for range rounds {
@@ -74,7 +74,7 @@ func inTurns(rounds int, names []string, turn func(name string) (sample, error))
 	return samples, nil
 }
 
-// at returns a function that measures a variant at so many connections.
+// at returns a function that measures a variant at a number of connections.
 func (b *bench) at(connections int) func(name string) (sample, error) {
 	return func(name string) (sample, error) { return b.load(b.variants[name], b.redis, connections) }
 }

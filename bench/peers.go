@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// The peers: what people would choose instead. Their programs are in bench/peers, each with its own go.mod or
-// package.json.
+// These are the peers: the usual alternatives to the service. Their programs are in bench/peers, each with its own
+// go.mod or package.json.
 const (
 	expressSession = "express-session, connect-redis"
 	ginSessions    = "gin-contrib/sessions, its redis store"
@@ -21,7 +21,7 @@ const (
 	ginBare        = "Gin without a guard"
 )
 
-// gogc lets the garbage collector run less often, at the price of memory. The service sets the same value itself, so
+// gogc makes the garbage collector run less often and use more memory. The service sets the same value itself, so
 // each Go peer is also measured with it.
 const gogc = "GOGC=200"
 
@@ -32,7 +32,7 @@ func tuned(name string) string { return name + ", " + gogc }
 type peer struct {
 	name, dir string
 	env       []string
-	sessions  bool // it starts a session at a login, instead of reading the token
+	sessions  bool // a login starts a session; the token is not read
 }
 
 var peers = []peer{
@@ -44,7 +44,7 @@ var peers = []peer{
 	{ginBare, "gin", []string{"MODE=bare"}, false},
 }
 
-// asks is what each program of the leading table asks Redis on a request, in the order of that table.
+// asks has the Redis commands that each program of the first table sends per request, in the order of that table.
 var asks = []struct{ name, redis string }{
 	{express1, "GET"},
 	{expressSession, "GET, EXPIRE"},
@@ -56,7 +56,7 @@ var asks = []struct{ name, redis string }{
 	{ginBare, "nothing"},
 }
 
-// leading returns the names of the leading table.
+// leading returns the names in the first table.
 func leading() []string {
 	var names []string
 	for _, row := range asks {
@@ -65,12 +65,12 @@ func leading() []string {
 	return names
 }
 
-// inGo returns the names of the leading table that are Go programs.
+// inGo returns the names of the Go programs in the first table.
 func inGo() []string {
 	return slices.DeleteFunc(leading(), func(name string) bool { return name == express1 || name == expressSession })
 }
 
-// startPeers builds and starts the peers: all as they come, and the Go programs also with gogc.
+// startPeers builds and starts the peers: all with their defaults, and the Go programs also with gogc.
 func (b *bench) startPeers() error {
 	for _, p := range peers {
 		program, args, err := b.buildPeer(p.dir)
@@ -104,7 +104,7 @@ func (b *bench) buildPeer(dir string) (program string, args []string, err error)
 	}
 	if server := filepath.Join(source, "server.js"); exists(server) {
 		if !exists(filepath.Join(source, "node_modules")) {
-			return "", nil, fmt.Errorf("no packages: run npm ci in bench/peers/%s", dir)
+			return "", nil, fmt.Errorf("the npm packages are not installed: run npm ci in bench/peers/%s", dir)
 		}
 		return "node", []string{server}, nil
 	}
@@ -119,7 +119,7 @@ func (b *bench) buildPeer(dir string) (program string, args []string, err error)
 	return program, nil, nil
 }
 
-// checkAnswers sends one request to each variant, which must be answered with 200 and with the user.
+// checkAnswers sends one request to each variant. The response must have the status 200 and the user.
 func (b *bench) checkAnswers() error {
 	bodies := map[string]string{}
 	for name, p := range b.variants {
@@ -138,7 +138,7 @@ func (b *bench) checkAnswers() error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if answer.StatusCode != http.StatusOK || !strings.Contains(string(body), "ada@example.com") {
-			return fmt.Errorf("%s answers %s %s", name, answer.Status, body)
+			return fmt.Errorf("%s answered %s %s, want 200 and the user", name, answer.Status, body)
 		}
 		bodies[name] = string(body)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// reportPeers writes the table that leads the report.
+// reportPeers writes the first table of the report.
 func (r *results) reportPeers(line func(string, ...any)) {
 	tokens := thousands(r.tokens)
 	line("`GET /api/auth/me` with a valid session, at 64 connections. ÷ is gin-auth's requests/s divided by those of " +
@@ -32,12 +32,12 @@ func (r *results) reportPeers(line func(string, ...any)) {
 	line("![requests per second](peers.svg)")
 }
 
-// against returns two cells: the requests/s of a variant, and those of gin-auth divided by them.
+// against returns two cells: the requests/s of a variant, and gin-auth's divided by them.
 func against(s, gin []sample) string {
 	return fmt.Sprintf("%.0f | %s", median(of(s, perSecond)), spread(ratios(gin, s, perSecond)))
 }
 
-// thousands formats a number with a comma before each three digits.
+// thousands formats a number with a comma before each group of three digits.
 func thousands(n int) string {
 	digits := fmt.Sprint(n)
 	var parts []string
@@ -48,7 +48,7 @@ func thousands(n int) string {
 	return strings.Join(append([]string{digits}, parts...), ",")
 }
 
-// peersChart draws the requests/s of the table that leads the report.
+// peersChart draws the requests/s of the first table.
 func (r *results) peersChart() string {
 	var bars []bar
 	for _, row := range asks {

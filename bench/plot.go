@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// plot draws a line for each series over sweepConnections, both axes logarithmic, readable on light and dark.
+// plot draws a line for each series over sweepConnections. Both axes are logarithmic. It is readable on a light and
+// on a dark page.
 func plot(title string, series map[string][]float64) string {
 	const width, height, left, right, top, bottom = 760, 380, 70, 220, 40, 40
 	colors := []string{"#d9480f", "#f08c00", "#1971c2", "#868e96", "#2f9e44"}

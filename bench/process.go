@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// process is a program of the bench, which ends with it.
+// process is a program started by the bench. It ends with the bench.
 type process struct {
 	*exec.Cmd
 	port   string
-	cookie string        // what its requests send; the token if ""
-	first  time.Duration // from its start to its first answer
+	cookie string        // cookie of its requests; "" for the token
+	first  time.Duration // from its start to its first response
 }
 
 func (p *process) url() string { return "http://127.0.0.1:" + p.port }
 
-// start starts a program that listens on PORT, which is a free one, and waits until it does.
+// start starts a program that listens on PORT, a free port, and waits until it listens.
 func (b *bench) start(env []string, program string, args ...string) (*process, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -57,7 +57,7 @@ func (b *bench) start(env []string, program string, args ...string) (*process, e
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return nil, fmt.Errorf("%s does not listen", filepath.Base(program))
+	return nil, fmt.Errorf("%s did not listen in time", filepath.Base(program))
 }
 
 func (b *bench) startRedis() (*process, error) {
@@ -90,7 +90,7 @@ func (p *process) cpu() float64 {
 	return ticks / 100 // USER_HZ
 }
 
-// memory returns the most memory that the process ever had, in MB.
+// memory returns the peak memory of the process, in MB.
 func (p *process) memory() float64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 	for line := range strings.Lines(string(text)) {
@@ -102,7 +102,7 @@ func (p *process) memory() float64 {
 	return 0
 }
 
-// exists reports whether there is a file or a directory of that name.
+// exists reports whether a file or a directory of that name exists.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// measureRevoked compares Redis servers with so many revoked tokens.
+// measureRevoked compares Redis servers with different numbers of revoked tokens.
 func (b *bench) measureRevoked(r *results) error {
 	r.revoked = map[int][]sample{}
 	type pair struct{ service, redis *process }
@@ -41,7 +41,7 @@ func (b *bench) measureRevoked(r *results) error {
 	return nil
 }
 
-// revoke puts so many tokens of the usual length on a blacklist.
+// revoke puts n tokens of the usual length on a blacklist.
 func (b *bench) revoke(r *results, server *process, n int) error {
 	client := redis.NewClient(&redis.Options{Addr: fmt.Sprint("127.0.0.1:", server.port)})
 	defer func() { _ = client.Close() }()

@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// scaleResults are what the simulation in bench/scale is fed with, and what it is compared with.
+// scaleResults are the inputs of the simulation in bench/scale, and the measurements to compare it with.
 type scaleResults struct {
-	// By connections: of one instance on one Redis, of one on a Cluster of three masters, and, at scaleAt only, of two
-	// instances on one Redis.
+	// The keys are numbers of connections. single is one instance on one Redis. cluster is one instance on a Cluster
+	// of three masters. two is two instances on one Redis, measured only at scaleAt.
 	single, cluster, two map[int]*scalePoint
-	perToken             float64 // bytes of a Cluster a revoked token
+	perToken             float64 // bytes of a Cluster per revoked token
 }
 
-// scalePoint adds up what was measured in all turns of an arrangement at a number of connections.
+// scalePoint has the sums of all turns of an arrangement at a number of connections.
 type scalePoint struct {
 	counters
 	requests  float64
-	load      float64   // CPU of what sends the requests, in seconds
-	perSecond []float64 // requests, of each turn
+	load      float64   // CPU of the programs that send the requests, in seconds
+	perSecond []float64 // requests, for each turn
 }
 
-// The costs are measured at scaleConnections and confirmed at scaleAt. At a single connection, Redis would do little
-// but fall asleep and wake up.
+// The costs are measured at scaleConnections and confirmed at scaleAt. A single connection is not measured, because
+// Redis would mostly fall asleep and wake up.
 var scaleConnections = []int{4, 16, 64, 256}
 
 const scaleAt = 64
 
-// measureScale measures in fewer rounds than the other parts: CPU time varies less than throughput.
+// measureScale measures fewer rounds than the other parts, because CPU time varies less than throughput.
 func (b *bench) measureScale(r *results) error {
 	tokens, err := b.writeTokens(1000)
 	if err != nil {
@@ -66,15 +66,15 @@ func (b *bench) measureScale(r *results) error {
 	return err
 }
 
-// scaleTurn is a turn of an arrangement at a number of connections, and the points that it belongs to.
+// scaleTurn is a turn of an arrangement at a number of connections, and the points to which its results are added.
 type scaleTurn struct {
 	*arrangement
 	points      map[int]*scalePoint
 	connections int
 }
 
-// takeScaleTurn has the instances of an arrangement answer as fast as they can, all at the same time, and adds what
-// that took to its point. A turn with failed requests is repeated.
+// takeScaleTurn sends requests to all instances of an arrangement at the same time, as fast as they can answer, and
+// adds the costs to its point. A turn with failed requests is repeated.
 func (b *bench) takeScaleTurn(turn scaleTurn, tokens string) error {
 	var err error
 	for range 3 {
@@ -85,7 +85,7 @@ func (b *bench) takeScaleTurn(turn scaleTurn, tokens string) error {
 		}
 		var perSecond, load float64
 		if perSecond, load, err = b.loadAll(turn.arrangement, tokens, turn.connections/len(turn.instances)); err != nil {
-			fmt.Fprintln(os.Stderr, "bench: once more:", err)
+			fmt.Fprintln(os.Stderr, "bench: repeating a turn:", err)
 			continue
 		}
 		if after, err = b.count(turn.arrangement); err != nil {
@@ -107,7 +107,7 @@ func (b *bench) takeScaleTurn(turn scaleTurn, tokens string) error {
 	return err
 }
 
-// counters are what the instances and the nodes of an arrangement have counted since their start. CPU is in seconds.
+// counters are the counters of the instances and the nodes of an arrangement since their start. CPU is in seconds.
 type counters struct {
 	service             float64 // CPU
 	lookups, roundTrips float64 // of all instances
@@ -119,7 +119,7 @@ type nodeCounters struct {
 	lookups, roundTrips float64 // of a Cluster's node
 }
 
-// add adds so many times the other counters.
+// add adds the other counters, multiplied by times.
 func (c *counters) add(other counters, times float64) {
 	c.service += times * other.service
 	c.lookups += times * other.lookups
@@ -134,8 +134,8 @@ func (c *counters) add(other counters, times float64) {
 	}
 }
 
-// countIdle sets what arrangements without requests count in a second. It is not part of what requests cost: Redis
-// has timers, the nodes of a Cluster ask each other whether they still exist, and instances ask Redis.
+// countIdle measures the counters of arrangements without requests for a second. This load is not part of the cost
+// of a request: Redis runs timers, the nodes of a Cluster check each other, and instances query Redis.
 func (b *bench) countIdle(all ...*arrangement) error {
 	const seconds = 1
 	for _, times := range []float64{-1, 1} {

@@ -1,4 +1,4 @@
--- Sends the tokens of a file, one a line, in turn.
+-- Sends the tokens of a file, one per line, in turn.
 local requests, sent = {}, 0
 
 init = function(args)

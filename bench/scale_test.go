@@ -12,22 +12,22 @@ func TestParseCounters(t *testing.T) {
 	t.Parallel()
 	metrics := parseMetrics("# TYPE x histogram\nx_bucket{le=\"1\"} 2\nx_sum 12.5\nx_count 1.5e+06\n")
 	if metrics["x_sum"] != 12.5 || metrics["x_count"] != 1.5e6 {
-		t.Errorf("the metrics are %v", metrics)
+		t.Errorf("parseMetrics returned the wrong metrics %v", metrics)
 	}
 	info := parseInfo("# CPU\r\nused_cpu_sys:1.25\r\n\r\n# Commandstats\r\n" +
 		"cmdstat_time:calls=42,usec=7,usec_per_call=0.17,rejected_calls=0,failed_calls=0\r\n")
 	if info["used_cpu_sys"] != 1.25 || info["cmdstat_time"] != 42 {
-		t.Errorf("the info is %v", info)
+		t.Errorf("parseInfo returned the wrong numbers %v", info)
 	}
 }
 
-// pointOf returns the point of requests on which Redis spent exactly what c says, where two cores were busy.
+// pointOf returns the point of requests for which Redis spent exactly c and two cores were busy.
 func pointOf(c scale.Cost, batch, lookups float64, nodes int) *scalePoint {
 	const requests, service, load = 10_000, 100e-6, 20e-6
 	p := &scalePoint{requests: requests, load: requests * load}
 	p.service, p.lookups = requests*service, requests*lookups
 	p.roundTrips = p.lookups / batch
-	for i := range nodes { // of three, they have 1/6, 2/6 and 3/6 of the lookups
+	for i := range nodes { // three nodes have 1/6, 2/6 and 3/6 of the lookups
 		share := float64(i+1) / float64(nodes*(nodes+1)/2)
 		node := nodeCounters{lookups: p.lookups * share, roundTrips: p.roundTrips * share}
 		node.cpu = c.RoundTrip*node.roundTrips + c.Lookup*node.lookups
@@ -37,7 +37,7 @@ func pointOf(c scale.Cost, batch, lookups float64, nodes int) *scalePoint {
 	return p
 }
 
-// TestReportPoint: what was measured differs from what was predicted by as much as the costs do.
+// TestReportPoint checks that measurements differ from predictions by the same factor as the costs.
 func TestReportPoint(t *testing.T) {
 	t.Parallel()
 	cost := scale.Cost{RoundTrip: 20e-6, Lookup: 2e-6}
@@ -62,7 +62,7 @@ func TestReportPoint(t *testing.T) {
 			"a Cluster", p, points[scaleAt], 100e-6, costs)
 		for _, row := range want {
 			if !strings.Contains(text.String(), row) {
-				t.Errorf("Redis costs %.2f times what was predicted; %q is not in\n%s", factor, row, &text)
+				t.Errorf("with Redis at %.2f times its predicted cost, the report has no %q:\n%s", factor, row, &text)
 			}
 		}
 	}
@@ -75,6 +75,6 @@ func TestCountersAdd(t *testing.T) {
 	c.add(counters{1, 10, 5, []nodeCounters{{0.5, 5, 2}, {1, 5, 3}}}, -1)
 	want := counters{2, 20, 5, []nodeCounters{{0.5, 15, 3}, {1, 5, 2}}}
 	if fmt.Sprint(c) != fmt.Sprint(want) {
-		t.Errorf("they are %v; want %v", c, want)
+		t.Errorf("the costs are %v; want %v", c, want)
 	}
 }

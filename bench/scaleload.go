@@ -17,8 +17,8 @@ import (
 //go:embed scale.lua
 var scaleLua []byte
 
-// loadAll has every instance answer at so many connections each, all at the same time. It returns the requests a
-// second of all, and the CPU of what sent them, in seconds.
+// loadAll sends requests to all instances at the same time, over a number of connections each. It returns the sum
+// of the requests per second, and the CPU time of the sending programs, in seconds.
 func (b *bench) loadAll(a *arrangement, tokens string, connections int) (perSecond, load float64, err error) {
 	script := filepath.Join(b.dir, "scale.lua")
 	if err := os.WriteFile(script, append(scaleLua, doneLua...), 0o600); err != nil {
@@ -49,7 +49,7 @@ func (b *bench) loadTokens(p *process, script, tokens string, connections int) (
 	var requests, microseconds, p50, p99, p999, failed float64
 	_, line, _ := strings.Cut(string(out), "RESULT ")
 	if _, err := fmt.Sscan(line, &requests, &microseconds, &p50, &p99, &p999, &failed); err != nil || requests == 0 {
-		return 0, 0, fmt.Errorf("wrk printed %s", out)
+		return 0, 0, fmt.Errorf("wrk printed no result: %s", out)
 	}
 	if failed > requests/1000 {
 		return 0, 0, fmt.Errorf("%.0f of %.0f requests failed", failed, requests)
@@ -58,7 +58,7 @@ func (b *bench) loadTokens(p *process, script, tokens string, connections int) (
 	return requests / microseconds * 1e6, used.Seconds(), nil
 }
 
-// readMetrics reads the metrics without labels that an instance serves for Prometheus.
+// readMetrics reads the Prometheus metrics without labels of an instance.
 func (b *bench) readMetrics(address string) (map[string]float64, error) {
 	request, err := http.NewRequestWithContext(b.ctx, http.MethodGet, "http://"+address+"/metrics", nil)
 	if err != nil {
@@ -75,7 +75,7 @@ func (b *bench) readMetrics(address string) (map[string]float64, error) {
 	}
 	metrics := parseMetrics(string(text))
 	if _, ok := metrics["gin_auth_redis_lookups_per_batch_count"]; !ok {
-		return nil, fmt.Errorf("%s serves no metrics of lookups", address)
+		return nil, fmt.Errorf("%s has no metrics of lookups", address)
 	}
 	return metrics, nil
 }
@@ -91,7 +91,7 @@ func parseMetrics(text string) map[string]float64 {
 	return metrics
 }
 
-// parseInfo parses the numbers that Redis's INFO prints; of a command, how often it was called.
+// parseInfo parses the numbers of Redis's INFO. For a command it returns the number of calls.
 func parseInfo(text string) map[string]float64 {
 	values := map[string]float64{}
 	for line := range strings.Lines(text) {

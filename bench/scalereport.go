@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	us = 1e6 // microseconds a second
+	us = 1e6 // microseconds per second
 
-	// What the simulation assumes, next to the measured costs.
+	// The simulation assumes these values, in addition to the measured costs.
 	scaleCores   = 2      // of an instance
-	scaleNetwork = 200e-6 // seconds between an instance and Redis, there and back
-	scaleLimit   = 5e-3   // seconds that 99 of 100 lookups must not exceed
+	scaleNetwork = 200e-6 // round-trip time between an instance and Redis, in seconds
+	scaleLimit   = 5e-3   // limit for 99 of 100 lookups, in seconds
 )
 
 var (
@@ -23,10 +23,10 @@ var (
 	scaleMasters   = []int{1, 3, 6} // the first is one Redis without a Cluster
 )
 
-// batch returns how many lookups shared a round trip, on average.
+// batch returns the average number of lookups per round trip.
 func (p *scalePoint) batch() float64 { return p.lookups / p.roundTrips }
 
-// redis returns the CPU of all nodes, in seconds.
+// redis returns the CPU time of all nodes, in seconds.
 func (p *scalePoint) redis() (cpu float64) {
 	for _, node := range p.nodes {
 		cpu += node.cpu
@@ -34,12 +34,12 @@ func (p *scalePoint) redis() (cpu float64) {
 	return cpu
 }
 
-// cores returns how many cores the instances, the nodes and the load kept busy.
+// cores returns how many cores the instances, the nodes and the senders kept busy.
 func (p *scalePoint) cores() float64 {
 	return median(p.perSecond) * (p.service + p.redis() + p.load) / p.requests
 }
 
-// scaleCosts are the line through what Redis spent at some numbers of connections.
+// scaleCosts is the line through Redis's costs at several numbers of connections.
 type scaleCosts struct {
 	scale.Cost
 	deviation float64
@@ -74,7 +74,7 @@ func (r *results) reportScale(line func(string, ...any)) {
 	line("| | predicted | measured | difference |\n|---|--:|--:|--:|")
 	like, service := s.single[scaleAt], 0.0
 	reportPoint(line, "two instances on one Redis", s.two[scaleAt], like, like.service/like.requests, single)
-	for _, n := range []int{16, 256} { // the numbers of connections next to scaleAt
+	for _, n := range []int{16, 256} { // the numbers of connections around scaleAt
 		service += s.cluster[n].service / s.cluster[n].requests / 2
 	}
 	reportPoint(line, "one instance on a Cluster of three masters", s.cluster[scaleAt], like, service, cluster)
@@ -98,8 +98,8 @@ func (c scaleCosts) report(line func(string, ...any), name string, lookups int) 
 		"within %.0f %% of each point.", name, c.RoundTrip*us, c.Lookup*us, lookups, 100*c.deviation)
 }
 
-// reportPoint compares a point with what is predicted for it, where the instances spend so much CPU on a request, and
-// as many cores are busy, and the load spends as much on a request, as at the point like.
+// reportPoint compares a point with its prediction. service is the CPU time that the instances spend per request.
+// The number of busy cores, and the CPU time that the senders spend per request, are those of the point like.
 func reportPoint(line func(string, ...any), name string, p, like *scalePoint, service float64, c scaleCosts) {
 	row := func(what, format string, predicted, measured float64) {
 		line("| %s | "+format+" | "+format+" | %+.1f %% |", what, predicted, measured, 100*(measured/predicted-1))
@@ -116,7 +116,7 @@ func reportPoint(line func(string, ...any), name string, p, like *scalePoint, se
 	row("requests/s", "%.0f", like.cores()/(redis+service+like.load/like.requests), median(p.perSecond))
 }
 
-// reportCapacity simulates instances on one Redis and on Clusters with the costs that were measured.
+// reportCapacity simulates instances on one Redis and on Clusters with the measured costs.
 func (s scaleResults) reportCapacity(line func(string, ...any), single, cluster scaleCosts) {
 	perRequest := []float64{
 		s.single[scaleAt].service / s.single[scaleAt].requests, s.cluster[scaleAt].service / s.cluster[scaleAt].requests,

@@ -13,16 +13,16 @@ import (
 	"gin-auth/session"
 )
 
-// arrangement is instances of the service on one Redis, or on the masters of a Cluster.
+// arrangement is a number of instances of the service on one Redis, or on the masters of a Cluster.
 type arrangement struct {
 	instances, nodes []*process
 	metrics          []string        // the address of each instance's metrics
-	clients          []*redis.Client // of each node
-	lookups          float64         // of each request
-	idle             counters        // of a second without requests
+	clients          []*redis.Client // one per node
+	lookups          float64         // per request
+	idle             counters        // the counters of a second without requests
 }
 
-// arrange starts so many instances on a Cluster of so many masters, or on one Redis if that is 0.
+// arrange starts instances on a Cluster with this many masters, or on one Redis if masters is 0.
 func (b *bench) arrange(a *arrangement, instances, masters int) error {
 	a.lookups = 1
 	for range max(1, masters) {
@@ -44,7 +44,7 @@ func (b *bench) arrange(a *arrangement, instances, masters int) error {
 	}
 	env := b.env(a.nodes[0])
 	if masters > 0 {
-		a.lookups = 2 // the token and its user, each at its own node
+		a.lookups = 2 // the token and its user, each on its own node
 		if err := b.joinCluster(a); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (b *bench) arrange(a *arrangement, instances, masters int) error {
 	return nil
 }
 
-// joinCluster divides the slots among the nodes, and waits until all of them agree.
+// joinCluster divides the slots among the nodes and waits until all nodes agree.
 func (b *bench) joinCluster(a *arrangement) error {
 	const slots = 16384
 	for i, client := range a.clients {
@@ -96,10 +96,10 @@ func (b *bench) joinCluster(a *arrangement) error {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return fmt.Errorf("the Cluster is not whole:\n%s", info)
+	return fmt.Errorf("the nodes did not form a Cluster:\n%s", info)
 }
 
-// end ends the processes of an arrangement.
+// end stops the processes of an arrangement.
 func (a *arrangement) end() {
 	for _, client := range a.clients {
 		_ = client.Close()
@@ -119,8 +119,8 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// writeTokens writes tokens of so many users to a file, one a line. A single token would be asked of one or two nodes
-// of a Cluster only.
+// writeTokens writes the tokens of n users to a file, one per line. The lookups of a single token would use only
+// one or two nodes of a Cluster.
 func (b *bench) writeTokens(n int) (path string, err error) {
 	sessions, err := session.New(session.Options{Secrets: []string{secret}, Lifetime: 24 * time.Hour})
 	if err != nil {
@@ -139,8 +139,8 @@ func (b *bench) writeTokens(n int) (path string, err error) {
 	return path, os.WriteFile(path, []byte(text.String()), 0o600)
 }
 
-// revokeInCluster revokes tokens and returns how many bytes of the nodes each takes. Their number fills the tables of
-// each node about as much as a million fills those of one Redis.
+// revokeInCluster revokes tokens and returns how many bytes each takes in the Cluster. The nodes' hash tables are
+// filled about as much as that of one Redis with a million tokens.
 func (b *bench) revokeInCluster(a *arrangement, tokens string) (perToken float64, err error) {
 	const n = 90_000
 	text, err := os.ReadFile(tokens)

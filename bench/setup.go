@@ -14,7 +14,7 @@ const (
 	ada    = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
 )
 
-// The variants of the original and of the service. Those of bench/peers are in peers.go.
+// These are the variants of the original and of the service. Those of bench/peers are in peers.go.
 const (
 	express1  = "Express, one process"
 	express2  = "Express, two processes"
@@ -34,7 +34,7 @@ type bench struct {
 	redis     *process
 	binaries  map[string]string
 	variants  map[string]*process
-	cookies   map[string]string // files with a cookie per line, by variant
+	cookies   map[string]string // variant → file with a cookie per line
 }
 
 func newBench(ctx context.Context, o options) (*bench, error) {
@@ -100,7 +100,7 @@ func (b *bench) env(redis *process) []string {
 	}
 }
 
-// logIn registers at each service that stores users itself, and keeps the token that is sent to all variants.
+// logIn registers at each service that stores users itself. It keeps the token that is sent to all variants.
 func (b *bench) logIn() error {
 	for _, name := range []string{express1, ours} {
 		if err := b.post(b.variants[name], "register", ada); err != nil {
@@ -115,7 +115,7 @@ func (b *bench) logIn() error {
 	return nil
 }
 
-// post sends a body to a route of a service that answers it with a status below 400.
+// post sends a body to a route of a service. A status of 400 or more is an error.
 func (b *bench) post(p *process, route, body string) error {
 	answer, err := http.Post(p.url()+"/api/auth/"+route, "application/json", strings.NewReader(body))
 	if err != nil {

@@ -26,7 +26,7 @@ func of(samples []sample, value func(sample) float64) []float64 {
 	return values
 }
 
-// ratios divides round by round.
+// ratios divides the values of each round.
 func ratios(a, b []sample, value func(sample) float64) []float64 {
 	divided := make([]float64, min(len(a), len(b)))
 	for i := range divided {
@@ -42,7 +42,7 @@ func p999(s sample) float64      { return ms(s.p999) }
 func cpu(s sample) float64       { return s.cpu }
 func redisCPU(s sample) float64  { return s.redisCPU }
 
-// spread returns the median of ratios, and the least and the most of them.
+// spread returns the median, the smallest and the largest of ratios.
 func spread(ratios []float64) string {
 	return fmt.Sprintf("%.2f (%.2f to %.2f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
 }

@@ -25,8 +25,8 @@ import (
 //go:embed tokens.lua
 var tokensLua []byte
 
-// makeCookies writes the files with many cookies: one with tokens for all that read tokens, and one for each peer with
-// sessions, which is logged in at that many times.
+// makeCookies writes the files with many cookies: one with tokens for all variants that read tokens, and one for
+// each peer with sessions, with the cookies of that many logins.
 func (b *bench) makeCookies() error {
 	tokens, err := b.signTokens()
 	if err != nil {
@@ -54,7 +54,7 @@ func (b *bench) makeCookies() error {
 	return nil
 }
 
-// signTokens writes tokens of distinct users, with the claims of the service's own.
+// signTokens writes tokens of distinct users, with the claims of the service's tokens.
 func (b *bench) signTokens() (file string, err error) {
 	now := time.Now().Unix()
 	var lines bytes.Buffer
@@ -82,7 +82,7 @@ func (b *bench) signTokens() (file string, err error) {
 	return b.writeCookies("tokens", lines.Bytes())
 }
 
-// sign returns the JSON Web Token with a payload.
+// sign returns the JSON Web Token with this payload.
 func sign(payload []byte) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(payload)
@@ -91,7 +91,7 @@ func sign(payload []byte) string {
 	return signed + "." + encode(mac.Sum(nil))
 }
 
-// logInOften starts sessions at a peer, 32 at once.
+// logInOften starts many sessions at a peer, 32 at a time.
 func (b *bench) logInOften(p peer) (file string, err error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 	defer client.CloseIdleConnections()
@@ -118,7 +118,7 @@ func (b *bench) writeCookies(name string, lines []byte) (file string, err error)
 	return file, os.WriteFile(file, lines, 0o600)
 }
 
-// logInOnce returns the cookie that a login with that body sets.
+// logInOnce logs in with a body and returns the cookie that the response sets.
 func logInOnce(ctx context.Context, client *http.Client, p *process, body string) (cookie string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url()+"/api/auth/login", strings.NewReader(body))
 	if err != nil {

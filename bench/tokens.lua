@@ -1,5 +1,5 @@
--- Sends the cookies of a file, whose name is the argument, in random order. All requests are made before the first one
--- is sent.
+-- Sends the cookies of the file in the first argument in random order. All requests are created before the first
+-- one is sent.
 local requests = {}
 
 init = function(args)

@@ -1,26 +1,26 @@
 package scale
 
-// Capacity is the most that a setup carries.
+// Capacity is the largest load that a setup can serve.
 type Capacity struct {
 	Result
-	CPUFirst bool // the first limit is the instances' CPU, not Redis
+	CPUFirst bool // the instances' CPU is the first limit, not Redis
 }
 
 const (
-	// steps halve the range in which the capacity is sought.
+	// steps is how often the range of the capacity is halved.
 	steps = 7
-	// maxGrowth is how much the number of requests inside may grow by chance.
+	// maxGrowth is the largest random growth of the number of unanswered requests.
 	maxGrowth = 0.01
-	// fullCPU is the utilization from which on the CPU is the limit. That of Redis does not show the limit: a busy Redis
-	// has larger batches, which cost less.
+	// fullCPU is the utilization at which the instances' CPU counts as the limit. Redis's utilization does not show
+	// its limit: a busy Redis has larger batches, which cost less per lookup.
 	fullCPU = 0.98
-	// The simulation has at least so many requests, and is at least so many seconds long. It has to be much longer than
-	// a lookup may take.
+	// A simulation has at least leastRequests requests and is at least leastSeconds long. It has to be much longer
+	// than a lookup may take.
 	leastRequests, leastSeconds = 30_000, 0.1
 )
 
-// Carried returns the capacity of a setup: the highest rate at which every request is answered and 99 of 100 lookups
-// are within the limit, in seconds.
+// Carried returns the capacity of a setup: the highest rate at which every request is answered and 99 of 100
+// lookups take at most limit seconds.
 func Carried(setup Setup, limit float64) Capacity {
 	cpu := float64(setup.Instances*setup.Cores) / (setup.Before + setup.After)
 	full := setup.Cost.Of(setup.Rule.MaxBatch) / float64(setup.Rule.MaxBatch)

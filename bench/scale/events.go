@@ -1,12 +1,12 @@
 package scale
 
-// event is what happens at a time.
+// event is something that happens at a given time.
 type event struct {
 	at float64
 	do func()
 }
 
-// events is a heap: no event is later than those at twice its place and one more, and twice its place and two more.
+// events is a heap: the event at index i is not later than those at 2i+1 and 2i+2.
 type events []event
 
 func (e *events) push(added event) {

@@ -2,13 +2,13 @@ package scale
 
 import "math"
 
-// Point is a measured cost: what a lookup took, in seconds, where so many on average shared a round trip.
+// Point is a measured cost: the seconds per lookup at an average number of lookups per round trip.
 type Point struct{ Batch, PerLookup float64 }
 
-// Fit returns the cost whose line is closest to the points, and its largest deviation, both in shares of what was
-// measured. It needs points of two sizes of a batch or more.
+// Fit returns the cost whose line is closest to the points, and the line's largest deviation. Both use relative
+// errors. It needs points with at least two batch sizes.
 func Fit(points []Point) (cost Cost, deviation float64) {
-	// The least squares of (RoundTrip/Batch + Lookup - PerLookup) / PerLookup.
+	// These are the least squares of (RoundTrip/Batch + Lookup - PerLookup) / PerLookup.
 	var xx, xy, yy, x, y float64
 	for _, p := range points {
 		u, v := 1/(p.Batch*p.PerLookup), 1/p.PerLookup
@@ -23,5 +23,5 @@ func Fit(points []Point) (cost Cost, deviation float64) {
 	return cost, deviation
 }
 
-// PerLookup returns the cost of a lookup where so many on average share a round trip.
+// PerLookup returns the cost of a lookup at an average number of lookups per round trip.
 func (c Cost) PerLookup(batch float64) float64 { return c.Lookup + c.RoundTrip/batch }

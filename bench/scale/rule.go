@@ -1,25 +1,25 @@
 package scale
 
-// Rule says when waiting lookups are sent, and how many of them share a round trip.
+// Rule defines when waiting lookups are sent, and how many of them share a round trip.
 type Rule struct {
-	MaxRoundTrips int // how many may be under way at once
-	MaxBatch      int // how many lookups may share one
-	MinBatch      int // how many must wait before another one begins while one is under way
-	MaxQueue      int // how many lookups may wait; the next one is rejected
+	MaxRoundTrips int // largest number of concurrent round trips
+	MaxBatch      int // largest number of lookups in a round trip
+	MinBatch      int // lookups that must wait before a second round trip begins
+	MaxQueue      int // largest number of waiting lookups; the next one is rejected
 }
 
-// ServiceRule is the rule of db/batcher.go for a Redis that is near. A test of db compares the two.
+// ServiceRule is the rule of db/batcher.go for a nearby Redis. A test of db compares the two.
 var ServiceRule = Rule{MaxRoundTrips: 4, MaxBatch: 256, MinBatch: 64, MaxQueue: 4096}
 
-// Queue holds the lookups of one instance that wait for a round trip to one node.
+// Queue has the lookups of one instance that wait for a round trip to one node.
 type Queue[T any] struct {
 	Rule
 	waiting    []T
-	roundTrips int // under way
+	roundTrips int // running now
 }
 
-// Add adds a lookup. It returns the batch of a round trip that begins now, nil if none does, and whether the lookup
-// was accepted.
+// Add adds a lookup. It returns the batch of a round trip that begins now, or nil, and whether the lookup was
+// accepted.
 func (q *Queue[T]) Add(lookup T) (batch []T, accepted bool) {
 	if len(q.waiting) >= q.MaxQueue {
 		return nil, false
@@ -32,7 +32,7 @@ func (q *Queue[T]) Add(lookup T) (batch []T, accepted bool) {
 	return q.next(), true
 }
 
-// RoundTripEnded returns the batch of the round trip that begins in the place of one that has ended, nil if none does.
+// RoundTripEnded returns the batch of the round trip that replaces the ended one, or nil if none begins.
 func (q *Queue[T]) RoundTripEnded() (batch []T) {
 	if !q.due(q.roundTrips - 1) {
 		q.roundTrips--
@@ -41,7 +41,7 @@ func (q *Queue[T]) RoundTripEnded() (batch []T) {
 	return q.next()
 }
 
-// due reports whether a round trip should begin while the given number of others are under way.
+// due reports whether a round trip should begin while others are running.
 func (q *Queue[T]) due(others int) bool {
 	return len(q.waiting) >= q.MinBatch || others == 0 && len(q.waiting) > 0
 }

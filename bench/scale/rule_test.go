@@ -5,11 +5,12 @@ import (
 	"testing"
 )
 
-// TestRule follows one queue. Each step adds lookups or ends a round trip, and names the batches that begin.
+// TestRule follows one queue. Each step adds lookups or ends a round trip, and has the sizes of the batches that
+// begin.
 func TestRule(t *testing.T) {
 	t.Parallel()
 	type step struct {
-		add     int // lookups, one after the other
+		add     int // lookups, in sequence
 		end     bool
 		batches []int
 		reject  int

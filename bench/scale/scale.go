@@ -1,11 +1,11 @@
-// Package scale computes how many requests instances of the service carry that share one Redis or one Redis Cluster.
-// It simulates them event by event, from the costs that the bench has measured.
+// Package scale computes how many requests can be served by instances that share one Redis or one Redis Cluster. It
+// is a discrete-event simulation with the costs measured by the bench.
 //
 // Requests arrive independently of each other (Poisson), each at any instance with the same probability. A request
-// takes a core of its instance, waits for its lookup, and takes a core again. A round trip of a batch of lookups takes
-// the network's time and, first come first served, the time of the node's only thread, which is the same for all
-// batches of a size. Nothing else takes time: the figures are an upper bound for real instances, which have a garbage
-// collector, logs and neighbors.
+// uses a core of its instance, waits for its lookup, and uses a core again. A round trip of a batch of lookups
+// takes the network's time and then the time of the node's only thread, in order of arrival. All batches of a size
+// take the same time. Nothing else takes time. Real instances have a garbage collector, logs and neighbors, so the
+// figures are upper bounds.
 package scale
 
 import (
@@ -13,47 +13,47 @@ import (
 	"slices"
 )
 
-// Cost is what a node of Redis spends on a round trip, in seconds.
+// Cost is the time that a Redis node spends on a round trip, in seconds.
 type Cost struct {
-	RoundTrip float64 // whatever the number of lookups
+	RoundTrip float64 // regardless of the number of lookups
 	Lookup    float64 // for each lookup
 }
 
-// Of returns the cost of a round trip with so many lookups.
+// Of returns the cost of a round trip with this many lookups.
 func (c Cost) Of(lookups int) float64 { return c.RoundTrip + c.Lookup*float64(lookups) }
 
-// Setup is what is simulated. Times are in seconds.
+// Setup describes a simulation. Times are in seconds.
 type Setup struct {
 	Instances     int
 	Cores         int     // of each instance
-	Before, After float64 // of a core, for each request, before and after its lookup
+	Before, After float64 // core time of each request, before and after its lookup
 	Nodes         int     // masters of Redis, each with one thread
-	Lookups       int     // of each request: at a Cluster two, each at any node with the same probability
+	Lookups       int     // per request: two on a Cluster, each at a random node
 	Cost          Cost
 	Network       float64 // the round-trip time between an instance and a node
 	Rule          Rule
 	Rate          float64 // requests a second that arrive
-	Requests      int     // how many arrive before the simulation ends; the first fifth is not measured
+	Requests      int     // number of arrivals; the first fifth is not measured
 	Seed          uint64
 }
 
-// Result is what the simulation has shown. Times are in seconds. The counts are of the whole simulation, all else is
-// of its measured part.
+// Result is the result of a simulation. Times are in seconds. The counts are for the whole simulation, and
+// everything else for its measured part.
 type Result struct {
 	Arrived, Answered, Rejected, Inside int
 	PerSecond                           float64   // requests answered
-	Growth                              float64   // of the number of requests inside, as a share of those that arrived
+	Growth                              float64   // of unanswered requests, as a share of the arrived ones
 	Mean, P50, P99                      float64   // of the lookups of a request
 	Redis                               []float64 // the utilization of each node
 	CPU                                 float64   // the utilization of the instances' cores
-	Batch                               float64   // lookups a round trip
+	Batch                               float64   // lookups per round trip
 }
 
-// Run simulates a setup. The same setup has the same result.
+// Run simulates a setup. The same setup always has the same result.
 func Run(setup Setup) Result {
 	s := &simulation{
 		Setup:  setup,
-		random: rand.New(rand.NewPCG(setup.Seed, 0)), //nolint:gosec // G404: arrivals, not secrets
+		random: rand.New(rand.NewPCG(setup.Seed, 0)), //nolint:gosec // G404: random arrivals, not secrets
 		cores:  make([][]float64, setup.Instances),
 		free:   make([]float64, setup.Nodes),
 	}

@@ -8,10 +8,10 @@ import (
 
 const us = 1e-6
 
-// alone sends each lookup at once, in a round trip of its own.
+// alone sends each lookup immediately, in its own round trip.
 var alone = Rule{MaxRoundTrips: math.MaxInt, MaxBatch: 1, MinBatch: 1, MaxQueue: math.MaxInt}
 
-// one is a single instance with two cores on one Redis. The CPU is its limit.
+// one is a single instance with two cores on one Redis. Its CPU is the limit.
 var one = Setup{
 	Instances: 1, Cores: 2, Before: 25 * us, After: 15 * us, Nodes: 1, Lookups: 1,
 	Cost: Cost{RoundTrip: 20 * us, Lookup: 1 * us}, Network: 200 * us, Rule: ServiceRule, Seed: 1,
@@ -20,11 +20,12 @@ var one = Setup{
 func near(t *testing.T, what string, got, want, share float64) {
 	t.Helper()
 	if math.Abs(got-want) > share*math.Abs(want) {
-		t.Errorf("%s is %g; want %g, %g %% more or less", what, got, want, 100*share)
+		t.Errorf("%s is %g; want %g ± %g %%", what, got, want, 100*share)
 	}
 }
 
-// TestQueueingTheory: without batches, a node is a queue with random arrivals and a constant time for each (M/D/1).
+// TestQueueingTheory checks that without batches a node is a queue with random arrivals and a constant service time
+// (M/D/1).
 func TestQueueingTheory(t *testing.T) {
 	t.Parallel()
 	for _, utilization := range []float64{0.3, 0.6, 0.8} {
@@ -39,7 +40,7 @@ func TestQueueingTheory(t *testing.T) {
 	}
 }
 
-// TestCores: two cores of an instance are busy at twice the rate of one, and share one queue.
+// TestCores checks that two cores share one queue, and are as busy at twice the rate as one core.
 func TestCores(t *testing.T) {
 	t.Parallel()
 	s := one
@@ -52,7 +53,8 @@ func TestCores(t *testing.T) {
 	near(t, "the utilization of two cores that are not enough", Run(s).CPU, 1, 0.01)
 }
 
-// TestNothingIsLost: every request that arrived was answered or rejected, or is inside, also where too many arrive.
+// TestNothingIsLost checks that every arrived request is answered, rejected or still in the simulation, even under
+// overload.
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -75,17 +77,17 @@ func TestNothingIsLost(t *testing.T) {
 			test.change(&s)
 			r := Run(s)
 			if r.Arrived != s.Requests || r.Answered+r.Rejected+r.Inside != r.Arrived || r.Answered == 0 {
-				t.Errorf("of %d arrived, %d were answered and %d rejected, and %d are inside",
+				t.Errorf("of %d requests, %d were answered, %d rejected and %d are unanswered: the sum is wrong",
 					r.Arrived, r.Answered, r.Rejected, r.Inside)
 			}
 			if r.Rejected > 0 != test.rejected {
-				t.Errorf("%d were rejected", r.Rejected)
+				t.Errorf("%d requests were rejected", r.Rejected)
 			}
 		})
 	}
 }
 
-// TestUtilizationIsRateTimesCost, of the cores and of each node.
+// TestUtilizationIsRateTimesCost checks the utilization of the cores and of each node.
 func TestUtilizationIsRateTimesCost(t *testing.T) {
 	t.Parallel()
 	for _, nodes := range []int{1, 3} {
@@ -104,7 +106,7 @@ func TestUtilizationIsRateTimesCost(t *testing.T) {
 	}
 }
 
-// TestLoneLookup takes the network's time and that of a round trip, and shares it with nobody.
+// TestLoneLookup checks that a lone lookup takes only the network's time and the cost of its round trip.
 func TestLoneLookup(t *testing.T) {
 	t.Parallel()
 	s := one
@@ -112,7 +114,7 @@ func TestLoneLookup(t *testing.T) {
 	r := Run(s)
 	near(t, "the median", r.P50, 221*us, 1e-6)
 	near(t, "the batch", r.Batch, 1, 0.01)
-	s.Nodes, s.Lookups, s.Requests = 1000, 2, 10_000 // hardly ever twice the same
+	s.Nodes, s.Lookups, s.Requests = 1000, 2, 10_000 // both lookups rarely go to the same node
 	near(t, "the median at a Cluster", Run(s).P50, 221*us, 1e-6)
 	s.Nodes = 1 // the second lookup waits for the first
 	near(t, "the median of two lookups of a node", Run(s).P50, 442*us, 1e-6)
@@ -124,16 +126,17 @@ func TestSameSeedSameResult(t *testing.T) {
 	s.Rate, s.Requests = 30_000, 20_000
 	first, again := Run(s), Run(s)
 	if !reflect.DeepEqual(first, again) {
-		t.Errorf("%+v, then %+v", first, again)
+		t.Errorf("the same setup gave %+v and then %+v", first, again)
 	}
 	s.Seed++
 	if other := Run(s); other.Mean == first.Mean {
-		t.Errorf("another seed has the same mean, %g", other.Mean)
+		t.Errorf("another seed gave the same mean, %g", other.Mean)
 	}
 }
 
-// TestCarried: with few instances their CPU is the limit, and two carry twice as many as one. With many, it is Redis,
-// and more instances carry less, because their batches are smaller.
+// TestCarried checks that with few instances their CPU is the limit, and two serve twice as many requests as one.
+// With many instances Redis is the limit, and more instances serve fewer requests, because their batches are
+// smaller.
 func TestCarried(t *testing.T) {
 	t.Parallel()
 	const limit = 5e-3
@@ -152,16 +155,17 @@ func TestCarried(t *testing.T) {
 			c1.CPUFirst, c2.CPUFirst, c32.CPUFirst, c64.CPUFirst)
 	}
 	if c64.PerSecond > 0.9*c32.PerSecond || c64.P99 > limit || c64.P99 < 0.9*limit || c64.Redis[0] < 0.98 {
-		t.Errorf("64 instances carry %.0f with a p99 of %g and Redis at %.2f; 32 carry %.0f",
+		t.Errorf("64 instances serve %.0f with a p99 of %g and Redis at %.2f; 32 serve %.0f",
 			c64.PerSecond, c64.P99, c64.Redis[0], c32.PerSecond)
 	}
-	// Two lookups of each request are shared by the nodes, in smaller batches: three carry less than 3/2 of one.
+	// A Cluster divides the two lookups of each request among its nodes, in smaller batches. So three nodes serve
+	// fewer requests than 3/2 of one node.
 	three, six := carried(64, 3), carried(64, 6)
 	if three.PerSecond < 1.1*c64.PerSecond || three.PerSecond > 1.5*c64.PerSecond ||
 		six.PerSecond < 1.3*three.PerSecond || six.CPUFirst {
-		t.Errorf("one node, three and six carry %.0f, %.0f and %.0f", c64.PerSecond, three.PerSecond, six.PerSecond)
+		t.Errorf("one node serves %.0f, three %.0f and six %.0f", c64.PerSecond, three.PerSecond, six.PerSecond)
 	}
-	// A queue that is too short rejects lookups long before the limit.
+	// A queue that is too short rejects lookups far below the capacity.
 	s := one
 	s.Rule.MaxQueue = 5
 	if short := Carried(s, limit); short.Rejected > 0 || short.CPUFirst || short.PerSecond > 0.9*c1.PerSecond {
@@ -181,7 +185,7 @@ func TestFit(t *testing.T) {
 	near(t, "the cost of a round trip", got.RoundTrip, want.RoundTrip, 1e-9)
 	near(t, "the cost of a lookup", got.Lookup, want.Lookup, 1e-9)
 	if deviation > 1e-9 {
-		t.Errorf("the line deviates by %g", deviation)
+		t.Errorf("the line deviates by %g from exact points", deviation)
 	}
 	points[1].PerLookup *= 1.1
 	got, deviation = Fit(points)

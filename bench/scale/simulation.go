@@ -8,28 +8,28 @@ type simulation struct {
 	random *rand.Rand
 	events events
 	now    float64
-	cores  [][]float64        // of each instance, until when each is busy
-	queues []*Queue[*request] // instance by instance, one for each node
-	free   []float64          // when each node will have finished all that was sent to it
+	cores  [][]float64        // for each instance, the times until which its cores are busy
+	queues []*Queue[*request] // for each instance, one queue per node
+	free   []float64          // when each node will have finished its round trips
 	ended  bool
 
-	inside int // requests
+	inside int // unanswered requests
 	result Result
 
-	// The measured part.
+	// These fields are for the measured part.
 	measuring        bool
 	start            float64
 	insideAtStart    int
 	answered         int
 	sent, roundTrips int
-	busy             float64   // seconds of cores
-	times            []float64 // of lookups
+	busy             float64   // core time, in seconds
+	times            []float64 // lookup times
 }
 
 type request struct {
 	instance int
-	asked    float64 // when
-	pending  int     // lookups
+	asked    float64 // when its lookups were added
+	pending  int     // lookups without a reply
 	rejected bool
 }
 
@@ -37,7 +37,7 @@ func (s *simulation) schedule(at float64, do func()) { s.events.push(event{at, d
 
 func (s *simulation) warmUp() int { return s.Requests / 5 }
 
-// arrive has the nth request arrive.
+// arrive adds the nth request.
 func (s *simulation) arrive(n int) {
 	if n == s.warmUp() {
 		s.measuring, s.start, s.insideAtStart = true, s.now, s.inside
@@ -51,7 +51,7 @@ func (s *simulation) arrive(n int) {
 	s.ended = n == s.Requests
 }
 
-// compute takes a core of an instance for a time, the one that is free first, and then continues with do.
+// compute uses the core of an instance that is free first for some time, and then calls do.
 func (s *simulation) compute(instance int, seconds float64, do func()) {
 	cores := s.cores[instance]
 	first := 0
@@ -86,8 +86,8 @@ func (s *simulation) ask(q *request) {
 	}
 }
 
-// send makes a round trip with a batch, nil for none, and then those that are due. Batches take the same time to a
-// node, so the one sent first is served first.
+// send makes a round trip with a batch, unless it is nil, and then the next ones that are due. All batches take the
+// same time to a node, so the node serves them in the order in which they are sent.
 func (s *simulation) send(instance, node int, batch []*request) {
 	if batch == nil {
 		return
@@ -107,7 +107,7 @@ func (s *simulation) send(instance, node int, batch []*request) {
 	})
 }
 
-// reply ends one lookup of a request. With the last one, the request goes on.
+// reply ends one lookup of a request. After the last one, the request continues.
 func (s *simulation) reply(q *request) {
 	if q.pending--; q.pending > 0 {
 		return

@@ -1,7 +1,7 @@
 // Express with express-session and connect-redis, as their documentation shows.
 //
-// On each GET /api/auth/me express-session verifies the cookie's HMAC and reads the session with one GET. Before the
-// answer it prolongs the session with one EXPIRE, which is its default (disableTouch is false).
+// On each GET /api/auth/me express-session verifies the cookie's HMAC and reads the session with one GET. Before
+// the response it renews the session with one EXPIRE, which is its default (disableTouch is false).
 
 import { RedisStore } from 'connect-redis'
 import express from 'express'
@@ -23,7 +23,7 @@ app.use(session({
   saveUninitialized: false
 }))
 
-// It checks no password: only /me is measured.
+// It does not check the password, because only /me is measured.
 app.post('/api/auth/login', (req, res, next) => {
   const { email, username } = req.body
   req.session.regenerate((err) => {

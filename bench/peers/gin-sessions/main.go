@@ -1,9 +1,9 @@
-// Gin-sessions keeps sessions with gin-contrib/sessions, in its Redis store, as its documentation shows except for
-// idleConnections, in release mode and without a log line per request. The session has the strings that /me answers
-// with.
+// Gin-sessions stores sessions with gin-contrib/sessions in its Redis store, as its documentation shows except for
+// idleConnections. It runs in release mode and without a log line per request. The session has the strings that /me
+// returns.
 //
-// On each GET /api/auth/me the middleware verifies the cookie's HMAC, reads the session with one GET on a connection of
-// redigo, and decodes it with encoding/gob. The handler does not save the session, so nothing is written back.
+// On each GET /api/auth/me the middleware verifies the cookie's HMAC, reads the session with one GET on a redigo
+// connection, and decodes it with encoding/gob. The handler does not save the session, so nothing is written back.
 package main
 
 import (
@@ -24,8 +24,8 @@ type user struct {
 	Role     string `json:"role"`
 }
 
-// idleConnections is how many connections to Redis stay open between requests: as many as the bench has clients. The
-// documentation's example has 10, with which a quarter of the requests open a connection.
+// idleConnections is the number of connections to Redis that stay open between requests. It equals the number of
+// the bench's clients. The documentation's example has 10, with which a quarter of the requests open a connection.
 const idleConnections = 64
 
 func main() {
@@ -49,7 +49,7 @@ func run() error {
 	return router.Run(net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT")))
 }
 
-// login starts a session. It checks no password: only /me is measured.
+// login starts a session. It does not check the password, because only /me is measured.
 func login(c *gin.Context) {
 	var u user
 	if err := c.ShouldBindJSON(&u); err != nil {

@@ -1,9 +1,9 @@
-// Gin answers GET /api/auth/me in the way that MODE names:
+// Gin answers GET /api/auth/me in one of three ways, selected by MODE:
 //
-//   - bare: every request is answered with the same JSON. There is no guard.
-//   - guard: golang-jwt verifies the signature and the times of the cookie's JSON Web Token, and its claims are the
-//     answer. Redis is not asked, so nobody can log out.
-//   - get: the same guard, which then asks Redis with one GET whether the token is on the blacklist.
+//   - bare: every response has the same JSON. There is no guard.
+//   - guard: golang-jwt verifies the signature and the times of the JSON Web Token in the cookie. The response has its
+//     claims. There is no lookup in Redis, so nobody can log out.
+//   - get: the same guard, which then looks up the token on the blacklist with one GET.
 //
 // It uses Gin, golang-jwt and go-redis as their documentation shows, in release mode, without a log line per request.
 package main
@@ -21,7 +21,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// constant has as many bytes as the answer of gin-auth.
+// constant has as many bytes as gin-auth's response.
 const constant = `{"user":{"id":"6b054b001c2fac52a10afd91","email":"ada@example.com","username":"ada","role":"user",` +
 	`"jti":"3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAA","iat":1700000000,"exp":1700086400}}`
 
@@ -57,7 +57,7 @@ func addRoute(router *gin.Engine, mode string) error {
 	return nil
 }
 
-// guard verifies the cookie's token, once per request, and keeps its claims for the handler.
+// guard verifies the cookie's token once per request, and stores its claims for the handler.
 func guard(secret []byte) gin.HandlerFunc {
 	key := func(*jwt.Token) (any, error) { return secret, nil }
 	return func(c *gin.Context) {
@@ -77,7 +77,7 @@ func guard(secret []byte) gin.HandlerFunc {
 	}
 }
 
-// notRevoked asks Redis about the token, with one GET per request.
+// notRevoked looks up the token in Redis with one GET per request.
 func notRevoked(client *redis.Client) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		err := blacklisted(c.Request.Context(), client, c.GetString("token"))
@@ -97,7 +97,7 @@ func blacklisted(ctx context.Context, client *redis.Client, token string) error 
 	return client.Get(ctx, "blacklist:"+token).Err()
 }
 
-// me answers with the claims, which c.JSON encodes per request.
+// me returns the claims, which c.JSON encodes for each request.
 func me(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"user": c.MustGet("user")})
 }

@@ -1,5 +1,5 @@
-// Scs keeps sessions with alexedwards/scs, in its store on go-redis, as their documentation shows. The session has the
-// strings that /me answers with, so that no type has to be registered with encoding/gob.
+// Scs stores sessions with alexedwards/scs in its go-redis store, as their documentation shows. The session has
+// only the strings that /me returns, so no type has to be registered with encoding/gob.
 //
 // On each GET /api/auth/me the middleware LoadAndSave reads the session with one GET and decodes it with encoding/gob.
 // It writes nothing back, because nothing has changed and there is no idle timeout.
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-// login starts a session. It checks no password: only /me is measured.
+// login starts a session. It does not check the password, because only /me is measured.
 func (s service) login(w http.ResponseWriter, r *http.Request) {
 	var u user
 	if err := json.NewDecoder(r.Body).Decode(&u); err != nil {
