@@ -61,7 +61,7 @@ func TestInstancesWithOtherClocks(t *testing.T) {
 		"ahead":   startAhead(t, 5*time.Minute, append(env, "METRICS_ADDR="+metrics)...),
 		"behind":  startAhead(t, -5*time.Minute, env...),
 	}
-	var left []string
+	var loggedOut []string
 	for name, s := range all {
 		token := login(t, s, "ada")
 		for other, s := range all {
@@ -72,12 +72,12 @@ func TestInstancesWithOtherClocks(t *testing.T) {
 			nodeToken("Node's "+name, time.Now()),
 		} {
 			wantStatus(t, fmt.Sprint("token ", i), send(t, s, "GET", me, token, ""), 200)
-			leave(t, s, token)
-			left = append(left, token)
+			wantLogout(t, s, token)
+			loggedOut = append(loggedOut, token)
 		}
 	}
 	c := connect(t, r, "")
-	for _, token := range left {
+	for _, token := range loggedOut {
 		if n := command(t, c, "EXISTS", "blacklist:"+token); n != int64(1) {
 			t.Errorf("a logout that was answered 200 is not stored: %s", token)
 		}
@@ -86,7 +86,7 @@ func TestInstancesWithOtherClocks(t *testing.T) {
 	for name, s := range all {
 		got := send(t, s, "GET", me, over, "")
 		wantStatus(t, "an expired token at the one that is "+name, got, 401)
-		wantNever(t, "the one that is "+name, s, left...)
+		wantNever(t, "the one that is "+name, s, loggedOut...)
 	}
 	for _, name := range []string{"ahead", "behind"} {
 		all[name].WaitFor(t, "this instance's clock differs from Redis's: synchronize both (NTP)")
@@ -114,9 +114,9 @@ func TestRedisWithAnotherClock(t *testing.T) {
 			s := start(t, append(r.Env(), "JWT_EXPIRES_IN=8s")...)
 			token, out := login(t, s, "ada"), login(t, s, "ada")
 			wantStatus(t, "me after login", send(t, s, "GET", me, token, ""), 200)
-			leave(t, s, out)
+			wantLogout(t, s, out)
 			issued := time.Now()
-			wantNever(t, "a Redis that is off by "+offset.String(), s, out)
+			wantNever(t, "a Redis whose clock is off by "+offset.String(), s, out)
 			var until time.Time
 			harness.Eventually(t, "the session expires", func() error {
 				if got := send(t, s, "GET", me, token, ""); got.status == 200 {
@@ -149,26 +149,26 @@ func TestRedisClockSteps(t *testing.T) {
 			c := connect(t, r, "")
 			busy, idle := start(t, r.Env()...), start(t, r.Env()...)
 			live := login(t, busy, "ada")
-			left := []string{login(t, busy, "ada"), nodeToken("Node's", time.Now())}
+			loggedOut := []string{login(t, busy, "ada"), nodeToken("Node's", time.Now())}
 			for i, lifetime := range []time.Duration{30, 100, 200, 230, 250, 299, 301, 400, 650} {
-				left = append(left, short(fmt.Sprint("short ", i), lifetime*time.Second))
+				loggedOut = append(loggedOut, short(fmt.Sprint("short ", i), lifetime*time.Second))
 			}
-			for _, token := range left {
-				leave(t, busy, token)
+			for _, token := range loggedOut {
+				wantLogout(t, busy, token)
 			}
 			for _, step := range steps {
 				clock.Set(t, step)
-				for _, token := range left {
+				for _, token := range loggedOut {
 					command(t, c, "EXISTS", "blacklist:"+token) // Redis now removes the expired entries
 				}
-				if got := send(t, busy, "GET", me, left[0], ""); got.status != 401 {
+				if got := send(t, busy, "GET", me, loggedOut[0], ""); got.status != 401 {
 					t.Errorf("a revoked token: got %s, want 401", got)
 				}
 				time.Sleep(1500 * time.Millisecond) // the idle instance queries Redis once a second
 			}
 			young := start(t, r.Env()...)
 			for what, s := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
-				wantNever(t, what, s, left...)
+				wantNever(t, what, s, loggedOut...)
 				wantStatus(t, "a session from before at "+what, send(t, s, "GET", me, live, ""), 200)
 				for other, o := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
 					wantStatus(t, "a login at "+what+", asked at "+other, send(t, o, "GET", me, login(t, s, "ada"), ""), 200)
@@ -193,7 +193,7 @@ func TestShortSessionsAfterAStep(t *testing.T) {
 	before := login(t, s, "ada")
 	clock.Set(t, 5*time.Minute)
 	ahead := login(t, s, "ada")
-	leave(t, s, ahead)
+	wantLogout(t, s, ahead)
 	time.Sleep(1500 * time.Millisecond)
 	clock.Set(t, 0)
 	for range 20 {
@@ -203,7 +203,7 @@ func TestShortSessionsAfterAStep(t *testing.T) {
 		}
 	}
 	for _, s := range []*harness.Service{s, other} {
-		wantStatus(t, "one that had expired meanwhile", send(t, s, "GET", me, before, ""), 401)
-		wantNever(t, "one from the time that was ahead", s, ahead)
+		wantStatus(t, "a session that expired meanwhile", send(t, s, "GET", me, before, ""), 401)
+		wantNever(t, "a session from the time with the clock ahead", s, ahead)
 	}
 }

@@ -62,13 +62,13 @@ func TestClusterLosesAMaster(t *testing.T) {
 		one := subject{token: ownToken(id, time.Now()), revoked: i%3 == 0}
 		one.lost = owner(t, c, "blacklist:"+one.token) == victim.Addr() || owner(t, c, "auth:logout-all:"+id) == victim.Addr()
 		if one.revoked {
-			leave(t, s, one.token)
+			wantLogout(t, s, one.token)
 		} else {
 			wantStatus(t, "me", send(t, s, "GET", me, one.token, ""), 200)
 		}
 		subjects = append(subjects, one)
 	}
-	harness.Eventually(t, "the replicas have it all", func() error {
+	harness.Eventually(t, "the replicas have all data", func() error {
 		for _, node := range nodes[:3] {
 			if n := command(t, connect(t, node, ""), "WAIT", 1, 100); n != int64(1) {
 				return fmt.Errorf("%v replicas", n)

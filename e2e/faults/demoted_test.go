@@ -52,7 +52,7 @@ func TestDemotedMaster(t *testing.T) {
 				tokens = append(tokens, login(t, stays, "ada"))
 			}
 			each(32, func(i int) { _, _ = try(stays, "GET", me, tokens[i%5], "") }) // opens connections
-			harness.Eventually(t, "the replica has it all", func() error {
+			harness.Eventually(t, "the replica has all data", func() error {
 				if n, err := b.Exists(context.Background(), "auth:user:ada@example.com").Result(); n != 1 {
 					return fmt.Errorf("%d %w", n, err)
 				}
@@ -63,21 +63,21 @@ func TestDemotedMaster(t *testing.T) {
 			host.rename(second.Addr())
 			moved := start(t, host.url())
 			for _, token := range tokens {
-				wantStatus(t, "logout at the instance that is at the new master", send(t, moved, "POST", logout, token, ""), 200)
+				wantStatus(t, "logout at the instance that uses the new master", send(t, moved, "POST", logout, token, ""), 200)
 			}
 			since := time.Now()
 			if got := send(t, stays, "GET", me, tokens[0], ""); !got.is(503, away) && !got.refused() {
 				t.Errorf("the first request after the demotion: got %s, want 503 or 401", got)
 			}
-			wantNever(t, "the instance whose connections stayed", stays, tokens...)
-			harness.Eventually(t, "it is at the new master", func() error {
+			wantNever(t, "the instance with open connections to the old master", stays, tokens...)
+			harness.Eventually(t, "the service is connected to the new master", func() error {
 				if got := send(t, stays, "GET", me, tokens[0], ""); !got.refused() {
 					return fmt.Errorf("%s", got)
 				}
 				return nil
 			})
 			logTime(t, "recovered after the host name moved", time.Since(since), 2*time.Second)
-			leave(t, stays, login(t, stays, "ada"))
+			wantLogout(t, stays, login(t, stays, "ada"))
 			if n := metric(t, metrics, `gin_auth_redis_outages_total{reason="not_master"}`); n < 1 {
 				t.Errorf("gin_auth_redis_outages_total counts %v outages for not_master, want at least 1", n)
 			}
@@ -93,7 +93,7 @@ func TestDemotedWithoutANewMaster(t *testing.T) {
 	c := connect(t, r, "")
 	s := start(t, r.Env()...)
 	token, out := login(t, s, "ada"), login(t, s, "ada")
-	leave(t, s, out)
+	wantLogout(t, s, out)
 	command(t, c, "REPLICAOF", "127.0.0.1", strconv.Itoa(harness.FreePort(t)))
 	first := send(t, s, "GET", me, token, "")
 	if !first.is(503, away) {
@@ -111,7 +111,7 @@ func TestDemotedWithoutANewMaster(t *testing.T) {
 	s.WaitFor(t, "this Redis is a replica, which cannot know the newest logouts")
 	command(t, c, "REPLICAOF", "NO", "ONE")
 	since := time.Now()
-	harness.Eventually(t, "it is a master again", func() error {
+	harness.Eventually(t, "the service accepts the master again", func() error {
 		if got := send(t, s, "GET", me, token, ""); got.status != 200 {
 			return fmt.Errorf("%s", got)
 		}
@@ -138,7 +138,7 @@ func TestRightsAreRevoked(t *testing.T) {
 	grant(rights)
 	s := start(t, append(r.Env(), "REDIS_USERNAME=auth", "REDIS_PASSWORD=hush")...)
 	token, out := login(t, s, "ada"), login(t, s, "ada")
-	leave(t, s, out)
+	wantLogout(t, s, out)
 	for _, revoked := range []string{"+wait", "+wait +info", "+info", "+eval"} {
 		now := rights
 		for _, right := range strings.Fields(revoked) {
@@ -149,7 +149,7 @@ func TestRightsAreRevoked(t *testing.T) {
 			wantStatus(t, "me without "+revoked, send(t, s, "GET", me, token, ""), 200)
 			wantRefused(t, "logged out before, without "+revoked, send(t, s, "GET", me, out, ""))
 		}
-		leave(t, s, ownToken("without "+revoked, time.Now()))
+		wantLogout(t, s, ownToken("without "+revoked, time.Now()))
 	}
 	grant(strings.Replace(rights, " +eval", "", 1))
 	command(t, c, "FLUSHALL") // without EVAL the cut cannot be raised
@@ -179,8 +179,8 @@ func TestFirstStartWithoutWrites(t *testing.T) {
 		t.Errorf("gin_auth_epoch_unprotected is %v, want 1", n)
 	}
 	command(t, c, "CONFIG", "SET", "maxmemory", "0")
-	harness.Eventually(t, "it is stored", func() error { return c.Get(context.Background(), "auth:epoch").Err() })
-	leave(t, s, token)
+	harness.Eventually(t, "the epoch is stored", func() error { return c.Get(context.Background(), "auth:epoch").Err() })
+	wantLogout(t, s, token)
 	command(t, c, "FLUSHALL")
 	wantNever(t, "after a loss", s, token)
 }

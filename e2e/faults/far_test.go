@@ -43,7 +43,7 @@ func TestFarAway(t *testing.T) {
 				return nil
 			})
 			live, out := login(t, s, "ada"), login(t, s, "ada")
-			leave(t, s, out)
+			wantLogout(t, s, out)
 			failed := 0
 			for range 40 { // in sequence
 				got := send(t, s, "GET", me, live, "")
@@ -85,7 +85,7 @@ func TestTooFarAway(t *testing.T) {
 	p.set(fault{delay: 400 * time.Millisecond})
 	s := start(t, p.url())
 	const advice = "a round trip to Redis takes 40"
-	harness.Eventually(t, "the log says so", func() error {
+	harness.Eventually(t, "the log contains the advice", func() error {
 		_, _ = try(s, "GET", me, ownToken("ada", time.Now()), "")
 		if !strings.Contains(s.Output(), advice) || !strings.Contains(s.Output(), "ms: set REDIS_TIMEOUT=1.1s") {
 			return fmt.Errorf("%s", s.Output())
@@ -97,7 +97,7 @@ func TestTooFarAway(t *testing.T) {
 		t.Errorf("check: exit status %d, want 1 and REDIS_TIMEOUT=1.1s:\n%s", status, check.Output())
 	}
 	again := start(t, p.url(), "REDIS_TIMEOUT=1100ms")
-	leave(t, again, login(t, again, "ada"))
+	wantLogout(t, again, login(t, again, "ada"))
 }
 
 // farLoginBar limits the time of a login, without its hash, if Redis is 60 ms away: four round trips in sequence.

@@ -143,8 +143,8 @@ func login(t *testing.T, s *harness.Service, name string) string {
 	return got.token()
 }
 
-// leave logs out and checks that the token is revoked.
-func leave(t *testing.T, s *harness.Service, token string) {
+// wantLogout logs out and checks that the token is revoked.
+func wantLogout(t *testing.T, s *harness.Service, token string) {
 	t.Helper()
 	wantStatus(t, "logout", send(t, s, "POST", logout, token, ""), 200)
 	wantRefused(t, "me after logout", send(t, s, "GET", me, token, ""))

@@ -60,9 +60,9 @@ func TestLostBlacklist(t *testing.T) {
 				for range n {
 					all = append(all, start(t, env...))
 				}
-				left, kept := tokensBefore(t, all)
+				loggedOut, kept := tokensBefore(t, all)
 				lose()
-				each(n, func(i int) { wantDeadAtOnce(t, all[i], left) })
+				each(n, func(i int) { wantRevokedAtOnce(t, all[i], loggedOut) })
 				for _, s := range all {
 					for what, token := range kept {
 						wantRefused(t, what+" token from before", send(t, s, "GET", me, token, ""))
@@ -70,7 +70,7 @@ func TestLostBlacklist(t *testing.T) {
 				}
 				wantFreshLogins(t, all)
 				for _, s := range all {
-					for _, token := range left {
+					for _, token := range loggedOut {
 						wantRefused(t, "logged out before, after new logins", send(t, s, "GET", me, token, ""))
 					}
 				}
@@ -80,30 +80,30 @@ func TestLostBlacklist(t *testing.T) {
 }
 
 // tokensBefore returns tokens that were logged out, and valid tokens, both of every origin.
-func tokensBefore(t *testing.T, all []*harness.Service) (left []string, kept map[string]string) {
+func tokensBefore(t *testing.T, all []*harness.Service) (loggedOut []string, kept map[string]string) {
 	t.Helper()
 	kept = map[string]string{"Node's": nodeToken("kept", time.Now()), "signed": ownToken("kept too", time.Now())}
-	left = []string{nodeToken("left", time.Now())}
+	loggedOut = []string{nodeToken("loggedOut", time.Now())}
 	for i, s := range all {
 		kept[fmt.Sprintf("instance %d's", i)] = login(t, s, "ada")
-		left = append(left, login(t, s, "ada"))
+		loggedOut = append(loggedOut, login(t, s, "ada"))
 	}
-	for i, token := range left {
-		leave(t, all[i%len(all)], token)
+	for i, token := range loggedOut {
+		wantLogout(t, all[i%len(all)], token)
 	}
 	for _, s := range all {
 		for what, token := range kept {
 			wantStatus(t, what+" token", send(t, s, "GET", me, token, ""), 200)
 		}
 	}
-	return left, kept
+	return loggedOut, kept
 }
 
-// wantDeadAtOnce sends requests until Redis answers again. The first response that is not 503 must be the
+// wantRevokedAtOnce sends requests until Redis answers again. The first response that is not 503 must be the
 // rejection.
-func wantDeadAtOnce(t *testing.T, s *harness.Service, left []string) {
+func wantRevokedAtOnce(t *testing.T, s *harness.Service, loggedOut []string) {
 	t.Helper()
-	for i, token := range left {
+	for i, token := range loggedOut {
 		for deadline := time.Now().Add(10 * time.Second); ; {
 			got, err := try(s, "GET", me, token, "")
 			if err == nil && got.refused() {
@@ -126,7 +126,7 @@ func wantFreshLogins(t *testing.T, all []*harness.Service) {
 		for _, other := range all {
 			wantStatus(t, "a token from after the loss", send(t, other, "GET", me, token, ""), 200)
 		}
-		leave(t, all[(i+1)%len(all)], token)
+		wantLogout(t, all[(i+1)%len(all)], token)
 		wantRefused(t, "logged out after the loss", send(t, s, "GET", me, token, ""))
 	}
 }
@@ -137,14 +137,14 @@ func TestFlushedUnderLoad(t *testing.T) {
 	r := harness.StartRedis(t)
 	c := connect(t, r, "")
 	all := []*harness.Service{start(t, r.Env()...), start(t, r.Env()...)}
-	left, _ := tokensBefore(t, all)
+	loggedOut, _ := tokensBefore(t, all)
 	var done atomic.Bool
 	var asked atomic.Int64
 	var askers sync.WaitGroup
 	for i := range 8 {
 		askers.Go(func() {
 			for n := 0; !done.Load(); n++ {
-				got, err := try(all[i%2], "GET", me, left[n%len(left)], "")
+				got, err := try(all[i%2], "GET", me, loggedOut[n%len(loggedOut)], "")
 				if err != nil || !got.refused() && !got.is(503, away) {
 					t.Errorf("instance %d: %s, %v", i%2, got, err)
 					return
@@ -157,7 +157,7 @@ func TestFlushedUnderLoad(t *testing.T) {
 	for range flushes {
 		command(t, c, "FLUSHALL")
 		before := asked.Load()
-		harness.Eventually(t, "some have asked", func() error {
+		harness.Eventually(t, "some requests were sent", func() error {
 			if t.Failed() || asked.Load() > before+16 {
 				return nil
 			}
@@ -179,24 +179,24 @@ func TestStartsJustAfterTheLoss(t *testing.T) {
 	c := connect(t, r, "")
 	old := start(t, r.Env()...)
 	for range 3 {
-		left := []string{login(t, old, "ada"), nodeToken("left", time.Now())}
-		for _, token := range left {
-			leave(t, old, token)
+		loggedOut := []string{login(t, old, "ada"), nodeToken("loggedOut", time.Now())}
+		for _, token := range loggedOut {
+			wantLogout(t, old, token)
 		}
 		command(t, c, "FLUSHALL")
 		lost := time.Now()
 		young := start(t, r.Env()...)
 		asked := 0
-		harness.Eventually(t, "the new instance refuses what was logged out", func() error {
+		harness.Eventually(t, "the new instance rejects a logged-out token", func() error {
 			asked++
-			if got := send(t, young, "GET", me, left[0], ""); !got.refused() {
+			if got := send(t, young, "GET", me, loggedOut[0], ""); !got.refused() {
 				return fmt.Errorf("%s", got)
 			}
 			return nil
 		})
 		logTime(t, fmt.Sprintf("refused at the new instance, at request %d, after", asked), time.Since(lost), time.Second)
 		for _, s := range []*harness.Service{young, old} {
-			for _, token := range left {
+			for _, token := range loggedOut {
 				wantRefused(t, "logged out before the loss", send(t, s, "GET", me, token, ""))
 			}
 		}
@@ -212,14 +212,14 @@ func TestNobodyLeft(t *testing.T) {
 	c := connect(t, r, "")
 	env := append(r.Env(), "REVOCATION_EPOCH=expect")
 	s := start(t, r.Env()...)
-	left, kept := tokensBefore(t, []*harness.Service{s})
+	loggedOut, kept := tokensBefore(t, []*harness.Service{s})
 	s.Kill()
 	command(t, c, "FLUSHALL")
 
 	all := []*harness.Service{start(t, env...), start(t, env...)}
 	for _, s := range all {
-		wantRefused(t, "logged out before", send(t, s, "GET", me, left[1], ""))
-		wantRefused(t, "Node's, logged out before", send(t, s, "GET", me, left[0], ""))
+		wantRefused(t, "logged out before", send(t, s, "GET", me, loggedOut[1], ""))
+		wantRefused(t, "Node's, logged out before", send(t, s, "GET", me, loggedOut[0], ""))
 		for what, token := range kept {
 			wantRefused(t, what+" token from before", send(t, s, "GET", me, token, ""))
 		}
@@ -228,7 +228,7 @@ func TestNobodyLeft(t *testing.T) {
 	kept["new"] = login(t, all[0], "ada")
 	all[0].Kill()
 	again := start(t, env...)
-	wantStatus(t, "a restart with the epoch there", send(t, again, "GET", me, kept["new"], ""), 200)
+	wantStatus(t, "a restart with an existing epoch", send(t, again, "GET", me, kept["new"], ""), 200)
 }
 
 // TestEpochKey checks the format of the epoch key, which other tools read, before and after a loss.

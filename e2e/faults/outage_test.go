@@ -39,7 +39,7 @@ func newRig(t *testing.T, proxied bool) *rig {
 	}
 	r.service = start(t, env...)
 	r.live, r.revoked = login(t, r.service, "ada"), login(t, r.service, "ada")
-	leave(t, r.service, r.revoked)
+	wantLogout(t, r.service, r.revoked)
 	return r
 }
 
@@ -100,7 +100,7 @@ func TestOutages(t *testing.T) {
 			})
 			logTime(t, "first good answer", time.Since(since), time.Second)
 			wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
-			leave(t, r.service, login(t, r.service, "ada"))
+			wantLogout(t, r.service, login(t, r.service, "ada"))
 			r.wantBack(t, before)
 		})
 	}
@@ -156,14 +156,14 @@ func TestWrongPassword(t *testing.T) {
 	}
 	command(t, c, "CONFIG", "SET", "requirepass", "wrong")
 	since := time.Now()
-	harness.Eventually(t, "the service gets in", func() error {
+	harness.Eventually(t, "the service is connected to Redis", func() error {
 		if got := send(t, s, "GET", me, token, ""); got.status != 200 {
 			return fmt.Errorf("%s", got)
 		}
 		return nil
 	})
 	logTime(t, "recovered", time.Since(since), 2*time.Second)
-	leave(t, s, token)
+	wantLogout(t, s, token)
 }
 
 // TestReadsOnly makes Redis reject writes. The guard keeps working, and a logout reports its failure. With
@@ -207,7 +207,7 @@ func TestLoading(t *testing.T) {
 	c := connect(t, redis, "")
 	s := start(t, redis.Env()...)
 	live, revoked := login(t, s, "ada"), login(t, s, "ada")
-	leave(t, s, revoked)
+	wantLogout(t, s, revoked)
 	pipeline := c.Pipeline()
 	for i := range 5000 {
 		pipeline.Set(t.Context(), fmt.Sprint("filler:", i), strings.Repeat("x", 64), 0)
@@ -218,7 +218,7 @@ func TestLoading(t *testing.T) {
 	command(t, c, "SAVE")
 	redis.Kill()
 	redis.Launch(t)
-	harness.Eventually(t, "it is loading", func() error {
+	harness.Eventually(t, "Redis is loading", func() error {
 		if err := c.Get(t.Context(), "x").Err(); err == nil || !strings.HasPrefix(err.Error(), "LOADING") {
 			return fmt.Errorf("%w", err)
 		}
@@ -242,7 +242,7 @@ func TestLoading(t *testing.T) {
 	})
 	logTime(t, "recovered", time.Since(since), 2*time.Second)
 	wantRefused(t, "logged out before", send(t, s, "GET", me, revoked, ""))
-	leave(t, s, live)
+	wantLogout(t, s, live)
 }
 
 // footprint is the resources that the idle service uses.
@@ -289,7 +289,7 @@ func (r *rig) footprintOf(t *testing.T) (f footprint) {
 func (r *rig) wantBack(t *testing.T, before footprint) {
 	t.Helper()
 	var after footprint
-	harness.Eventually(t, "the service takes what it took before", func() error {
+	harness.Eventually(t, "the service uses what it used before the outage", func() error {
 		after = r.footprintOf(t)
 		if after.goroutines > before.goroutines+30 || after.threads > before.threads+10 ||
 			after.files > before.files+30 || after.megabytes > before.megabytes+20 {

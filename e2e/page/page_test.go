@@ -147,7 +147,7 @@ func TestPage(t *testing.T) {
 			me := s.URL + path + "/me"
 
 			b.do(t, chromedp.Navigate(s.URL))
-			b.wait(t, "it has asked who is there", "document.querySelectorAll('#log li').length == 1")
+			b.wait(t, "the page has sent its first request", "document.querySelectorAll('#log li').length == 1")
 			tab := func(times int) {
 				for range times {
 					b.do(t, chromedp.KeyEvent(kb.Tab))

@@ -56,7 +56,7 @@ func (l *pair) fleet(t *testing.T) {
 func (l *pair) fleetCase(t *testing.T, row fleetRow, out, asked string) {
 	t.Helper()
 	defer clean(t, l.redis)
-	c := l.combination.adapt(testCase{name: t.Name(), token: row.token, request: askMe, before: []string{putOut}})
+	c := l.combination.adapt(testCase{name: t.Name(), token: row.token, request: askMe, before: []string{postLogout}})
 	if row.issuer != "" {
 		c.token = token{text: logInAt(t, l.side(row.issuer))}
 		l.wantWelcome(t, c)

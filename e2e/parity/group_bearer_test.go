@@ -20,7 +20,7 @@ var bearerCases = []testCase{
 	{name: "logout, GET", request: get(logout, withBearer)},
 	{name: "logout, then me", before: []string{post(logout, withBearer)}, request: get(me, withBearer)},
 	{name: "logout, then me with the cookie", before: []string{post(logout, withBearer)}, request: askMe},
-	{name: "logout with the cookie, then me", before: []string{putOut}, request: get(me, withBearer)},
+	{name: "logout with the cookie, then me", before: []string{postLogout}, request: get(me, withBearer)},
 	{name: "an empty cookie", request: get(me, "Cookie: token=", withBearer)},
 	{name: "a quoted empty cookie", request: get(me, `Cookie: token=""`, withBearer)},
 	{name: "another cookie", request: get(me, "Cookie: a=1", withBearer)},

@@ -24,7 +24,7 @@ const (
 
 var entryRows = []entryRow{
 	{"true", command{"SET", entryKey, "true", "EX", "43200"}, yes},
-	{"true for ever", command{"SET", entryKey, "true"}, yes},
+	{"true forever", command{"SET", entryKey, "true"}, yes},
 	{"true for seconds", command{"SET", entryKey, "true", "EX", "30"}, yes},
 	{"true for a year", command{"SET", entryKey, "true", "EX", "31536000"}, yes},
 	{"false", command{"SET", entryKey, "false", "EX", "1000"}, yes},
@@ -39,7 +39,7 @@ var entryRows = []entryRow{
 	{"a bitmap", command{"SETBIT", entryKey, "7", "1"}, yes},
 	{"a HyperLogLog", command{"PFADD", entryKey, "a"}, yes},
 	{"empty", command{"SET", entryKey, "", "EX", "1000"}, blank},
-	{"empty for ever", command{"SET", entryKey, ""}, blank},
+	{"empty forever", command{"SET", entryKey, ""}, blank},
 	{"a list", command{"RPUSH", entryKey, "true"}, wrong},
 	{"a hash", command{"HSET", entryKey, "revoked", "true"}, wrong},
 	{"a set", command{"SADD", entryKey, "true"}, wrong},
@@ -78,9 +78,9 @@ var holderRows = []holderRow{
 // misspelledCases are signed tokens on the blacklist that this service rejects for their spelling or length.
 var misspelledCases = []testCase{
 	{name: "true, too long, me", token: token{edit: ofLength(9000)}, redis: revoked, request: askMe, diverges: "forged-entry long-tokens"},
-	{name: "true, too long, logout", token: token{edit: ofLength(9000)}, redis: revoked, request: putOut, diverges: "long-tokens"},
+	{name: "true, too long, logout", token: token{edit: ofLength(9000)}, redis: revoked, request: postLogout, diverges: "long-tokens"},
 	{name: "true, misspelled, me", token: misspelled, redis: revoked, request: askMe, diverges: "forged-entry one-spelling"},
-	{name: "true, misspelled, logout", token: misspelled, redis: revoked, request: putOut, diverges: "one-spelling"},
+	{name: "true, misspelled, logout", token: misspelled, redis: revoked, request: postLogout, diverges: "one-spelling"},
 }
 
 var misspelled = token{payload: `{"id":"1","a":12}`, edit: respellPayload(respellLast(1))}

@@ -142,7 +142,7 @@ func inTurn(troubles ...func(*testing.T, *pair)) func(*testing.T, *pair) {
 // awaitMasterDown waits until Redis rejects reads.
 func awaitMasterDown(t *testing.T, l *pair) {
 	t.Helper()
-	harness.Eventually(t, "Redis refuses to be read", func() error {
+	harness.Eventually(t, "Redis rejects reads", func() error {
 		if err := l.redis.Exists(t.Context(), "x").Err(); err == nil {
 			return errors.New("Redis still accepts reads")
 		}

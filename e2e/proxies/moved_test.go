@@ -43,7 +43,7 @@ func TestMoved(t *testing.T) {
 				t.Errorf("while gin-auth is stopped: got %d", got.status)
 			}
 			start("127.0.0.3")
-			harness.Eventually(t, "gin-auth is found again", func() error {
+			harness.Eventually(t, "gin-auth is reached at its new address", func() error {
 				if got := c.do(t, "GET", c.url+"/orders", header, ""); got.status != 200 {
 					return fmt.Errorf("%d %s", got.status, got.body)
 				}

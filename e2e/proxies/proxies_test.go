@@ -68,7 +68,7 @@ func TestProxies(t *testing.T) {
 
 			for _, status := range []int{401, 403, 431, 500, 503} {
 				teapot := c.send(t, "GET", "/teapot?status="+strconv.Itoa(status), token, "")
-				teapot.want(t, "an error of the service behind", status)
+				teapot.want(t, "an error of the application", status)
 				if !strings.Contains(teapot.body, "/teapot") {
 					t.Errorf("the body of the application's %d was replaced: %s", status, teapot.body)
 				}
@@ -94,7 +94,7 @@ func TestProxies(t *testing.T) {
 			c.send(t, "GET", "/orders", "", "").wantRefused(t, "signed out, Redis is down", 401, p.signedOut, "")
 			c.service.Stop(t)
 			gone := c.send(t, "GET", "/orders", token, "")
-			gone.want(t, "the service is gone", map[string]int{"nginx": 503, "caddy": 502}[name])
+			gone.want(t, "the service is stopped", map[string]int{"nginx": 503, "caddy": 502}[name])
 		})
 	}
 }

@@ -136,7 +136,7 @@ func (p proxy) server(t *testing.T, backend string, i int) string {
 // waitFor waits until haproxy reports the status for the i-th server of a backend.
 func (p proxy) waitFor(t *testing.T, backend string, i int, status string) {
 	t.Helper()
-	harness.Eventually(t, "haproxy has noticed", func() error {
+	harness.Eventually(t, "haproxy has removed the instance", func() error {
 		if line := p.server(t, backend, i); !strings.Contains(line, status) {
 			return fmt.Errorf("%s", line)
 		}

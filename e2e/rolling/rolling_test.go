@@ -155,7 +155,7 @@ func (p proxy) drain(t *testing.T, server string) {
 	t.Helper()
 	p.command(t, "set server "+server+" state maint")
 	name := strings.ReplaceAll(server, "/", ",")
-	harness.Eventually(t, server+" has no request under way", func() error {
+	harness.Eventually(t, server+" has no running request", func() error {
 		for line := range strings.Lines(p.command(t, "show stat")) {
 			fields := strings.Split(line, ",")
 			if strings.HasPrefix(line, name+",") && fields[4] == "0" { // scur: current sessions

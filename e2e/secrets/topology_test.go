@@ -69,7 +69,7 @@ func TestCluster(t *testing.T) {
 	if err := node.Client(t).ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
 		t.Fatal(err)
 	}
-	harness.Eventually(t, "the cluster is whole", func() error {
+	harness.Eventually(t, "the nodes form a Cluster", func() error {
 		info, err := node.Client(t).ClusterInfo(t.Context()).Result()
 		if !strings.Contains(info, "cluster_state:ok") {
 			return fmt.Errorf("%s %w", info, err)
@@ -131,7 +131,7 @@ func TestSocketRecovers(t *testing.T) {
 	s := harness.StartService(t, production(t, "REDIS_URL=unix://"+path)...)
 	harness.Eventually(t, "the service is ready", func() error { return ready(s) })
 	redis.Kill()
-	harness.Eventually(t, "the outage is noticed", func() error {
+	harness.Eventually(t, "the service detects the outage", func() error {
 		if ready(s) == nil {
 			return fmt.Errorf("still ready")
 		}

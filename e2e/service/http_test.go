@@ -132,7 +132,7 @@ func shutDown(t *testing.T, signal syscall.Signal) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 		if err == nil {
 			_ = conn.Close()
-			return fmt.Errorf("still open")
+			return fmt.Errorf("the listener still accepts connections")
 		}
 		return nil
 	})

@@ -23,11 +23,11 @@ import (
 func TestMain(m *testing.M) { harness.Main(m) }
 
 const (
-	secret   = "a secret of more than thirty-two bytes"
-	ada      = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
-	noRedis  = `{"message":"Authentication service unavailable"}`
-	revoked  = `{"message":"Session expired. Please login again."}`
-	leaveMsg = `{"message":"logged out successfully"}`
+	secret    = "a secret of more than thirty-two bytes"
+	ada       = `{"username":"ada","email":"ada@example.com","password":"correct horse"}`
+	noRedis   = `{"message":"Authentication service unavailable"}`
+	revoked   = `{"message":"Session expired. Please login again."}`
+	logoutMsg = `{"message":"logged out successfully"}`
 )
 
 func production(more ...string) []string {
@@ -94,7 +94,7 @@ func TestLife(t *testing.T) {
 	}
 	kept := login(t, s)
 	status, body, set := send(t, s, "POST", "/api/auth/logout", token, "")
-	want(t, "logout", status, body, 200, leaveMsg)
+	want(t, "logout", status, body, 200, logoutMsg)
 	if set != "" {
 		t.Errorf("logout sets the token %s, want it cleared", set)
 	}
@@ -163,7 +163,7 @@ func TestRedisAway(t *testing.T) {
 	send(t, s, "POST", "/api/auth/register", "", ada)
 	token, out := loginAgain(), loginAgain()
 	status, body, _ = send(t, s, "POST", "/api/auth/logout", out, "")
-	want(t, "logout", status, body, 200, leaveMsg)
+	want(t, "logout", status, body, 200, logoutMsg)
 
 	for fault, take := range map[string]func() (back func()){
 		"killed":  func() func() { redis.Kill(); return func() { redis.Start(t) } },

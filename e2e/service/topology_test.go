@@ -33,7 +33,7 @@ func flow(t *testing.T, s *harness.Service) {
 	status, body, _ := send(t, s, "GET", "/api/auth/me", token, "")
 	want(t, "me", status, body, 200, "")
 	status, body, _ = send(t, s, "POST", "/api/auth/logout", token, "")
-	want(t, "logout", status, body, 200, leaveMsg)
+	want(t, "logout", status, body, 200, logoutMsg)
 	status, body, _ = send(t, s, "GET", "/api/auth/me", token, "")
 	want(t, "me with the old token", status, body, 401, revoked)
 }
@@ -146,7 +146,7 @@ func TestCluster(t *testing.T) {
 	for range 20 { // so many tokens that every node has some keys
 		token := login(t, s)
 		status, body, _ := send(t, s, "POST", "/api/auth/logout", token, "")
-		want(t, "logout", status, body, 200, leaveMsg)
+		want(t, "logout", status, body, 200, logoutMsg)
 		status, body, _ = send(t, s, "GET", "/api/auth/me", token, "")
 		want(t, "me with the old token", status, body, 401, revoked)
 	}

@@ -24,7 +24,7 @@ func StartCluster(t testing.TB, replicas int, args ...string) (nodes []*Redis) {
 	}
 	for _, node := range nodes {
 		client := node.Client(t)
-		Eventually(t, "the cluster is whole", func() error {
+		Eventually(t, "the nodes form a Cluster", func() error {
 			ctx := context.Background()
 			info, err := client.ClusterInfo(ctx).Result()
 			replication, errReplication := client.Info(ctx, "replication").Result()
