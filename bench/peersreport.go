@@ -23,12 +23,12 @@ func (r *results) reportPeers(line func(string, ...any)) {
 			median(of(s, perSecond)), median(of(s, p50)), median(of(s, p99)), median(of(s, cpu)),
 			spread(ratios(r.main[ours], s, perSecond)), withGOGC, against(r.many[row.name], r.many[ours]))
 	}
-	line("\nThe programs run in production mode and write no log line per request. \"Express\" is the original: "+
-		"jsonwebtoken and ioredis. What the others do is at the top of their sources in [peers](peers). The first figures "+
-		"are those of each program as it comes, with one token or session. With `%s`, which is what gin-auth sets, the "+
-		"garbage collector of every Go program runs equally seldom. With %s tokens or sessions, each request sends a random "+
-		"one of them, so it helps little to remember the last ones. The answers of the programs with sessions are shorter, "+
-		"because a session has no jti, iat and exp.\n", gogc, tokens)
+	line("\nThe programs run in production mode and write no log line per request. \"Express\" is the original, which uses "+
+		"jsonwebtoken and ioredis. The sources of the others in [peers](peers) begin with a description. The first figures "+
+		"are those of each program with its default settings, and one token or session. `%s` is the value that gin-auth "+
+		"sets itself; with it, the garbage collector of every Go program runs equally rarely. With %s tokens or sessions, "+
+		"each request sends a random one of them, so a cache of recent ones helps little. The responses of the programs "+
+		"with sessions are shorter, because a session has no jti, iat and exp.\n", gogc, tokens)
 	line("![requests per second](peers.svg)")
 }
 

@@ -59,7 +59,7 @@ func (r *results) reportScale(line func(string, ...any)) {
 	s := r.scale
 	others := slices.DeleteFunc(slices.Clone(scaleConnections), func(n int) bool { return n == scaleAt })
 	single, cluster := costsOf(s.single, scaleConnections), costsOf(s.cluster, others)
-	line("\n## Scale\n\nCPU of one instance and of Redis, without what they spend when there are no requests:\n")
+	line("\n## Scale\n\nCPU time of one instance and of Redis, minus what they use without requests:\n")
 	line("| connections | requests/s | lookups a round trip | Redis's µs a lookup | on the line below | " +
 		"gin-auth's µs a request |")
 	line("|---|--:|--:|--:|--:|--:|")
@@ -68,9 +68,9 @@ func (r *results) reportScale(line func(string, ...any)) {
 	line("")
 	single.report(line, "One Redis", 1)
 	cluster.report(line, "A node of a Cluster", 2)
-	line("\nThese costs, and how many lookups shared a round trip, predict what Redis spends at %d connections. "+
-		"Instances, Redis and load share the cores of this machine, so requests/s follow from the CPU of all of them, and "+
-		"more instances or nodes add none:\n", scaleAt)
+	line("\nThese costs, and the measured number of lookups per round trip, predict the CPU time of Redis at %d "+
+		"connections. Instances, Redis and load share the cores of this machine. So the prediction of requests/s uses the "+
+		"CPU time of all of them, and more instances or nodes do not increase it:\n", scaleAt)
 	line("| | predicted | measured | difference |\n|---|--:|--:|--:|")
 	like, service := s.single[scaleAt], 0.0
 	reportPoint(line, "two instances on one Redis", s.two[scaleAt], like, like.service/like.requests, single)
@@ -94,7 +94,7 @@ func reportCosts(line func(string, ...any), name string, points map[int]*scalePo
 }
 
 func (c scaleCosts) report(line func(string, ...any), name string, lookups int) {
-	line("%s spends %.1f µs on a round trip and %.2f µs on each lookup in it, of which a request has %d. This line is "+
+	line("%s spends %.1f µs on a round trip and %.2f µs on each lookup in it. Lookups per request: %d. This line is "+
 		"within %.0f %% of each point.", name, c.RoundTrip*us, c.Lookup*us, lookups, 100*c.deviation)
 }
 
@@ -121,11 +121,11 @@ func (s scaleResults) reportCapacity(line func(string, ...any), single, cluster 
 	perRequest := []float64{
 		s.single[scaleAt].service / s.single[scaleAt].requests, s.cluster[scaleAt].service / s.cluster[scaleAt].requests,
 	}
-	line("\nSimulated with these costs (`bench/scale`): the requests/s that n instances carry while 99 of 100 lookups "+
+	line("\nSimulated with these costs (`bench/scale`): the requests/s that n instances can serve if 99 of 100 lookups "+
 		"take %.0f ms or less. An instance has %d cores and spends %.0f µs of one on a request, %.0f µs on a Cluster, as "+
 		"measured at %d connections, half of it before the lookup; the network takes %.1f ms there and back (both assumed). "+
-		"In bold where Redis is the first limit; elsewhere the instances' CPU is. In brackets is how busy the busiest "+
-		"thread of Redis is, which does not show its limit: lookups that wait for it share a round trip.\n",
+		"A figure is bold if Redis is the first limit; otherwise the instances' CPU is. The utilization of Redis's busiest "+
+		"thread is in brackets. It does not show the limit of Redis, because lookups that wait share a round trip.\n",
 		scaleLimit*1e3, scaleCores, perRequest[0]*us, perRequest[1]*us, scaleAt, scaleNetwork*1e3)
 	line("| instances | one Redis | lookups a round trip | a Cluster of %d | a Cluster of %d |\n|--:|--:|--:|--:|--:|",
 		scaleMasters[1], scaleMasters[2])
