@@ -33,7 +33,7 @@ func run(ctx context.Context) error {
 		return delayProxy(ctx)
 	}
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 10, "number of turns of each variant in the first part; the other parts have half of them")
+	flag.IntVar(&o.rounds, "rounds", 10, "turns of each variant in the first part; the other parts have half as many")
 	flag.DurationVar(&o.turn, "time", 2*time.Second, "length of a turn")
 	flag.IntVar(&o.tokens, "tokens", 100_000, "number of distinct tokens or sessions in the part with many of them")
 	flag.StringVar(&o.out, "out", "bench", "directory for RESULTS.md and the plots")
