@@ -244,8 +244,8 @@ func TestForgedLogouts(t *testing.T) {
 
 // TestLoginsInOneSecond checks that every login gets its own token, and that a logout revokes only that token. Each
 // login computes a bcrypt hash, so two cores cannot serve 10,000 logins in a second. The test issues the tokens
-// with the service's own function instead, all for the same user and second. A few hundred more tokens come from
-// logins through the service.
+// with the service's own function instead, all for the same user and second. 100 more tokens come from logins
+// through the service.
 func TestLoginsInOneSecond(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)

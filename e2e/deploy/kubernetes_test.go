@@ -149,39 +149,39 @@ func TestManifest(t *testing.T) {
 	label := d.Metadata.Labels["app"]
 	isFalse := func(b *bool) bool { return b != nil && !*b }
 	for what, ok := range map[string]bool{
-		"the kinds": d.APIVersion+" "+d.Kind == "apps/v1 Deployment" && s.APIVersion+" "+s.Kind == "v1 Service" &&
+		"the objects are a Deployment, a Service and a PodDisruptionBudget": d.APIVersion+" "+d.Kind == "apps/v1 Deployment" && s.APIVersion+" "+s.Kind == "v1 Service" &&
 			b.APIVersion+" "+b.Kind == "policy/v1 PodDisruptionBudget",
-		"a label selects the pods": label != "" && d.Spec.Selector.MatchLabels["app"] == label &&
+		"the same label selects the pods everywhere": label != "" && d.Spec.Selector.MatchLabels["app"] == label &&
 			d.Spec.Template.Metadata.Labels["app"] == label && s.Spec.Selector["app"] == label &&
 			b.Spec.Selector.MatchLabels["app"] == label && p.Spread[0].LabelSelector.MatchLabels["app"] == label,
 		"no instance is missing during an update": d.Spec.Replicas >= 2 && d.Spec.Strategy.RollingUpdate.MaxSurge > 0 &&
 			d.Spec.Strategy.RollingUpdate.MaxUnavailable == 0,
-		"a node can be drained":       b.Spec.MinAvailable > 0 && b.Spec.MinAvailable < d.Spec.Replicas,
-		"it has time to end":          time.Duration(p.GracePeriod)*time.Second >= timeToStop(t, c.env()...),
-		"no REDIS_PORT=tcp://…":       isFalse(p.ServiceLinks),
-		"no token of Kubernetes's":    isFalse(p.Token),
-		"the user of the Dockerfile":  p.SecurityContext.RunAsNonRoot && p.SecurityContext.RunAsUser == 65532,
-		"the system calls":            p.SecurityContext.SeccompProfile.Type == "RuntimeDefault",
-		"its root is read-only":       c.SecurityContext.ReadOnly,
-		"it gains no rights":          isFalse(c.SecurityContext.Escalation),
-		"it has no capabilities":      slices.Equal(c.SecurityContext.Capabilities.Drop, []string{"ALL"}),
-		"it may read the secrets":     p.SecurityContext.FSGroup == p.SecurityContext.RunAsGroup && p.Volumes[0].Secret.Mode == 0o440,
-		"the secrets are mounted":     p.Volumes[0].Name == c.Mounts[0].Name && c.Mounts[0].ReadOnly,
-		"its memory is limited":       c.Resources.Limits["memory"] != "" && c.Resources.Requests["memory"] != "",
-		"not another image every day": strings.Contains(c.Image, ":") && !strings.HasSuffix(c.Image, ":latest"),
-		"the port of the Dockerfile":  c.Ports[0].Port == 3000 && strings.Contains(harness.ReadSource(t, "deploy/Dockerfile"), "\nEXPOSE 3000\n"),
-		"the Service leads there":     s.Spec.Ports[0].Target == c.Ports[0].Name,
-		"what restarts asks no Redis": c.Liveness.HTTPGet.Path == "/healthz" && c.Liveness.HTTPGet.Port == c.Ports[0].Name,
-		"what removes asks Redis":     c.Readiness.HTTPGet.Path == "/readyz" && c.Readiness.HTTPGet.Port == c.Ports[0].Name,
-		"a short freeze removes none": (c.Readiness.Failure-1)*c.Readiness.Period >= 4 && c.Readiness.Timeout <= c.Readiness.Period,
-		"the comment on the freeze":   (c.Readiness.Failure-1)*c.Readiness.Period == 8,
-		"a slow probe does not kill":  c.Liveness.Failure >= 3 && c.Liveness.Timeout >= 3 && c.Liveness.Period >= 10,
+		"a node can be drained":                                     b.Spec.MinAvailable > 0 && b.Spec.MinAvailable < d.Spec.Replicas,
+		"the pod has enough time to stop":                           time.Duration(p.GracePeriod)*time.Second >= timeToStop(t, c.env()...),
+		"Kubernetes injects no REDIS_PORT=tcp://…":                  isFalse(p.ServiceLinks),
+		"the pod has no token of Kubernetes":                        isFalse(p.Token),
+		"the user is that of the Dockerfile":                        p.SecurityContext.RunAsNonRoot && p.SecurityContext.RunAsUser == 65532,
+		"the system calls are restricted":                           p.SecurityContext.SeccompProfile.Type == "RuntimeDefault",
+		"the root file system is read-only":                         c.SecurityContext.ReadOnly,
+		"the container cannot gain rights":                          isFalse(c.SecurityContext.Escalation),
+		"the container has no capabilities":                         slices.Equal(c.SecurityContext.Capabilities.Drop, []string{"ALL"}),
+		"the container can read the secrets":                        p.SecurityContext.FSGroup == p.SecurityContext.RunAsGroup && p.Volumes[0].Secret.Mode == 0o440,
+		"the secrets are mounted":                                   p.Volumes[0].Name == c.Mounts[0].Name && c.Mounts[0].ReadOnly,
+		"the memory is limited":                                     c.Resources.Limits["memory"] != "" && c.Resources.Requests["memory"] != "",
+		"the image has a fixed version":                             strings.Contains(c.Image, ":") && !strings.HasSuffix(c.Image, ":latest"),
+		"the port is that of the Dockerfile":                        c.Ports[0].Port == 3000 && strings.Contains(harness.ReadSource(t, "deploy/Dockerfile"), "\nEXPOSE 3000\n"),
+		"the Service forwards to that port":                         s.Spec.Ports[0].Target == c.Ports[0].Name,
+		"the liveness probe does not need Redis":                    c.Liveness.HTTPGet.Path == "/healthz" && c.Liveness.HTTPGet.Port == c.Ports[0].Name,
+		"the readiness probe needs Redis":                           c.Readiness.HTTPGet.Path == "/readyz" && c.Readiness.HTTPGet.Port == c.Ports[0].Name,
+		"a short stop of Redis removes no pod":                      (c.Readiness.Failure-1)*c.Readiness.Period >= 4 && c.Readiness.Timeout <= c.Readiness.Period,
+		"the 8 s in the comment of the readiness probe are correct": (c.Readiness.Failure-1)*c.Readiness.Period == 8,
+		"a slow liveness probe does not restart the pod":            c.Liveness.Failure >= 3 && c.Liveness.Timeout >= 3 && c.Liveness.Period >= 10,
 		"no secret is in the manifest": !slices.ContainsFunc(c.Env, func(e struct{ Name, Value string }) bool {
 			return strings.HasSuffix(e.Name, "SECRET") || strings.HasSuffix(e.Name, "PASSWORD")
 		}),
 	} {
 		if !ok {
-			t.Errorf("this does not hold: %s", what)
+			t.Errorf("deploy/kubernetes.yaml does not meet this requirement: %s", what)
 		}
 	}
 }

@@ -150,7 +150,7 @@ func wantLogout(t *testing.T, s *harness.Service, token string) {
 	wantRefused(t, "me after logout", send(t, s, "GET", me, token, ""))
 }
 
-// nodeToken returns a token as the Express app issues it, without a jti. No other token has the same user.
+// nodeToken returns a token as the Express app issues it, without a jti. Its user is not registered.
 func nodeToken(id string, issued time.Time) string {
 	return sign(map[string]any{"id": id, "email": id + "@example.com", "iat": issued.Unix(), "exp": issued.Unix() + 86400})
 }
