@@ -170,8 +170,8 @@ func (c combination) corpus() []group {
 	return all
 }
 
-// leavesOut reports whether a case does not apply: it is in skips, or it uses another key than the original's
-// default and the combination has that key.
+// leavesOut reports whether a case does not apply: it is in skips, or it writes the combination's key as an unrelated
+// key, because the original has another one.
 func (c combination) leavesOut(one testCase) bool {
 	return slices.Contains(c.skips, one.name) || c.key() != entryKey &&
 		slices.ContainsFunc(one.redis, func(words command) bool { return slices.Contains(words, c.key()) })
