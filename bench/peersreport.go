@@ -25,10 +25,10 @@ func (r *results) reportPeers(line func(string, ...any)) {
 	}
 	line("\nThe programs run in production mode and write no log line per request. \"Express\" is the original, which "+
 		"uses jsonwebtoken and ioredis. The sources of the others in [peers](peers) begin with a description. The first "+
-		"figures are those of each program with its default settings, and one token or session. `%s` is the value that gin-auth "+
-		"sets itself; with it, the garbage collector of every Go program runs equally rarely. With %s tokens or sessions, "+
-		"each request sends a random one of them, so a cache of recent ones helps little. The responses of the programs "+
-		"with sessions are shorter, because a session has no jti, iat and exp.\n", gogc, tokens)
+		"figures are those of each program with its default settings, and one token or session. `%s` is the value that "+
+		"gin-auth sets itself; with it, the garbage collector of every Go program runs equally rarely. With %s tokens or "+
+		"sessions, each request sends a random one of them, so a cache of recent ones helps little. The responses of the "+
+		"programs with sessions are shorter, because a session has no jti, iat and exp.\n", gogc, tokens)
 	line("![requests per second](peers.svg)")
 }
 
