@@ -4,7 +4,7 @@ package scale
 type Rule struct {
 	MaxRoundTrips int // largest number of concurrent round trips
 	MaxBatch      int // largest number of lookups in a round trip
-	MinBatch      int // lookups that must wait before a second round trip begins
+	MinBatch      int // lookups that must wait before another round trip begins while one is running
 	MaxQueue      int // largest number of waiting lookups; the next one is rejected
 }
 

@@ -24,7 +24,7 @@ func TestSecretFiles(t *testing.T) {
 		t.Errorf("check printed\n%s\nwant %s", said, want)
 	}
 
-	// One run reports every mistake. A missing path is not printed, because it may be the secret itself.
+	// One run reports every mistake. The path /hush is not printed, because it may be the secret itself.
 	missing := filepath.Join(t.TempDir(), "missing")
 	refuses(t, production(t, append(redis.Env(), "JWT_SECRET="+secret, "REDIS_PASSWORD_FILE="+missing, "JWT_SECRET_PREVIOUS_FILE=/hush")...),
 		"JWT_SECRET and JWT_SECRET_FILE are both set; keep one of them\n"+

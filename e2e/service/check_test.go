@@ -119,7 +119,7 @@ func TestCheck(t *testing.T) {
 	})
 }
 
-// TestHealthcheck checks a service on another port than the default, and then a port on which none listens.
+// TestHealthcheck checks a service on another port than the default, and then the port of Redis.
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
