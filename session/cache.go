@@ -5,22 +5,22 @@ import (
 	"sync/atomic"
 )
 
-// cache holds the sessions of recently verified tokens, so that the next request with such a token costs neither an HMAC
-// nor the decoding of its claims. It holds nothing that can change: not whether the token is revoked, nor whether it has
-// expired, which the guard asks Redis about on every request. docs/security.md says what an attacker can do with it.
+// cache holds the sessions of recently verified tokens, so that the next request with such a token needs no HMAC and
+// no decoding of claims. It holds nothing that can change. Whether the token is revoked or has expired is not cached:
+// the guard checks both on every request. docs/security.md describes what an attacker can do with the cache.
 //
-// A token has one slot, which its hash decides. A token that comes later replaces the one in its slot. So nothing has to
-// be locked, and the memory is bounded: about 0.8 KB for each token that is issued here.
+// The hash of a token selects its slot, and a new token replaces the one in its slot. So the cache needs no lock, and
+// its memory is bounded: about 0.8 KB a slot with the tokens issued here.
 type cache struct {
-	// seed is random, so that nobody can choose tokens that have the same slot as another one.
+	// seed is random, so that nobody can choose tokens that share a slot.
 	seed  maphash.Seed
 	slots [cacheSlots]atomic.Pointer[cached]
 }
 
 const (
-	// cacheSlots is how many tokens are cached at most. It must be a power of two.
+	// cacheSlots is the number of tokens that can be cached. It must be a power of two.
 	cacheSlots = 1 << 11
-	// maxCachedToken is the longest token that is cached, in bytes.
+	// maxCachedToken is the length of the longest token that is cached, in bytes.
 	maxCachedToken = 1 << 10
 )
 
@@ -41,8 +41,8 @@ func (c *cache) hash(token string) uint64 {
 
 // get returns the session of a token, or nil.
 //
-// The tokens are compared only if their hashes are equal, which an attacker cannot bring about without knowing the seed.
-// So the time that the comparison takes does not show how much of a guess is right.
+// The tokens are compared only if their hashes are equal. An attacker who does not know the seed cannot make them
+// equal, so the time of the comparison does not reveal how much of a guess is right.
 func (c *cache) get(token string, hash uint64) *Session {
 	if hash == 0 {
 		return nil
@@ -56,7 +56,7 @@ func (c *cache) get(token string, hash uint64) *Session {
 
 // add stores a session whose token was verified.
 func (c *cache) add(session *Session, hash uint64) {
-	// Claims that are many would take far more memory than their token.
+	// Many claims would take far more memory than their token.
 	if hash != 0 && len(session.claims.members) <= fewMembers {
 		c.slots[hash%cacheSlots].Store(&cached{hash, session})
 	}

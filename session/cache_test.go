@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// cachedTokens issues n tokens, for users 0 to n-1.
+// cachedTokens issues n tokens, for the users 0 to n-1.
 func cachedTokens(t *testing.T, sessions *Sessions, n int) []string {
 	t.Helper()
 	tokens := make([]string, n)
@@ -34,7 +34,7 @@ func (c *cache) len() (n int) {
 	return n
 }
 
-// TestCache: a token that was verified is verified once, and only if it is authentic and short.
+// TestCache checks that a token is verified only once, and that only short, authentic tokens are cached.
 func TestCache(t *testing.T) {
 	t.Parallel()
 	sessions := newSessions(t)
@@ -85,7 +85,7 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestCacheSlots has more tokens than slots, from several goroutines: each gets its own session.
+// TestCacheSlots uses more tokens than slots, from several goroutines. Each token must give its own session.
 func TestCacheSlots(t *testing.T) {
 	t.Parallel()
 	sessions := newSessions(t)
@@ -110,7 +110,7 @@ func TestCacheSlots(t *testing.T) {
 	}
 }
 
-// TestCacheComparesTokens: equal hashes are not enough.
+// TestCacheComparesTokens checks that tokens with equal hashes are still compared.
 func TestCacheComparesTokens(t *testing.T) {
 	t.Parallel()
 	sessions := newSessions(t)
@@ -129,8 +129,8 @@ func TestCacheComparesTokens(t *testing.T) {
 	}
 }
 
-// TestCacheCostLittle measures the memory of a full cache, with the tokens that are issued here and with the largest
-// that are cached.
+// TestCacheCostLittle measures the memory of a full cache, with tokens that are issued here and with the largest that
+// are cached.
 func TestCacheCostLittle(t *testing.T) {
 	used := func() uint64 {
 		var m runtime.MemStats
@@ -165,7 +165,7 @@ func TestCacheCostLittle(t *testing.T) {
 	}
 }
 
-// largestClaims returns as many claims as a cached token may have, as long as they may be.
+// largestClaims returns the largest claims that a cached token can have: the most members, with the longest values.
 func largestClaims(seed int) string {
 	claims := fmt.Sprintf(`{"id":"%09d"`, seed)
 	for i := range fewMembers - 1 {

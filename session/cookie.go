@@ -10,19 +10,24 @@ import (
 	"unicode/utf8"
 )
 
-// Cookie says what the cookie is called and how browsers are told to treat it. It is HttpOnly and for
-// every path, always.
+// Cookie has the name of the session's cookie and its attributes in browsers. The cookie is always HttpOnly and valid
+// for every path.
 type Cookie struct {
 	Name     string
-	Domain   string // "" for the host alone
+	Domain   string // "" for the host only
 	SameSite http.SameSite
 	Secure   bool
 }
 
-// ReadToken returns the cookie's value, or "" if there is none, by the rules of cookie-parser 1.4 (cookie
-// 0.7): pairs are split at semicolons and trimmed of space and tab, those without = are skipped, the
-// first of the name counts even if it is empty, one pair of double quotes is dropped, and a value with
-// % is decoded once, as a whole, or not at all. + stays +. (Values with the prefix j: stay text here.)
+// ReadToken returns the cookie's value, or "" if there is none. It follows the rules of cookie-parser 1.4 (cookie 0.7):
+//
+//   - Pairs are split at semicolons, and spaces and tabs around names and values are removed. Pairs without = are
+//     skipped.
+//   - The first cookie with that name counts, even if it is empty.
+//   - One pair of double quotes is removed.
+//   - A value with % is decoded once. If that fails, the value is used as it is. A + is not decoded.
+//
+// Unlike cookie-parser, it does not decode values with the prefix j: as JSON.
 func (c Cookie) ReadToken(h http.Header) string {
 	for value := range c.values(h) {
 		return value
@@ -30,7 +35,7 @@ func (c Cookie) ReadToken(h http.Header) string {
 	return ""
 }
 
-// values yields the values of all cookies of the name. A browser sends several if they differ in domain or path.
+// values yields the values of all cookies with that name. A browser sends several if they differ in domain or path.
 func (c Cookie) values(h http.Header) iter.Seq[string] {
 	const space = " \t"
 	return func(yield func(string) bool) {
@@ -45,8 +50,8 @@ func (c Cookie) values(h http.Header) iter.Seq[string] {
 	}
 }
 
-// ReadToken returns the cookie's value. If that is "" and bearer tokens are accepted, it returns the one in the header
-// Authorization, as Node services do: req.cookies.token || header.
+// ReadToken returns the cookie's value. If that is "" and bearer tokens are accepted, it returns the token in the
+// Authorization header, as Node services do: req.cookies.token || header.
 func (s *Sessions) ReadToken(h http.Header) string {
 	token := s.Cookie.ReadToken(h)
 	if token == "" && s.bearer {
@@ -55,8 +60,8 @@ func (s *Sessions) ReadToken(h http.Header) string {
 	return token
 }
 
-// ReadAll returns every session whose authentic token the request has: in all cookies of the name, and where ReadToken
-// reads it.
+// ReadAll returns the sessions of all authentic tokens in the request: those in each cookie with that name, and the
+// one that ReadToken returns.
 func (s *Sessions) ReadAll(h http.Header) []*Session {
 	var all []*Session
 	seen := map[string]bool{}
@@ -72,8 +77,8 @@ func (s *Sessions) ReadAll(h http.Header) []*Session {
 	return all
 }
 
-// readBearer returns the token in the header Authorization, or "" if there is none. The scheme may be in any case, and
-// one or more spaces follow it (RFC 9110, section 11.4).
+// readBearer returns the token in the Authorization header, or "" if there is none. The scheme is case-insensitive,
+// and one or more spaces follow it (RFC 9110, section 11.4).
 func readBearer(h http.Header) string {
 	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -92,8 +97,8 @@ func decodeValue(value string) string {
 	if !strings.Contains(value, "%") {
 		return value
 	}
-	// PathUnescape, for QueryUnescape makes + a space. What isn't UTF-8 is left as it is, as
-	// JavaScript's decodeURIComponent can't decode it.
+	// PathUnescape is used because QueryUnescape turns + into a space. A result that is not UTF-8 is discarded, because
+	// JavaScript's decodeURIComponent rejects it.
 	decoded, err := url.PathUnescape(value)
 	if err != nil || !utf8.ValidString(decoded) {
 		return value
@@ -101,7 +106,7 @@ func decodeValue(value string) string {
 	return decoded
 }
 
-// SetCookie sends the session, which was issued here, to the client. The cookie expires with the token.
+// SetCookie sends the cookie of a session that was issued here. The cookie expires with the token.
 func (s *Sessions) SetCookie(h http.Header, session *Session) {
 	cookie := s.HTTPCookie(session.Token)
 	cookie.MaxAge = int(s.lifetime / time.Second)
@@ -109,8 +114,9 @@ func (s *Sessions) SetCookie(h http.Header, session *Session) {
 	h.Add("Set-Cookie", cookie.String())
 }
 
-// ClearCookie removes the cookie from the client. Its attributes are those of SetCookie, or browsers would keep it.
-// With a domain, it also removes the cookie of the host alone, which a service without that setting has left.
+// ClearCookie removes the cookie from the client. It uses the attributes of SetCookie, because browsers keep the
+// cookie otherwise. If a domain is set, it also removes the cookie for the host only, which a service without that
+// setting may have set.
 func (s *Sessions) ClearCookie(h http.Header) {
 	cookie := s.HTTPCookie("")
 	cookie.Expires = time.Unix(0, 0)

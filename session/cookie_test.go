@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// TestRead has the rules of cookie-parser, as original.md observed them.
+// TestRead checks the rules of cookie-parser, as observed at the original.
 func TestRead(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		want    string
-		cookies []string // one a header
+		cookies []string // one per header
 	}{
 		{"", nil},
 		{"", []string{""}},
@@ -70,7 +70,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestSetAndClear compares the cookies as sets of attributes, with original.md.
+// TestSetAndClear compares the attributes of the cookies with those of the original, in any order.
 func TestSetAndClear(t *testing.T) {
 	t.Parallel()
 	sessions := newSessions(t)

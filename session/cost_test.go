@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// hostileHeaders are headers that are expensive to read. Each function returns one of about n bytes.
+// hostileHeaders are headers that are expensive to read. Each function returns a header of about n bytes.
 var hostileHeaders = map[string]func(n int) string{
 	"members":                  filled(`"%d":0`),
 	"members of equal names":   filled(`"":0`),
@@ -60,10 +60,10 @@ func nested(open, end string, n int) string {
 	return strings.Repeat(open, depth) + "0" + strings.Repeat(end, depth)
 }
 
-// with returns a good header with one more member.
+// with returns a valid header with one more member.
 func with(member string) string { return strings.TrimSuffix(hs256, "}") + "," + member + "}" }
 
-// filled returns a function that makes a good header with as many more members as there is room for.
+// filled returns a function that makes a valid header of about n bytes, filled with more members.
 func filled(format string) func(n int) string {
 	return func(n int) string {
 		var all strings.Builder
@@ -81,14 +81,14 @@ func filled(format string) func(n int) string {
 	}
 }
 
-// forge returns a token of n bytes or a few less with this header and a wrong signature.
+// forge returns a token of about n bytes, but not more, with this header and a wrong signature.
 func forge(t *testing.T, header func(n int) string, n int) string {
 	t.Helper()
 	b64 := base64.RawURLEncoding.EncodeToString
 	rest := "." + b64([]byte(`{}`)) + "." + strings.Repeat("A", 43)
 	room := (n-len(rest))/4*3 - len(hs256) - 40
 	head := b64([]byte(header(room)))
-	if fill := n - len(head) - len(rest); fill > 200 { // a short header: the payload is long
+	if fill := n - len(head) - len(rest); fill > 200 { // the header is short, so the payload is long
 		rest = "." + b64([]byte(`{"x":"`+strings.Repeat("x", fill*3/4-20)+`"}`)) + "." + strings.Repeat("A", 43)
 	}
 	token := head + rest
@@ -98,8 +98,8 @@ func forge(t *testing.T, header func(n int) string, n int) string {
 	return token
 }
 
-// honest returns tokens of n bytes or a few less as the service issues them, all different.
-func honest(t *testing.T, n, count int) []string {
+// authenticTokens returns different tokens of about n bytes, but not more, as the service issues them.
+func authenticTokens(t *testing.T, n, count int) []string {
 	t.Helper()
 	tokens := make([]string, count)
 	for i := range tokens {
@@ -119,13 +119,13 @@ func honest(t *testing.T, n, count int) []string {
 	return tokens
 }
 
-// TestForgedTokensAllocateLittle holds what a forged token allocates, whatever its header, against an honest
-// one of the same length. It is not parallel: others would be counted too.
+// TestForgedTokensAllocateLittle compares what a forged token allocates with what an authentic token of the same
+// length allocates. It is not parallel, because the allocations of other tests would be counted too.
 func TestForgedTokensAllocateLittle(t *testing.T) {
 	sessions := newSessions(t, secret, "the previous secret")
-	authentic := honest(t, maxToken, 1)[0]
+	authentic := authenticTokens(t, maxToken, 1)[0]
 	allocs, bytes := allocated(func() { _, _ = sessions.Authenticate(authentic) })
-	t.Logf("an honest token of %d bytes: %d allocations, %d bytes", len(authentic), allocs, bytes)
+	t.Logf("an authentic token of %d bytes: %d allocations, %d bytes", len(authentic), allocs, bytes)
 	for name, header := range hostileHeaders {
 		forged := forge(t, header, maxToken)
 		n, size := allocated(func() {
@@ -139,8 +139,8 @@ func TestForgedTokensAllocateLittle(t *testing.T) {
 	}
 }
 
-// TestLargeClaimsAllocateNoSquare has the same objects as the claims of an authentic token, judged and written.
-// It is not parallel, for the same reason.
+// TestLargeClaimsAllocateNoSquare uses the same objects as the claims of an authentic token, which are checked and
+// written. It is not parallel, for the same reason.
 func TestLargeClaimsAllocateNoSquare(t *testing.T) {
 	sessions := newSessions(t)
 	for name, header := range hostileHeaders {
@@ -151,7 +151,8 @@ func TestLargeClaimsAllocateNoSquare(t *testing.T) {
 	}
 }
 
-// allocated returns how often do allocates and how much: the least of a few runs, as pools are filled in one.
+// allocated returns how often and how much do allocates. It takes the least of several runs, because the first run
+// fills pools.
 func allocated(do func()) (allocs, bytes uint64) {
 	for i := range 5 {
 		var before, after runtime.MemStats
@@ -169,28 +170,28 @@ func allocated(do func()) (allocs, bytes uint64) {
 	return allocs, bytes
 }
 
-// measuring reports whether nothing else runs, so that times mean something: .ci/run's serial step sets it.
+// measuring is set by the serial step of .ci/run. Nothing else runs then, so that times are meaningful.
 var measuring = os.Getenv("MEASURE") != ""
 
-// TestForgedTokensCostLittle prints how long forged tokens take, as multiples of an honest token of the same
-// length that was not seen before, beside the bar. It fails, when measuring, at three times the bar.
+// TestForgedTokensCostLittle prints how long forged tokens take, as multiples of an authentic token of the same
+// length that is not cached. The bar is printed too. When measuring, the test fails at three times the bar.
 func TestForgedTokensCostLittle(t *testing.T) {
 	const bar = 3
 	for _, n := range []int{maxToken, 600} {
-		unit := least(t, honest(t, n, 20), authenticate)
+		unit := least(t, authenticTokens(t, n, 20), authenticate)
 		ratios := map[string]float64{}
 		for name, header := range hostileHeaders {
 			forged := slices.Repeat([]string{forge(t, header, n)}, 20)
 			ratios[name] = float64(least(t, forged, authenticate)) / float64(unit)
 		}
-		t.Logf("an honest token of %d bytes takes %s; forged ones cost:", n, unit)
+		t.Logf("an authentic token of %d bytes takes %s; forged ones cost:", n, unit)
 		logRatios(t, ratios, bar)
 	}
 }
 
-// TestLargeClaimsCostNoSquare prints how much longer claims of 16 times the length take, judged and written,
-// beside the bar: 16, where a square would be 256. It fails, when measuring, at three times the bar. The
-// garbage collector, whose time depends on everything else, is off.
+// TestLargeClaimsCostNoSquare prints how much longer it takes to check and write claims of 16 times the length. The
+// bar is 16; quadratic time would be 256. When measuring, the test fails at three times the bar. The garbage
+// collector is off, because its time depends on everything else.
 func TestLargeClaimsCostNoSquare(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	const bar = 16
@@ -206,7 +207,7 @@ func TestLargeClaimsCostNoSquare(t *testing.T) {
 	logRatios(t, ratios, bar)
 }
 
-// logRatios prints ratios beside their bar, the largest first, and fails, when measuring, at three times the bar.
+// logRatios prints ratios and their bar, largest ratio first. When measuring, it fails the test at three times the bar.
 func logRatios(t *testing.T, ratios map[string]float64, bar float64) {
 	t.Helper()
 	var lines []string
@@ -221,8 +222,8 @@ func logRatios(t *testing.T, ratios map[string]float64, bar float64) {
 	t.Log("\n" + strings.Join(lines, "\n"))
 }
 
-// least returns how long a token takes in the fastest of some rounds. Each round has a Sessions that has seen
-// no token before.
+// least returns how long a token takes in the fastest of several rounds. Each round uses new Sessions, which have no
+// token cached.
 func least(t *testing.T, tokens []string, do func(*Sessions, string)) time.Duration {
 	t.Helper()
 	rounds := 3

@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzRead holds the reading of a cookie against the rules of cookie-parser, written down a second time.
+// FuzzRead compares ReadToken with a second implementation of the rules of cookie-parser.
 func FuzzRead(f *testing.F) {
 	for _, line := range []string{"token=a", `x=1; token="a%2Eb"`, "token; token=;token=b", "\ttoken = \"", "token=%C0%80", "token=a+b%", `token=""""`} {
 		f.Add(line, "token=second")
@@ -42,7 +42,7 @@ func referenceRead(line string) string {
 		if len(value) > 0 && value[0] == '"' && value[len(value)-1] == '"' {
 			value = value[1:max(1, len(value)-1)]
 		}
-		// QueryUnescape once no + is left that it could take for a space.
+		// Each + is escaped first, because QueryUnescape turns it into a space.
 		decoded, err := url.QueryUnescape(strings.ReplaceAll(value, "+", "%2B"))
 		if err != nil || !utf8.ValidString(decoded) || !strings.Contains(value, "%") {
 			return value
@@ -52,8 +52,8 @@ func referenceRead(line string) string {
 	return ""
 }
 
-// FuzzAuthenticate accepts what the reference accepts and nothing else: the token as it is, and the same parts
-// with a good signature.
+// FuzzAuthenticate checks that exactly those tokens are accepted which a reference implementation accepts. It tries
+// each token as it is, and the same header and payload with a valid signature.
 func FuzzAuthenticate(f *testing.F) {
 	for _, parts := range [][2]string{{hs256, `{"id":"1"}`}, {`{"alg":"HS512"}`, `{}`}, {`{"alg":"none"}`, `{}`}, {`{"Alg":"HS256"}`, `[]`}, {`{"alg":"HS256","alg":"none"}`, `{"exp":1e999}`}} {
 		f.Add(sign(parts[0], parts[1], secret), parts[0], parts[1])
@@ -78,8 +78,8 @@ func FuzzAuthenticate(f *testing.F) {
 	})
 }
 
-// referenceAuthentic reports whether a token is the one spelling of three segments, the last of them the HMAC
-// that its header names, with encoding/json's maps and crypto/hmac alone.
+// referenceAuthentic reports whether a token consists of three segments in their only spelling, the last of which is
+// the HMAC that the header names. It uses only the maps of encoding/json and crypto/hmac.
 func referenceAuthentic(token string) bool {
 	segments := strings.Split(token, ".")
 	if len(segments) != 3 || len(token) > 8192 {

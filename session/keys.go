@@ -7,15 +7,15 @@ import (
 	"fmt"
 )
 
-// keys are the keys that are made of one secret. Each but the first is derived from it (HKDF, RFC 5869), so that no
-// signature and no HMAC for one purpose is of use for another.
+// keys are the keys made from one secret. All except the first are derived from it (HKDF, RFC 5869), so that a
+// signature or an HMAC for one purpose cannot be used for another.
 type keys struct {
 	signing []byte // the secret itself, as the original uses it
 	jti     []byte // see jti.go
 	record  []byte // see record.go
 }
 
-// newKeys returns the keys of each secret that is not empty: an empty key would verify what anybody signs with it.
+// newKeys returns the keys of each secret. It skips empty secrets, because anybody can sign a token with an empty key.
 func newKeys(secrets []string) (all []keys, err error) {
 	for _, secret := range secrets {
 		if secret == "" {
@@ -44,5 +44,5 @@ func (k keys) derive(purpose string) ([]byte, error) {
 	return key, nil
 }
 
-// DeriveKey returns a key for another purpose, derived from the secret that signs.
+// DeriveKey returns a key for another purpose, derived from the secret that signs tokens.
 func (s *Sessions) DeriveKey(purpose string) ([]byte, error) { return s.keys[0].derive(purpose) }

@@ -9,42 +9,42 @@ import (
 	"strings"
 )
 
-// object is a JSON object as JavaScript reads it: letter case distinguishes names, and the last of equal
-// names wins, at the place of the first. (encoding/json would fold case in structs, lose the order in maps,
-// and lone surrogates in both.)
+// object is a JSON object as JavaScript reads it. Names are case-sensitive. If a name occurs several times, it has
+// the last value at the position of the first. (encoding/json ignores case in structs, loses the order in maps, and
+// loses lone surrogates in both.)
 type object struct {
-	spelled string
+	source  string // the JSON
 	members []member
-	places  map[string]int // of each name in members, if there are more than fewMembers
+	index   map[string]int // the position of each name in members, if there are more than fewMembers
 }
 
-// fewMembers is how many members are searched one by one. More are found by a map: a search for every
-// member added would take a time that is quadratic in their number.
+// fewMembers is the largest number of members that are searched one by one. More are found by a map, because a linear
+// search for each member that is added would take quadratic time.
 const fewMembers = 16
 
 type member struct {
 	name string // decoded
-	key  string // as it was spelled, with its quotes
-	raw  string // the value as it was spelled
+	key  string // as written, with its quotes
+	raw  string // the value as written
 }
 
 var errNotObject = errors.New("is not a JSON object")
 
-// decodeObject reads the JSON object in text. It doesn't read what its values contain.
+// decodeObject reads the JSON object in text. It does not decode the values.
 func decodeObject(text []byte) (object, error) {
 	if !json.Valid(text) {
 		return object{}, errNotObject
 	}
-	o := object{spelled: skip(string(text)), members: make([]member, 0, 8)} // more than our own tokens have
-	if o.spelled[0] != '{' {
+	o := object{source: skip(string(text)), members: make([]member, 0, 8)} // more than our own tokens have
+	if o.source[0] != '{' {
 		return object{}, errNotObject
 	}
-	o.read(o.spelled, next)
+	o.read(o.source, next)
 	return o, nil
 }
 
-// read adds the members of the valid JSON object that text begins with, and returns what follows it. cut
-// cuts a value from the beginning of a text.
+// read adds the members of the valid JSON object at the beginning of text, and returns what follows the object. cut
+// splits a text after the value at its beginning.
 func (o *object) read(text string, cut func(string) (value, rest string)) (rest string) {
 	for rest = skip(text[1:]); rest[0] != '}'; rest = skip(rest) {
 		var m member
@@ -56,22 +56,22 @@ func (o *object) read(text string, cut func(string) (value, rest string)) (rest 
 	return rest[1:]
 }
 
-// nameOf returns what tells a key from others.
+// nameOf returns the decoded name of a key. Different names give different results.
 func nameOf(key string) string {
 	name := key[1 : len(key)-1]
 	if strings.Contains(name, `\`) {
 		name = unquote(key)
 	}
 	if strings.Contains(name, "\ufffd") {
-		return key // lone surrogates, which Go can't tell apart once decoded
+		return key // maybe lone surrogates, which Go all decodes to U+FFFD
 	}
 	return name
 }
 
-// find returns the place of the member called name, or -1.
+// find returns the position of the named member, or -1.
 func (o *object) find(name string) int {
-	if o.places != nil {
-		if i, ok := o.places[name]; ok {
+	if o.index != nil {
+		if i, ok := o.index[name]; ok {
 			return i
 		}
 		return -1
@@ -84,23 +84,23 @@ func (o *object) find(name string) int {
 	return -1
 }
 
-// set adds m, or gives its value to the member of that name.
+// set adds m, or replaces the value of the member with that name.
 func (o *object) set(m member) {
 	if i := o.find(m.name); i >= 0 {
 		o.members[i].raw = m.raw
 		return
 	}
-	if o.members = append(o.members, m); o.places != nil {
-		o.places[m.name] = len(o.members) - 1
+	if o.members = append(o.members, m); o.index != nil {
+		o.index[m.name] = len(o.members) - 1
 	} else if len(o.members) > fewMembers {
-		o.places = map[string]int{}
+		o.index = map[string]int{}
 		for i := range o.members {
-			o.places[o.members[i].name] = i
+			o.index[o.members[i].name] = i
 		}
 	}
 }
 
-// get returns the value called name, as it was spelled.
+// get returns the value of the named member, as written.
 func (o *object) get(name string) (string, bool) {
 	i := o.find(name)
 	if i < 0 {
@@ -109,7 +109,7 @@ func (o *object) get(name string) (string, bool) {
 	return o.members[i].raw, true
 }
 
-// text returns the value called name if it is a string, or the decimal string of a number; otherwise "".
+// text returns the value of the named member if it is a string, or its decimal string if it is a number; otherwise "".
 func (o *object) text(name string) string {
 	raw, _ := o.get(name)
 	if n, ok := number(raw); ok {
@@ -118,8 +118,9 @@ func (o *object) text(name string) string {
 	return unquote(raw)
 }
 
-// Decimal returns the decimal string of a JSON number, which is the id of a user whose id is that number: 1.0 is 1, and
-// a whole number keeps all its digits. It returns "" for anything else, and for a number beyond a double.
+// Decimal returns the decimal string of a JSON number. If the id of a user is that number, this is their id as a
+// string. 1.0 gives "1", and a whole number keeps all its digits. It returns "" for anything else, and for a number
+// beyond a double.
 func Decimal(raw string) string {
 	n, ok := number(raw)
 	if !ok {
@@ -128,7 +129,7 @@ func Decimal(raw string) string {
 	return decimal(raw, n)
 }
 
-// decimal is Decimal of a number that has been read.
+// decimal is Decimal for a number that is already parsed.
 func decimal(raw string, n float64) string {
 	switch {
 	case math.IsInf(n, 0):
@@ -142,7 +143,7 @@ func decimal(raw string, n float64) string {
 	}
 }
 
-// number returns the number in raw as JavaScript reads it: a double, infinite beyond its range.
+// number returns the number in raw as JavaScript reads it: a double, which is infinite if the number is too large.
 func number(raw string) (float64, bool) {
 	if raw == "" || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return 0, false
@@ -151,7 +152,7 @@ func number(raw string) (float64, bool) {
 	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
-// unquote returns the string in raw, or "" if it isn't one.
+// unquote returns the decoded JSON string in raw, or "" if raw is not a string.
 func unquote(raw string) string {
 	if raw == "" || raw[0] != '"' {
 		return ""
@@ -164,8 +165,8 @@ func unquote(raw string) string {
 	return text
 }
 
-// spells reports whether the JSON string raw is word, which has only ASCII letters and digits. It is unquote
-// and a comparison, without the memory that unquote needs.
+// spells reports whether the JSON string raw decodes to word, which has only ASCII letters and digits. Unlike a
+// comparison with the result of unquote, it needs no memory.
 func spells(raw, word string) bool {
 	rest := raw[1 : len(raw)-1]
 	for _, want := range []byte(word) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestClaims has what the original answers for the claims of a token, except that numbers keep their
-// digits and escapes their spelling.
+// TestClaims checks the claims against the original's answers. The differences are that numbers keep their digits,
+// and strings their escapes.
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	for payload, want := range map[string]string{
@@ -36,8 +36,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestManyMembers has objects of every size around the one from which on a map finds the members, at the top
-// and inside.
+// TestManyMembers checks objects with fewer and more members than are searched without a map, at the top level and
+// nested.
 func TestManyMembers(t *testing.T) {
 	t.Parallel()
 	for n := range 3 * fewMembers {
@@ -69,7 +69,7 @@ func TestManyMembers(t *testing.T) {
 		if got := s.Claims(); got != claims || s.Current(now) == nil || s.StringClaim("jti") != "x" || s.StringClaim("none") != "" {
 			t.Errorf("%s: claims\n%s, want\n%s", payload, got, claims)
 		}
-		if mapped := s.claims.places != nil; mapped != (len(s.claims.members) > fewMembers) {
+		if mapped := s.claims.index != nil; mapped != (len(s.claims.members) > fewMembers) {
 			t.Errorf("%d members are found by a map: %v", len(s.claims.members), mapped)
 		}
 	}

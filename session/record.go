@@ -15,20 +15,21 @@ import (
 // recordMAC is the length of the HMAC in a record, in bytes.
 const recordMAC = 16
 
-// ErrSecretGone says that a record was not made with any of the secrets, so its token is not accepted either.
-var ErrSecretGone = errors.New("no secret made this record")
+// ErrSecretGone means that a record was not made with any of the secrets. Its token is not accepted either.
+var ErrSecretGone = errors.New("the record was not made with any of the secrets")
 
-// Record returns what RebuildToken makes the token of a session from that was issued here: the token's header and
-// payload, and in the place of the signature an HMAC with another key of the same secret. It may be stored where others
-// read it, because it is of no use to them: only the secret gives the signature. The HMAC says which secret signed the
-// token, and makes sure that RebuildToken signs nothing that was not issued here.
+// Record returns a string from which RebuildToken makes the token of a session again. The session must have been
+// issued here. The string consists of the token's header and payload and, instead of the signature, an HMAC with
+// another key of the same secret. It may be stored where others can read it, because nobody can make the signature
+// from it without the secret. The HMAC shows which secret signed the token, and it prevents RebuildToken from signing
+// anything that was not issued here.
 func (s *Sessions) Record(issued *Session) string {
 	signed, _ := cutSignature(issued.Token)
 	return signed + "." + s.keys[0].recordMAC(signed)
 }
 
-// RebuildToken returns the token that a record was made of, and until when a revocation of it has to be kept: see
-// RevocableUntil. It returns ErrSecretGone if no secret made the record.
+// RebuildToken returns the token that a record was made from, and the time until which a revocation of it must be
+// kept: see RevocableUntil. It returns ErrSecretGone if none of the secrets made the record.
 func (s *Sessions) RebuildToken(record string) (token string, until time.Time, err error) {
 	signed, mac := cutSignature(record)
 	for _, key := range s.keys {
@@ -48,7 +49,7 @@ func (s *Sessions) RebuildToken(record string) (token string, until time.Time, e
 	return "", time.Time{}, ErrSecretGone
 }
 
-// cutSignature cuts a token before its last segment.
+// cutSignature splits a token at its last dot.
 func cutSignature(token string) (signed, signature string) {
 	end := max(0, strings.LastIndexByte(token, '.'))
 	return token[:end], strings.TrimPrefix(token[end:], ".")

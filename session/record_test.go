@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestRecord: a record gives back the token that it was made of, also after a change of the secret, and nothing else.
+// TestRecord checks that the token is made from its record again, even after a change of the secret.
 func TestRecord(t *testing.T) {
 	t.Parallel()
 	sessions := newSessions(t, "the old secret")
@@ -19,8 +19,8 @@ func TestRecord(t *testing.T) {
 	}
 	record := sessions.Record(issued)
 	for name, sessions := range map[string]*Sessions{
-		"the same":    sessions,
-		"a later one": newSessions(t, secret, "the old secret"),
+		"the same": sessions,
+		"rotated":  newSessions(t, secret, "the old secret"),
 	} {
 		token, until, err := sessions.RebuildToken(record)
 		if err != nil || token != issued.Token || until != issued.RevocableUntil() {
@@ -32,8 +32,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// TestRecordGrantsNothing: a record is not a token, and a record that somebody else wrote is never signed, also if they
-// have other records and tokens.
+// TestRecordGrantsNothing checks that a record is not accepted as a token, and that a record which somebody else
+// wrote is never signed, even if they have other records and tokens.
 func TestRecordGrantsNothing(t *testing.T) {
 	t.Parallel()
 	sessions := newSessions(t)

@@ -1,10 +1,10 @@
 package session
 
-// These functions read JSON that has been found to be valid, byte by byte.
+// These functions scan valid JSON byte by byte.
 
 const jsonSpace = " \t\r\n"
 
-// skip drops the space, commas and colons before a value.
+// skip removes whitespace, commas and colons from the beginning of text.
 func skip(text string) string {
 	for i := range len(text) {
 		switch text[i] {
@@ -16,7 +16,7 @@ func skip(text string) string {
 	return ""
 }
 
-// next splits text into the value that it begins with and the rest.
+// next splits text after the value at its beginning.
 func next(text string) (value, rest string) {
 	var end int
 	switch text[0] {
@@ -30,7 +30,7 @@ func next(text string) (value, rest string) {
 	return text[:end], text[end:]
 }
 
-// endOfWord returns the length of the number, or of the true, false or null, that text begins with.
+// endOfWord returns the length of the number, true, false or null at the beginning of text.
 func endOfWord(text string) int {
 	for i := range len(text) {
 		switch text[i] {
@@ -41,7 +41,7 @@ func endOfWord(text string) int {
 	return len(text)
 }
 
-// endOfNested returns the length of the object or array that text begins with.
+// endOfNested returns the length of the object or array at the beginning of text.
 func endOfNested(text string) int {
 	depth := 0
 	for i := 0; ; i++ {
@@ -58,8 +58,8 @@ func endOfNested(text string) int {
 	}
 }
 
-// endOfString returns the length of the string that text begins with, including its quotes, or -1 if it is not closed,
-// which is impossible in valid JSON.
+// endOfString returns the length of the string at the beginning of text, including its quotes, or -1 if it is not
+// closed, which is impossible in valid JSON.
 func endOfString(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {

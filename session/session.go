@@ -1,13 +1,13 @@
-// Package session makes, reads and judges what a signed-in client holds: a JSON Web Token in a cookie.
+// Package session issues, reads and checks the JSON Web Token that a client sends in a cookie after a login.
 //
-// A token is judged in two steps, because the guard asks Redis between them: Authenticate tells
-// whether somebody who has a secret made it, Session.Current whether it holds now. The rules are those
-// of jsonwebtoken 9 and cookie-parser 1.4, but where one spelling per token or a standard wants it
-// narrower.
+// A token is checked in two steps, because the guard asks Redis between them. Authenticate reports whether somebody
+// who has a secret made it, and Session.Current whether it is valid now. The rules are those of jsonwebtoken 9 and
+// cookie-parser 1.4. They are stricter only if a standard requires it, or if a token could otherwise be spelled in
+// two ways.
 //
-// Signing and verifying is golang-jwt's. Its Parser is not used: it decodes a token's claims before it
-// verifies them, takes members in any case for a claim and "exp":0 for none, and has no say about
-// payloads that are no JSON, whose tokens live at the original and have to be revocable here.
+// golang-jwt signs tokens and verifies signatures. Its Parser is not used: it decodes claims before it verifies the
+// signature, matches claim names in any case, and treats "exp":0 as no exp. It also cannot read payloads that are not
+// JSON. The original accepts tokens with such payloads, so it must be possible to revoke them here.
 package session
 
 import (
@@ -24,23 +24,23 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Options are what a Sessions needs to know.
+// Options configure a Sessions.
 type Options struct {
-	// Secrets are the HMAC keys, used as they are. The first signs, all of them verify. Empty ones
-	// are left out, for an empty key would verify what anybody signs with it.
+	// Secrets are the HMAC keys, used as they are. The first one signs, and all of them verify. Empty ones are ignored,
+	// because anybody can sign a token with an empty key.
 	Secrets []string
-	// Lifetime is how long a token lives.
+	// Lifetime is how long a token is valid.
 	Lifetime time.Duration
 	Cookie   Cookie
-	// Bearer makes ReadToken look at the header Authorization as well.
+	// Bearer makes ReadToken read the Authorization header as well.
 	Bearer bool
 }
 
-// Sessions makes and judges sessions. It is safe for concurrent use.
+// Sessions issues and checks sessions. It is safe for concurrent use.
 type Sessions struct {
 	Cookie
 	bearer   bool
-	keys     []keys // the first sign, all of them verify
+	keys     []keys // those of the first secret sign, all of them verify
 	lifetime time.Duration
 	cache    *cache
 }
@@ -54,7 +54,7 @@ func New(o Options) (*Sessions, error) {
 	return &Sessions{Cookie: o.Cookie, bearer: o.Bearer, keys: keys, lifetime: o.Lifetime, cache: newCache()}, nil
 }
 
-// User is whom a session is issued to.
+// User is the user that a session is issued to.
 type User struct {
 	ID       any    `json:"id"` // a string, or a json.Number for a user whose id is a number in the Node service
 	Email    string `json:"email"`
@@ -65,8 +65,8 @@ type User struct {
 // header is the header of every token issued: {"alg":"HS256","typ":"JWT"}, as jsonwebtoken writes it.
 const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 
-// Issue makes a session for user, issued at the given time. Each has its own id, jti, so that two logins in
-// one second give two tokens, each of which is revoked alone.
+// Issue returns a new session of a user, issued at the given time. Each session has its own id, the claim jti. So two
+// logins in one second give two different tokens, and revoking one does not revoke the other.
 func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 	issued := at.Unix()
 	payload, err := EncodeJSON(struct {
@@ -91,27 +91,28 @@ func (s *Sessions) Issue(user User, at time.Time) (*Session, error) {
 	return &Session{Token: token, claims: claims, keys: s.keys}, nil
 }
 
-// Session is an authentic token: someone who has one of the secrets made it. It may be revoked,
-// expired or unfit all the same. A Session never changes, and requests with the same token share it.
+// Session is an authentic token: somebody who has one of the secrets made it. It may still be revoked, expired or
+// otherwise invalid. A Session never changes, and requests with the same token share it.
 type Session struct {
-	// Token is the token in its one spelling. Do not change it.
-	Token  string
-	claims object
-	unfit  error  // why it can't hold at any time
-	keys   []keys // see issuedHere
+	// Token is the token in its only accepted spelling. Do not change it.
+	Token   string
+	claims  object
+	invalid error  // why the token is never valid, or nil
+	keys    []keys // see issuedHere
 
 	encodeClaims sync.Once
 	encoded      string // see Claims
 }
 
-// UserID returns whom the session belongs to, "" if its token names no user. See UserClaim.
+// UserID returns the id of the session's user, or "" if its token names no user. See UserClaim.
 func (s *Session) UserID() string {
 	_, id := s.UserClaim()
 	return id
 }
 
-// UserClaim returns the claim that names the user, and their id: the first of id, _id, userId and sub that is a string
-// or a number, a number as its decimal string. Both are "" if there is none.
+// UserClaim returns the name and the value of the claim that names the user. It is the first of id, _id, userId and
+// sub that is a number or a string other than "". A number is returned as its decimal string. Both are "" if there is
+// no such claim.
 func (s *Session) UserClaim() (name, id string) {
 	for _, name := range []string{"id", "_id", "userId", "sub"} {
 		if id := s.claims.text(name); id != "" {
@@ -121,7 +122,7 @@ func (s *Session) UserClaim() (name, id string) {
 	return "", ""
 }
 
-// ClaimNames returns the names of the claims, in their order.
+// ClaimNames returns the names of the claims in their order.
 func (s *Session) ClaimNames() []string {
 	names := make([]string, len(s.claims.members))
 	for i, m := range s.claims.members {
@@ -130,10 +131,10 @@ func (s *Session) ClaimNames() []string {
 	return names
 }
 
-// Email returns the claim email, "" if there is none.
+// Email returns the claim email, or "" if there is none.
 func (s *Session) Email() string { return s.claims.text("email") }
 
-// ID returns the id of a session that was issued here, the claim jti, and "" for any other. It grants nothing.
+// ID returns the claim jti of a session that was issued here, and "" for any other session. The id gives no access.
 func (s *Session) ID() string {
 	if !s.issuedHere() {
 		return ""
@@ -146,57 +147,58 @@ func (s *Session) Hash() string {
 	return ShortHash(s.Token)
 }
 
-// ShortHash returns a short hash of a value, for logs: it distinguishes values and reveals none.
+// ShortHash returns a short hash of a value, for logs. It distinguishes values without revealing them.
 func ShortHash(value string) string {
 	sum := sha256.Sum256([]byte(value))
 	return hex.EncodeToString(sum[:8])
 }
 
-// StringClaim returns a claim if it is a string, its decimal digits if it is a number, and otherwise "".
+// StringClaim returns a claim if it is a string, or its decimal string if it is a number; otherwise "".
 func (s *Session) StringClaim(name string) string { return s.claims.text(name) }
 
-// HasRole reports whether the claim role is a string and one of roles. A claim of another type is no role.
+// HasRole reports whether the claim role is a string and one of roles. A claim of another type is not a role.
 func (s *Session) HasRole(roles ...string) bool {
 	raw, _ := s.claims.get("role")
 	return raw != "" && raw[0] == '"' && slices.Contains(roles, unquote(raw))
 }
 
-// Claims returns the claims as the JSON object that the original's JSON.stringify makes of them, but
-// that numbers keep all their digits: compact, the last of equal names, null for a number beyond a
+// Claims returns the claims as the JSON object that the original's JSON.stringify makes of them, except that numbers
+// keep all their digits. It is compact, has only the last of several equal names, and has null for a number beyond a
 // double.
 func (s *Session) Claims() string {
 	s.encodeClaims.Do(func() { s.encoded = s.claims.json() })
 	return s.encoded
 }
 
-// Current returns nil if the session is valid at the given time, or why it is not. The time has to come from
-// Redis, with the answer that the session is not revoked: another clock could judge a token valid whose entry on
-// the blacklist has expired. exp and nbf are judged as jsonwebtoken does: they must be numbers if they exist, and
-// whole seconds of the clock count.
+// Current returns nil if the session is valid at the given time, or the reason why it is not. The time must come from
+// Redis, together with the result that the session is not revoked. By another clock, a token could still be valid
+// when its entry on the blacklist has already expired. exp and nbf are checked as in jsonwebtoken: if they exist,
+// they must be numbers, and they are compared with whole seconds of the clock.
 func (s *Session) Current(now time.Time) error {
-	if s.unfit != nil {
-		return s.unfit
+	if s.invalid != nil {
+		return s.invalid
 	}
 	second := float64(now.Unix())
 	if nbf, ok := s.claims.get("nbf"); ok {
 		if n, ok := number(nbf); !ok || n > second {
-			return errors.New("not valid yet, or nbf is no number")
+			return errors.New("not valid yet, or nbf is not a number")
 		}
 	}
 	if exp, ok := s.claims.get("exp"); ok {
 		if n, ok := number(exp); !ok || second >= n {
-			return errors.New("expired, or exp is no number")
+			return errors.New("expired, or exp is not a number")
 		}
 	}
 	return nil
 }
 
-// nodeAhead is how far, in seconds, the clock of a Node service may be ahead of Redis's: the iat of its
-// tokens is by its own clock.
+// nodeAhead is how many seconds the clock of a Node service may be ahead of Redis's. The iat of its tokens comes from
+// its own clock.
 const nodeAhead = 60
 
-// IssuedAt returns when the session was issued, in seconds of Redis's clock: at the earliest, because a Node
-// service issues by its own clock. A session that does not say when is issued at 0, before every cut.
+// IssuedAt returns the earliest time at which the session can have been issued, in seconds of Redis's clock. For a
+// session of a Node service, this is earlier than its iat, which comes from that service's own clock. Without a valid
+// iat it is 0, which is before every cut.
 func (s *Session) IssuedAt() int64 {
 	raw, _ := s.claims.get("iat")
 	n, ok := number(raw)
@@ -209,15 +211,15 @@ func (s *Session) IssuedAt() int64 {
 	return int64(n)
 }
 
-// leeway is how long the entry of a revoked token outlives the token. Redis expires both by the same clock, but a
-// Node service judges tokens by its own.
+// leeway is how long the blacklist entry of a revoked token is kept after the token expires. This service uses
+// Redis's clock for both, but a Node service checks tokens by its own clock.
 const leeway = time.Minute
 
-// endOfTime is where the expiry of a revocation is cut off, so that no arithmetic on it overflows.
+// endOfTime is the latest time that is used from a claim, so that no arithmetic on it overflows.
 const endOfTime = 253402300799 // 9999-12-31T23:59:59Z
 
-// RevocableUntil returns until when a revocation of the session has to be kept, by Redis's clock, and the zero
-// time for forever (no exp, or one that is not a number).
+// RevocableUntil returns the time until which a revocation of the session must be kept, by Redis's clock. The zero
+// time means forever: there is no exp, or it is not a number.
 func (s *Session) RevocableUntil() time.Time {
 	exp, _ := s.claims.get("exp")
 	n, ok := number(exp)
@@ -227,5 +229,5 @@ func (s *Session) RevocableUntil() time.Time {
 	return time.Unix(int64(math.Ceil(max(0, min(n, endOfTime)))), 0).Add(leeway)
 }
 
-// ExpiresAt returns the session's exp. It is only for sessions issued here.
+// ExpiresAt returns the session's exp. Call it only for sessions that were issued here.
 func (s *Session) ExpiresAt() time.Time { return s.RevocableUntil().Add(-leeway) }

@@ -17,7 +17,7 @@ import (
 
 const secret = "a secret of more than thirty-two bytes"
 
-// now is the clock of the tests: half a second past a whole one.
+// now is the time in the tests, half a second after a full second.
 var now = time.Unix(1_800_000_000, 500_000_000)
 
 func newSessions(t *testing.T, secrets ...string) *Sessions {
@@ -36,7 +36,7 @@ func newSessions(t *testing.T, secrets ...string) *Sessions {
 	return s
 }
 
-// sign makes a token of a header and a payload as they are given, with nothing of the package's own.
+// sign makes a token of a header and a payload without using this package.
 func sign(header, payload, secret string) string {
 	algs := map[string]func() hash.Hash{"HS384": sha512.New384, "HS512": sha512.New}
 	newHash := sha256.New
@@ -82,18 +82,19 @@ func TestIssue(t *testing.T) {
 	if got := sign(hs256, payload, secret); got != issued.Token {
 		t.Errorf("token is\n%s, want\n%s", issued.Token, got)
 	}
-	judged, err := sessions.Authenticate(issued.Token)
+	read, err := sessions.Authenticate(issued.Token)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, s := range map[string]*Session{"issued": issued, "judged": judged} {
+	for name, s := range map[string]*Session{"issued": issued, "read": read} {
 		if s.UserID() != user.ID || s.Current(now) != nil || s.Claims() != payload || s.Token != issued.Token {
 			t.Errorf("%s session: user %q, current %v, claims %s", name, s.UserID(), s.Current(now), s.Claims())
 		}
 	}
 }
 
-// wantMarked wants a jti of 128 random bits and 64 of an HMAC, computed here with the standard library alone.
+// wantMarked checks that a jti has 128 random bits and 64 bits of an HMAC, which is computed here with the standard
+// library.
 func wantMarked(t *testing.T, jti, iat string) {
 	t.Helper()
 	id, err := base64.RawURLEncoding.DecodeString(jti)
@@ -140,7 +141,7 @@ func TestNewNeedsASecret(t *testing.T) {
 	t.Parallel()
 	for _, secrets := range [][]string{nil, {""}, {"", ""}} {
 		if _, err := New(Options{Secrets: secrets}); err == nil {
-			t.Errorf("New took the secrets %q", secrets)
+			t.Errorf("New accepted the secrets %q", secrets)
 		}
 	}
 }
@@ -206,8 +207,8 @@ func TestUserID(t *testing.T) {
 	}
 }
 
-// TestIssuedAt: a token that was not issued here may be from a minute earlier than it says, whatever its jti, and a
-// time that is none is before every other. JTI stands for that of a token issued here at 100.
+// TestIssuedAt checks that a token which was not issued here may be one minute older than its iat, whatever its jti,
+// and that an invalid iat counts as 0. JTI is replaced by the jti of a token issued here at 100.
 func TestIssuedAt(t *testing.T) {
 	t.Parallel()
 	jti, marked := jtiOf(t, secret, 100), jtiOf(t, "the old secret", 100)
@@ -273,7 +274,7 @@ func jtiOf(t *testing.T, secret string, iat int64) string {
 	return s.StringClaim("jti")
 }
 
-// jtiKeyedBy returns a jti for the iat 100 whose HMAC has this key, as it is.
+// jtiKeyedBy returns a jti for the iat 100 with an HMAC that uses this key directly.
 func jtiKeyedBy(key string) string {
 	random := []byte("sixteen bytes ..")
 	mac := hmac.New(sha256.New, []byte(key))
@@ -281,7 +282,7 @@ func jtiKeyedBy(key string) string {
 	return base64.RawURLEncoding.EncodeToString(append(random, mac.Sum(nil)[:8]...))
 }
 
-// edited returns the text with another letter at i.
+// edited returns the string with another letter at index i.
 func edited(text string, i int) string {
 	letter := "A"
 	if text[i] == 'A' {
@@ -297,7 +298,7 @@ func TestRevocableUntil(t *testing.T) {
 		`{}`:                             forever,
 		`{"exp":null}`:                   forever,
 		`{"exp":"1800000100"}`:           forever,
-		`"a text"`:                       forever,
+		`"string"`:                       forever,
 		`not json`:                       forever,
 		`{"exp":1800000100}`:             time.Unix(1800000160, 0),
 		`{"exp":1800000100.2}`:           time.Unix(1800000161, 0),

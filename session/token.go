@@ -11,16 +11,17 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// maxToken is the longest token looked at, in bytes.
+// maxToken is the length of the longest token that is accepted, in bytes.
 const maxToken = 8 << 10
 
-// ErrNotAuthentic says that nobody who has a secret made the token, or not in this spelling.
+// ErrNotAuthentic means that nobody who has a secret made the token, or that the token is not in its only accepted
+// spelling.
 var ErrNotAuthentic = errors.New("token is not authentic")
 
-// methods are the signatures accepted: those that jsonwebtoken accepts with a secret.
+// methods are the accepted signature algorithms: those that jsonwebtoken accepts with a secret.
 var methods = []*jwt.SigningMethodHMAC{jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512}
 
-// methodOf returns the method that alg names, a JSON value, or nil.
+// methodOf returns the method that alg, a JSON value, names, or nil.
 func methodOf(alg string) *jwt.SigningMethodHMAC {
 	for _, method := range methods {
 		if alg != "" && alg[0] == '"' && spells(alg, method.Name) {
@@ -30,11 +31,11 @@ func methodOf(alg string) *jwt.SigningMethodHMAC {
 	return nil
 }
 
-// Authenticate returns the session of the token, or an ErrNotAuthentic. A session is authentic even if it can
-// never be accepted: Current reports that, after the blacklist was asked.
+// Authenticate returns the session of the token, or an ErrNotAuthentic. An authentic session may still be invalid:
+// call Current after asking Redis about revocations.
 //
-// The sessions of recent tokens are cached: see cache. That changes no result, because whether a token is authentic and
-// what it says never changes.
+// The sessions of recent tokens are cached: see cache. This changes no result, because neither the authenticity of a
+// token nor its claims ever change.
 func (s *Sessions) Authenticate(token string) (*Session, error) {
 	hash := s.cache.hash(token)
 	if session := s.cache.get(token, hash); session != nil {
@@ -50,11 +51,11 @@ func (s *Sessions) Authenticate(token string) (*Session, error) {
 
 // verifyToken is Authenticate without the cache.
 //
-// A token has one spelling: a blacklist of tokens is one of spellings, and a token that could be written in
-// two ways would still be accepted in the other.
+// It accepts each token in only one spelling. The blacklist compares strings, so a revoked token would still be
+// accepted in a second spelling.
 //
-// The signature is verified before the header and the claims are decoded, so that a forged token, whatever
-// it contains, costs little more than the HMACs of its length.
+// The signature is verified before the header and the claims are decoded. So a forged token, whatever it contains,
+// costs little more than the HMACs of a string of its length.
 func (s *Sessions) verifyToken(token string) (*Session, error) {
 	head, payload, signature, err := split(token)
 	if err != nil {
@@ -71,18 +72,18 @@ func (s *Sessions) verifyToken(token string) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: its header: %w", ErrNotAuthentic, err)
 	}
-	claims, unfit := decodeObject(toUTF8(payload))
+	claims, invalid := decodeObject(toUTF8(payload))
 	if critical {
-		// RFC 7515, section 4.1.11: whoever doesn't understand all of crit must refuse.
-		unfit = errors.New("its header has crit")
+		// RFC 7515, section 4.1.11: a recipient that does not understand everything in crit must reject the token.
+		invalid = errors.New("its header has crit, which is not supported")
 	}
-	// The token may be a part of a longer string, such as a header with other cookies, which the cache would keep.
-	return &Session{Token: strings.Clone(token), claims: claims, unfit: unfit, keys: s.keys}, nil
+	// The token may be part of a longer string, such as a Cookie header, which the cache would keep in memory.
+	return &Session{Token: strings.Clone(token), claims: claims, invalid: invalid, keys: s.keys}, nil
 }
 
-// findAlg returns the value of the last alg in a header if it is a string, as it is spelled; otherwise "". It
-// reads each byte at most twice and allocates nothing. Nothing is decided by what it returns for a header
-// that is not a JSON object: see checkHeader.
+// findAlg returns the value of the last alg in a header if it is a string, as written; otherwise "". It reads each
+// byte at most twice and allocates nothing. Its result for a header that is not a JSON object does not matter,
+// because checkHeader rejects such a header.
 func findAlg(head string) (alg string) {
 	depth := 0
 	for i := 0; i < len(head); i++ {
@@ -114,8 +115,8 @@ func findAlg(head string) (alg string) {
 	return alg
 }
 
-// checkHeader returns nil if a header is a JSON object whose alg is the method that the signature was
-// verified with. It reports whether there is a crit.
+// checkHeader returns nil if a header is a JSON object and its alg is the method that the signature was verified
+// with. critical reports whether it has a crit.
 func checkHeader(head []byte, method *jwt.SigningMethodHMAC) (critical bool, err error) {
 	if method == jwt.SigningMethodHS256 && string(head) == `{"alg":"HS256","typ":"JWT"}` {
 		return false, nil
@@ -125,7 +126,7 @@ func checkHeader(head []byte, method *jwt.SigningMethodHMAC) (critical bool, err
 		return false, err
 	}
 	if alg, _ := o.get("alg"); methodOf(alg) != method {
-		return false, errors.New("alg is another than that of the signature")
+		return false, errors.New("alg is not the algorithm of the signature")
 	}
 	_, critical = o.get("crit")
 	return critical, nil
@@ -140,7 +141,7 @@ func (s *Sessions) verify(method *jwt.SigningMethodHMAC, signed string, signatur
 	return false
 }
 
-// split decodes the three segments of a token if each is spelled in the one canonical way.
+// split decodes the three segments of a token. Each must be in the canonical encoding.
 func split(token string) (header, payload, signature []byte, err error) {
 	if len(token) > maxToken {
 		return nil, nil, nil, fmt.Errorf("%w: longer than %d bytes", ErrNotAuthentic, maxToken)
@@ -158,9 +159,9 @@ func split(token string) (header, payload, signature []byte, err error) {
 	return decoded[0], decoded[1], decoded[2], nil
 }
 
-// decodeSegment decodes canonical base64url without padding (RFC 4648, section 5): of the alphabet
-// alone (encoding/base64 skips CR and LF even when it is strict), the spare bits of the last
-// character zero.
+// decodeSegment decodes canonical base64url without padding (RFC 4648, section 5). Only characters of the alphabet
+// are allowed (encoding/base64 skips CR and LF even in strict mode), and the unused bits of the last character must
+// be zero.
 func decodeSegment(segment string) ([]byte, error) {
 	if segment == "" {
 		return nil, errors.New("is empty")
@@ -171,15 +172,15 @@ func decodeSegment(segment string) ([]byte, error) {
 	return base64.RawURLEncoding.Strict().DecodeString(segment)
 }
 
-// toUTF8 replaces what is not UTF-8 by U+FFFD as Node does: one for each longest part of a character,
-// where Go's own functions make one for each byte.
+// toUTF8 replaces invalid UTF-8 by U+FFFD as Node does: one for each longest part of a character. Go's own functions
+// insert one for each byte.
 func toUTF8(text []byte) []byte {
 	if utf8.Valid(text) {
 		return text
 	}
 	valid, err := unicode.UTF8.NewDecoder().Bytes(text)
 	if err != nil {
-		return text // can't happen: this decoder replaces everything it doesn't know
+		return text // cannot happen: this decoder replaces everything that is invalid
 	}
 	return valid
 }

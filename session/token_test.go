@@ -10,12 +10,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-const alive = `{"id":"1","exp":1800000100}`
+const validClaims = `{"id":"1","exp":1800000100}`
 
-// TestAuthenticate has the tokens whose signature decides, and those that no signature helps.
+// TestAuthenticate checks which tokens are authentic. Some are not, although their signature is right.
 func TestAuthenticate(t *testing.T) {
 	t.Parallel()
-	good := sign(hs256, alive, secret)
+	good := sign(hs256, validClaims, secret)
 	segments := strings.Split(good, ".")
 	header, payload, signature := segments[0], segments[1], segments[2]
 	b64 := base64.RawURLEncoding.EncodeToString
@@ -23,23 +23,23 @@ func TestAuthenticate(t *testing.T) {
 
 	for name, token := range map[string]string{
 		"HS256":                  good,
-		"HS384":                  sign(`{"alg":"HS384","typ":"JWT"}`, alive, secret),
-		"HS512":                  sign(`{"alg":"HS512","typ":"JWT"}`, alive, secret),
-		"no typ":                 sign(`{"alg":"HS256"}`, alive, secret),
-		"any typ":                sign(`{"typ":[1],"alg":"HS256"}`, alive, secret),
-		"unknown headers":        sign(`{"alg":"HS256","kid":"../x","jku":"http://x","jwk":{},"zip":"DEF","b64":false}`, alive, secret),
-		"alg twice, last good":   sign(`{"alg":"none","alg":"HS256"}`, alive, secret),
-		"escaped alg":            sign(`{"\u0061lg":"\u0048S256"}`, alive, secret),
-		"escaped at the end":     sign(`{"al\u0067":"HS25\u0036"}`, alive, secret),
-		"other escaped names":    sign(`{"alg":"HS256","\u0062lg":"none","alg\u0067":1,"al":1,"\u0161lg":1}`, alive, secret),
-		"space in the header":    sign(" {\"alg\" :\t\"HS256\"\r\n} ", alive, secret),
-		"header not UTF-8":       sign("{\"alg\":\"HS256\",\"x\":\"\xff\"}", alive, secret),
-		"crit":                   sign(`{"alg":"HS256","crit":["exp"]}`, alive, secret),
+		"HS384":                  sign(`{"alg":"HS384","typ":"JWT"}`, validClaims, secret),
+		"HS512":                  sign(`{"alg":"HS512","typ":"JWT"}`, validClaims, secret),
+		"no typ":                 sign(`{"alg":"HS256"}`, validClaims, secret),
+		"any typ":                sign(`{"typ":[1],"alg":"HS256"}`, validClaims, secret),
+		"unknown headers":        sign(`{"alg":"HS256","kid":"../x","jku":"http://x","jwk":{},"zip":"DEF","b64":false}`, validClaims, secret),
+		"alg twice, last good":   sign(`{"alg":"none","alg":"HS256"}`, validClaims, secret),
+		"escaped alg":            sign(`{"\u0061lg":"\u0048S256"}`, validClaims, secret),
+		"escaped at the end":     sign(`{"al\u0067":"HS25\u0036"}`, validClaims, secret),
+		"other escaped names":    sign(`{"alg":"HS256","\u0062lg":"none","alg\u0067":1,"al":1,"\u0161lg":1}`, validClaims, secret),
+		"space in the header":    sign(" {\"alg\" :\t\"HS256\"\r\n} ", validClaims, secret),
+		"header not UTF-8":       sign("{\"alg\":\"HS256\",\"x\":\"\xff\"}", validClaims, secret),
+		"crit":                   sign(`{"alg":"HS256","crit":["exp"]}`, validClaims, secret),
 		"payload no object":      sign(hs256, `[1]`, secret),
 		"payload no JSON":        sign(hs256, `nonsense`, secret),
 		"expired":                sign(hs256, `{"exp":1}`, secret),
 		"8 KiB":                  ofLength(t, 8192),
-		"signed with an ALG":     sign(`{"alg":"HS256","ALG":"none"}`, alive, secret),
+		"signed with an ALG":     sign(`{"alg":"HS256","ALG":"none"}`, validClaims, secret),
 		"claims of every length": sign(hs256, `{"a":"`+strings.Repeat("x", 101)+`"}`, secret),
 	} {
 		if s, err := newSessions(t).Authenticate(token); err != nil || s.Token != token {
@@ -60,12 +60,12 @@ func TestAuthenticate(t *testing.T) {
 		"no signature":              header + "." + payload + ".",
 		"padding":                   good + "=",
 		"padded payload":            header + "." + payload + "=." + signature,
-		"space in front":            " " + good,
-		"space behind":              good + " ",
-		"line break behind":         good + "\n",
+		"space before":              " " + good,
+		"space after":               good + " ",
+		"line break after":          good + "\n",
 		"line break inside":         good[:len(good)-5] + "\n" + good[len(good)-5:],
 		"CR in the payload":         header + "." + payload[:4] + "\r" + payload[4:] + "." + signature,
-		"NUL behind":                good + "\x00",
+		"NUL after":                 good + "\x00",
 		"BOM":                       "\ufeff" + good,
 		"truncated":                 good[:len(good)-1],
 		"spare bits":                respellLast(good),
@@ -73,16 +73,16 @@ func TestAuthenticate(t *testing.T) {
 		"payload of length 1 mod 4": resign(header+"."+b64([]byte(`{"a":1}xy`))+"A", secret),
 		"standard alphabet":         strings.NewReplacer("-", "+", "_", "/").Replace(withSpecials(t)),
 		"upper-case signature":      header + "." + payload + "." + strings.ToUpper(signature),
-		"wrong secret":              sign(hs256, alive, secret+"x"),
-		"secret and line break":     sign(hs256, alive, secret+"\n"),
-		"empty secret":              sign(hs256, alive, ""),
-		"secret undefined":          sign(hs256, alive, "undefined"),
+		"wrong secret":              sign(hs256, validClaims, secret+"x"),
+		"secret and line break":     sign(hs256, validClaims, secret+"\n"),
+		"empty secret":              sign(hs256, validClaims, ""),
+		"secret undefined":          sign(hs256, validClaims, "undefined"),
 		"other payload":             header + "." + b64([]byte(`{"id":"2"}`)) + "." + signature,
 		"other header":              b64([]byte(`{"alg":"HS256"}`)) + "." + payload + "." + signature,
 		"alg none, no signature":    unsigned(`{"alg":"none"}`),
 		"alg none, a signature":     unsigned(`{"alg":"none"}`) + signature,
 		"HS384 with HS256's hash":   resign(b64([]byte(`{"alg":"HS384"}`))+"."+payload, secret),
-		"HS256 with HS512's hash":   strings.Replace(sign(`{"alg":"HS512","typ":"JWT"}`, alive, secret), b64([]byte(`{"alg":"HS512","typ":"JWT"}`)), header, 1),
+		"HS256 with HS512's hash":   strings.Replace(sign(`{"alg":"HS512","typ":"JWT"}`, validClaims, secret), b64([]byte(`{"alg":"HS512","typ":"JWT"}`)), header, 1),
 		"longer than 8 KiB":         ofLength(t, 8193),
 		"header no JSON":            resign(b64([]byte(`{"alg":"HS256"`))+"."+payload, secret),
 		"header an array":           resign(b64([]byte(`["HS256"]`))+"."+payload, secret),
@@ -90,7 +90,7 @@ func TestAuthenticate(t *testing.T) {
 		"header with a BOM":         resign(b64([]byte("\ufeff"+hs256))+"."+payload, secret),
 		"alg twice, last bad":       resign(b64([]byte(`{"alg":"HS256","alg":"none"}`))+"."+payload, secret),
 		"ALG":                       resign(b64([]byte(`{"ALG":"HS256"}`))+"."+payload, secret),
-		"a text that is no JWT":     "hello",
+		"not a JWT":                 "hello",
 		"dots":                      "..",
 		"percent-encoded":           strings.ReplaceAll(good, ".", "%2E"),
 		"in quotes":                 `"` + good + `"`,
@@ -105,7 +105,7 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-// resign signs header and payload with HS256, whatever they are.
+// resign appends an HS256 signature to header and payload, whatever they are.
 func resign(signed, secret string) string {
 	signature, err := jwt.SigningMethodHS256.Sign(signed, []byte(secret))
 	if err != nil {
@@ -114,7 +114,7 @@ func resign(signed, secret string) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// respellLast changes spare bits of the last character, which a lenient decoder ignores.
+// respellLast changes unused bits of the last character, which a lenient decoder ignores.
 func respellLast(s string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := len(s) - 1
@@ -148,7 +148,7 @@ func ofLength(t *testing.T, n int) string {
 	return ""
 }
 
-// TestOneEditFromAToken tries every token that is one edit away from a good one: exactly that token is
+// TestOneEditFromAToken tries every string that is one edit away from a valid token. Only the token itself must be
 // authentic.
 func TestOneEditFromAToken(t *testing.T) {
 	t.Parallel()
@@ -235,7 +235,7 @@ func TestCurrent(t *testing.T) {
 			t.Errorf("%s: %v, want current: %v", payload, err, want)
 		}
 	}
-	s, err := newSessions(t).Authenticate(sign(`{"alg":"HS256","crit":[]}`, alive, secret))
+	s, err := newSessions(t).Authenticate(sign(`{"alg":"HS256","crit":[]}`, validClaims, secret))
 	if err != nil || s.Current(now) == nil {
 		t.Errorf("a token with crit is authentic: %v, and current: %v", err, s.Current(now))
 	}

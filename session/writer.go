@@ -6,7 +6,8 @@ import (
 	"math"
 )
 
-// EncodeJSON returns v as the original's JSON.stringify writes it: <, > and & unescaped, no line break at the end.
+// EncodeJSON returns v as the original's JSON.stringify writes it: it does not escape <, > and &, and adds no line
+// break.
 func EncodeJSON(v any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -17,7 +18,7 @@ func EncodeJSON(v any) ([]byte, error) {
 
 // json writes the object as the original's JSON.stringify does, except that numbers keep their digits.
 func (o *object) json() string {
-	w := writer{out: make([]byte, 0, len(o.spelled)+2)}
+	w := writer{out: make([]byte, 0, len(o.source)+2)}
 	w.out = append(w.out, '{')
 	for _, m := range o.members {
 		w.name(m)
@@ -32,15 +33,15 @@ func (o *object) json() string {
 	return string(w.out)
 }
 
-// writer writes valid JSON without space, the last of equal names alone, and null for a number that no double
-// can hold. It reads each byte a few times, however deep the nesting is.
+// writer writes valid JSON without whitespace. Of several equal names it writes only the last, and it writes null for
+// a number that no double can hold. It reads each byte only a few times, even in deeply nested JSON.
 type writer struct {
 	ends []int // see endsOf
 	out  []byte
 }
 
-// value writes the value that text begins with and returns what follows it. Text goes on to the end of what
-// ends is of.
+// value writes the value at the beginning of text and returns what follows it. text must be a suffix of the string
+// that ends was computed from.
 func (w *writer) value(text string) (rest string) {
 	switch text[0] {
 	case '{':
@@ -87,7 +88,8 @@ func (w *writer) comma() {
 	}
 }
 
-// cut returns text, which begins with a value, and what follows that value.
+// cut splits text after the value at its beginning, except that it returns all of text as the value: the method value
+// needs a suffix of the string that ends was computed from.
 func (w *writer) cut(text string) (value, rest string) {
 	if text[0] == '{' || text[0] == '[' {
 		begin := len(w.ends) - len(text)
@@ -97,7 +99,7 @@ func (w *writer) cut(text string) (value, rest string) {
 	return text, rest
 }
 
-// endsOf returns, for each place in valid JSON text where an object or array begins, the place after its end.
+// endsOf returns, for each index in valid JSON at which an object or array begins, the index after its end.
 func endsOf(text string) []int {
 	ends := make([]int, len(text))
 	var begun []int
