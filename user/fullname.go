@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// MaxFullName is the most characters of a full name.
+// MaxFullName is the maximum length of a full name, in characters.
 const MaxFullName = 200
 
-// FullName is a user's full name: two parts, as in most Node services, or one string. In JSON it is
+// FullName is a user's full name: either two parts, as in most Node services, or one string. Its JSON is
 // {"firstName":…,"lastName":…} or that string.
 type FullName struct {
 	First, Last string
-	Whole       string // if the parts are not known
+	Whole       string // set if the parts are not known
 }
 
 // String returns the whole name.
@@ -31,7 +31,7 @@ type fullNameParts struct {
 	Last  string `json:"lastName,omitempty"`
 }
 
-// Value returns what the name is in JSON: its parts or a string, nil if there is no name.
+// Value returns the value that is encoded as JSON: the parts, a string, or nil if there is no name.
 func (n FullName) Value() any {
 	switch {
 	case n == FullName{}:
@@ -43,11 +43,11 @@ func (n FullName) Value() any {
 	}
 }
 
-// MarshalJSON encodes Value. It escapes <, > and &, which an encoder that does not escape them leaves as they are: what
-// clients see is encoded from Value.
+// MarshalJSON encodes Value. It escapes <, > and &, even if the encoder that calls it does not. Responses to clients
+// therefore encode Value instead.
 func (n FullName) MarshalJSON() ([]byte, error) { return json.Marshal(n.Value()) }
 
-// UnmarshalJSON decodes what MarshalJSON encodes, and ignores other members of an object.
+// UnmarshalJSON decodes the output of MarshalJSON. It ignores other members of an object.
 func (n *FullName) UnmarshalJSON(text []byte) error {
 	var parts fullNameParts
 	var whole string
@@ -58,7 +58,7 @@ func (n *FullName) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// CleanFullName returns the full name of a new user without superfluous space, or an *InvalidError.
+// CleanFullName returns the full name of a new user without superfluous spaces, or an *InvalidError.
 func CleanFullName(n FullName) (FullName, error) {
 	for _, part := range []*string{&n.First, &n.Last, &n.Whole} {
 		*part = strings.Join(strings.Fields(*part), " ")

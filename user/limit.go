@@ -2,10 +2,10 @@ package user
 
 import "time"
 
-// LimitError says that an attempt was not counted, because it would have been one too many.
+// LimitError means that an attempt was rejected, and not counted, because the limit is reached.
 type LimitError struct {
-	// Wait is how long it takes until another attempt is allowed. It is 0 if the limit would only be reached if all
-	// attempts under way failed.
+	// Wait is the time until another attempt is allowed. It is 0 if the limit would be reached only if all attempts in
+	// progress failed.
 	Wait time.Duration
 }
 

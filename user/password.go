@@ -11,11 +11,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-const maxPassword = 72 // bytes: bcrypt takes no more
+const maxPassword = 72 // bytes: the limit of bcrypt
 
-// CheckNew returns nil if a user may choose the password, or an *InvalidError. The field is the password's name in the
-// message. MinLength counts what the user has sent, in the units of JavaScript's length; the upper limit is that of the
-// NFC form, which is hashed.
+// CheckNew returns nil if a user may choose the password, or an *InvalidError whose message calls the password field.
+// MinLength applies to the password as sent, in UTF-16 units like JavaScript's length. The upper limit applies to the
+// NFC form, because that is what is hashed.
 func (h Hasher) CheckNew(field, password string) error {
 	if len(utf16.Encode([]rune(password))) < h.MinLength || len(norm.NFC.String(password)) > maxPassword {
 		return &InvalidError{
@@ -29,7 +29,7 @@ func (h Hasher) CheckNew(field, password string) error {
 // hash of cost 31 would keep the core busy for days.
 const maxCost = 16
 
-// hashPattern is a hash of bcrypt with a cost from 4 to maxCost.
+// hashPattern matches a bcrypt hash with a cost from 4 to maxCost.
 var hashPattern = regexp.MustCompile(`^\$2[aby]\$(0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}$`)
 
 // IsHash reports whether a string has the form of a bcrypt hash that passwords can be compared with: $2a$, $2b$ or
@@ -40,9 +40,10 @@ func IsHash(hash string) bool { return hashPattern.MatchString(hash) }
 type Hasher struct {
 	// Cost is the bcrypt cost of new hashes, 4 to 16.
 	Cost int
-	// MinLength is the least length of a new password, in UTF-16 units.
+	// MinLength is the minimum length of a new password, in UTF-16 units.
 	MinLength int
-	// Compare compares a hash with a password, bcrypt.CompareHashAndPassword if nil. Tests count its work.
+	// Compare compares a hash with a password. If it is nil, bcrypt.CompareHashAndPassword is used. Tests set it to
+	// count the work.
 	Compare func(hash, password []byte) error
 }
 
@@ -63,14 +64,14 @@ func (h Hasher) generate(password string) (string, error) {
 	return string(hash), nil
 }
 
-// Matches reports whether hash, which may be of any of bcrypt's versions $2a$, $2b$ and $2y$, is that of password: of
-// its bytes as they are, as the original hashed them, or of its NFC or NFD form. The hash of an unknown user is "",
+// Matches reports whether hash is the bcrypt hash ($2a$, $2b$ or $2y$) of password. The password is compared as it
+// is, because the original hashed it like that, and in its NFC and NFD forms. The hash of an unknown user is "",
 // which no password matches.
 //
-// How many forms are compared depends on the password alone, unless one of them matches. Each takes at least the work
-// of a hash at Cost, also for a hash that is missing, broken or of a lower cost: such a hash is followed by further
-// comparisons, each of twice the work of the one before. Only a hash of a higher cost takes longer, and one over 16 is
-// never computed and matches nothing.
+// How many forms are compared depends only on the password, unless one of them matches. Each form takes at least the
+// work of a hash at Cost. If the hash is missing or broken, a dummy hash is compared instead. If it has a lower cost,
+// comparisons with dummy hashes follow, each with twice the work of the one before. Only a hash of a higher cost
+// takes longer. A hash of a cost over 16 is never computed and matches nothing.
 func (h Hasher) Matches(hash, password string) bool {
 	forms := []string{password, norm.NFC.String(password), norm.NFD.String(password)}
 	for i, form := range forms {
@@ -86,18 +87,19 @@ func (h Hasher) matchesBytes(hash, password string) bool {
 		hash = ""
 	}
 	err := h.compare(hash, password)
-	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) { // not a hash: no work was done
+	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) { // not a hash, so no work was done
 		h.compareDummy(h.Cost, password)
 		return false
 	}
-	cost, _ := bcrypt.Cost([]byte(hash)) // it was compared, so it has one
+	cost, _ := bcrypt.Cost([]byte(hash)) // there is no error, because the hash was compared
 	for ; cost < h.Cost; cost++ {
-		h.compareDummy(cost, password) // 2ⁿ and 2ⁿ + 2ⁿ⁺¹ + … is the work of the highest
+		h.compareDummy(cost, password) // 2ⁿ + 2ⁿ + 2ⁿ⁺¹ + … + 2ᶜ⁻¹ = 2ᶜ rounds for Cost c
 	}
 	return err == nil
 }
 
-// dummyHash is a hash without version and cost that no known password matches: salt and hash, 22 and 31 characters.
+// dummyHash is what follows version and cost in a bcrypt hash, 22 characters of salt and 31 of hash. No known
+// password matches it.
 const dummyHash = "......................iO7Xh1rUNrHgIj0tyVrbjmYb1yqOW2a"
 
 // compareDummy does the work of a comparison at the given cost.
@@ -118,8 +120,9 @@ func (h Hasher) NeedsRenewal(hash string) bool {
 	return err == nil && cost < h.Cost
 }
 
-// Renew returns a hash at Cost of a password that matches an existing hash. It may be a password that no user may
-// choose now: comparing ignores what follows the first 72 bytes, which hashing rejects.
+// Renew returns a hash at Cost of a password that matches an existing hash. The password may be too long or too short
+// for a new one. Only its first 72 bytes are hashed: bcrypt ignores the others when it compares, and rejects them
+// when it hashes.
 func (h Hasher) Renew(password string) (string, error) {
 	password = norm.NFC.String(password)
 	return h.generate(password[:min(len(password), maxPassword)])

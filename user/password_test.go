@@ -23,25 +23,25 @@ func TestHash(t *testing.T) {
 		strings.Repeat("x", 72): true,
 		strings.Repeat("x", 73): false,
 		strings.Repeat("é", 37): false, // 74 bytes
-		norm.NFD.String("éééé"): true,  // 8 as JavaScript counts
-		"😀😀😀😀":                  true,  // so are these
+		norm.NFD.String("éééé"): true,  // 8 by JavaScript's length
+		"😀😀😀😀":                  true,  // 8 by JavaScript's length
 		"😀😀😀":                   false,
-		norm.NFD.String(strings.Repeat("é", 36)): true, // 72 bytes as NFC
+		norm.NFD.String(strings.Repeat("é", 36)): true, // 72 bytes in NFC
 	} {
 		hash, err := hasher.Hash(password)
 		if (err == nil) != ok || !isInvalid(err, "password") {
 			t.Errorf("%q: %v", password, err)
 		}
 		if ok && !hasher.Matches(hash, password) {
-			t.Errorf("%q does not fit its own hash", password)
+			t.Errorf("%q does not match its own hash", password)
 		}
 		if hasher.Matches(hash, password+"x") && len(password) < 72 {
-			t.Errorf("%qx fits the hash of %q", password, password)
+			t.Errorf("%qx matches the hash of %q", password, password)
 		}
 	}
 }
 
-// TestHashesOfTheOriginal has hashes that bcryptjs made, in each of its versions.
+// TestHashesOfTheOriginal compares passwords with hashes from bcryptjs, in each version.
 func TestHashesOfTheOriginal(t *testing.T) {
 	t.Parallel()
 	hasher := user.Hasher{Cost: bcrypt.MinCost, MinLength: 8}
@@ -54,25 +54,25 @@ func TestHashesOfTheOriginal(t *testing.T) {
 		for hash, password := range map[string]string{
 			plain:   "correct horse",
 			unicode: "pässwörd ✓",
-			long:    strings.Repeat("x", 72) + "tail", // compared by its first 72 bytes, as there
+			long:    strings.Repeat("x", 72) + "tail", // only the first 72 bytes are compared, as in the original
 		} {
 			hash = version + hash[len(version):]
 			if !hasher.Matches(hash, password) {
-				t.Errorf("%s does not fit %q", hash, password)
+				t.Errorf("%s does not match %q", hash, password)
 			}
 			if hasher.Matches(hash, "y"+password) {
-				t.Errorf("%s fits y%q", hash, password)
+				t.Errorf("%s matches y%q", hash, password)
 			}
 		}
 	}
 	for _, hash := range []string{"", "plain", "$2b$", plain[:59]} {
 		if hasher.Matches(hash, "correct horse") {
-			t.Errorf("%q fits", hash)
+			t.Errorf("%q matches", hash)
 		}
 	}
 }
 
-// TestRenew: only hashes of a lower cost need renewal, and a renewed one fits the same password.
+// TestRenew checks that only hashes of a lower cost need renewal, and that a renewed hash matches the same password.
 func TestRenew(t *testing.T) {
 	t.Parallel()
 	low, high := user.Hasher{Cost: bcrypt.MinCost, MinLength: 8}, user.Hasher{Cost: bcrypt.MinCost + 1}
@@ -93,11 +93,11 @@ func TestRenew(t *testing.T) {
 		}
 	}
 	if high.NeedsRenewal("plain") || high.NeedsRenewal("") {
-		t.Error("what is not a hash needs renewal")
+		t.Error("a string that is not a hash needs renewal")
 	}
 }
 
-// TestDummyHash: a string that is not a hash would be rejected without any work.
+// TestDummyHash checks that the dummy is a hash of the right cost. Comparing any other string does no work.
 func TestDummyHash(t *testing.T) {
 	t.Parallel()
 	for _, cost := range []int{4, 5, 12} {
@@ -113,8 +113,8 @@ func TestDummyHash(t *testing.T) {
 	}
 }
 
-// TestForms: a password with accents matches however a keyboard encodes them, and the work for it does not depend on
-// whether there is a hash.
+// TestForms checks that a password with accents matches in every encoding that a keyboard may use, and that the work
+// does not depend on whether there is a hash.
 func TestForms(t *testing.T) {
 	t.Parallel()
 	nfc, nfd := norm.NFC.String("pässwörd é"), norm.NFD.String("pässwörd é")
@@ -166,7 +166,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// wrongHash is a hash at the lowest cost of no password in these tests.
+// wrongHash is a hash at the lowest cost. None of the passwords in these tests matches it.
 const wrongHash = "$2b$04$y8nou.Vz51t9kaZedpVTX.D3W2EBx/ai3ifXK6AZvZawlXTtxyTwC"
 
 func TestIsHash(t *testing.T) {

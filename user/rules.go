@@ -10,14 +10,14 @@ import (
 
 const maxRole = 64 // characters
 
-// InvalidError is a value that breaks a rule. Its message is for the client and names the field at fault.
+// InvalidError means that a value breaks a rule. Its message is sent to the client and names the field.
 type InvalidError struct {
 	Message string
 }
 
 func (e *InvalidError) Error() string { return e.Message }
 
-// Why a new user is not stored: the email and the username belong to one user each.
+// The errors for a new user whose email or username another user already has.
 var (
 	ErrEmailTaken    = errors.New("a user with this email exists")
 	ErrUsernameTaken = errors.New("a user with this username exists")

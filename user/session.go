@@ -2,16 +2,16 @@ package user
 
 import "time"
 
-// Session is what is stored of a session that was issued here.
+// Session is the stored data of a session that was issued here.
 type Session struct {
-	// ID is the jti of the session's token. It grants nothing.
+	// ID is the jti of the session's token. It gives no access.
 	ID string
-	// Record is what the token can be made from again by someone who has the secret, and by nobody else.
+	// Record is the string from which the token can be made again, but only with the secret.
 	Record string
 	// IssuedAt and ExpiresAt are the token's iat and exp.
 	IssuedAt, ExpiresAt time.Time
 	// Address is the client's IP address when the session began.
 	Address string
-	// UserAgent is the client's User-Agent header then, shortened and without control characters.
+	// UserAgent is the client's User-Agent header at that time, shortened and without control characters.
 	UserAgent string
 }

@@ -1,5 +1,4 @@
-// Package user says what a user is: the stored record, the rules for its fields, ids, and passwords with their
-// hashes.
+// Package user defines users: the stored record, the rules for its fields, ids, and password hashes.
 package user
 
 import (
@@ -9,12 +8,12 @@ import (
 	"time"
 )
 
-// User is a user as they are stored: one JSON value under the lower-case email.
+// User is the stored record of a user: one JSON value under the lower-case email.
 type User struct {
 	ID           string    `json:"id"`
-	NumericID    bool      `json:"numericId,omitempty"` // the id is a number in the Node service, and so in tokens
+	NumericID    bool      `json:"numericId,omitempty"` // the id is a number in the Node service and in tokens
 	Email        string    `json:"email"`               // lower case
-	Username     string    `json:"username"`            // belongs to this user alone; "" for none
+	Username     string    `json:"username"`            // unique; "" for none
 	FullName     FullName  `json:"fullName,omitzero"`
 	Role         string    `json:"role"`
 	PasswordHash string    `json:"passwordHash"`       // bcrypt, or NoPassword
@@ -25,14 +24,14 @@ type User struct {
 // NoPassword is the hash of a user who has no password yet. No password matches it.
 const NoPassword = "!"
 
-// Now returns the time at which a user is created, as it is stored: in UTC and whole seconds.
+// Now returns the current time in the form in which it is stored for a new user: in UTC and whole seconds.
 func Now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
-// NewID returns an id of the form that the original's users have, MongoDB's ObjectId: 24 hexadecimal digits, the
-// first eight of which are the time in seconds. So whatever stores or checks such ids accepts these too.
+// NewID returns an id in the form of MongoDB's ObjectId, as the original's users have it: 24 hexadecimal digits, of
+// which the first eight are the time in seconds. So whatever stores or checks such ids accepts these too.
 func NewID(created time.Time) string {
 	var id [12]byte
-	rand.Read(id[:])                                          // never fails: see crypto/rand
-	binary.BigEndian.PutUint32(id[:], uint32(created.Unix())) //nolint:gosec // G115: overflows in 2106, as MongoDB's
+	rand.Read(id[:])                                          // never returns an error: see crypto/rand
+	binary.BigEndian.PutUint32(id[:], uint32(created.Unix())) //nolint:gosec // G115: overflows in 2106, like MongoDB's
 	return hex.EncodeToString(id[:])
 }

@@ -55,7 +55,7 @@ func TestCleanEmail(t *testing.T) {
 	})
 }
 
-// TestCleanExistingEmail checks that addresses are accepted that mail servers accept, although no standard allows them.
+// TestCleanExistingEmail checks that addresses which mail servers accept are accepted, even if no standard allows them.
 func TestCleanExistingEmail(t *testing.T) {
 	t.Parallel()
 	checkCleaned(t, "email", user.CleanExistingEmail, map[string]string{
@@ -122,7 +122,7 @@ func TestCleanUsername(t *testing.T) {
 	})
 }
 
-// TestFoldUsername checks which names are one name.
+// TestFoldUsername checks which names count as the same.
 func TestFoldUsername(t *testing.T) {
 	t.Parallel()
 	for _, same := range [][]string{
@@ -141,18 +141,18 @@ func TestFoldUsername(t *testing.T) {
 			}
 		}
 	}
-	for r := ' '; r <= '~'; r++ { // as PRECIS would fold them
+	for r := ' '; r <= '~'; r++ { // the shortcut for ASCII has the same result as PRECIS
 		name := " a" + string(r) + "  B "
 		if want, err := precis.Nickname.CompareKey(name); user.FoldUsername(name) != want || err != nil {
 			t.Errorf("%q is folded to %q, want %q, %v", name, user.FoldUsername(name), want, err)
 		}
 	}
-	if user.FoldUsername("ada") == user.FoldUsername("\u0430da") { // a Cyrillic letter, see docs/security.md
-		t.Error("letters of two scripts are one")
+	if user.FoldUsername("ada") == user.FoldUsername("\u0430da") { // a Cyrillic letter: see docs/security.md
+		t.Error("letters of two scripts count as the same")
 	}
 }
 
-// checkCleaned checks what clean makes of values, "" for an error that names the field.
+// checkCleaned checks the results of clean. "" means an error that names the field.
 func checkCleaned(t *testing.T, field string, clean func(string) (string, error), values map[string]string) {
 	t.Helper()
 	for value, want := range values {

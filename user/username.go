@@ -12,8 +12,8 @@ import (
 
 const maxUsername = 64 // characters
 
-// CleanUsername returns the name of a new user without surrounding space, or an *InvalidError. email is the user's
-// own, in any form: a name with an @ could be taken for the address of somebody else.
+// CleanUsername returns the name of a new user without surrounding spaces, or an *InvalidError. email is the user's
+// own, in any form. Any other name with an @ is invalid, because it could be mistaken for somebody else's address.
 func CleanUsername(username, email string) (string, error) {
 	username = strings.TrimSpace(username)
 	if username == "" {
@@ -33,11 +33,11 @@ func CleanUsername(username, email string) (string, error) {
 	return username, nil
 }
 
-// FoldUsername returns the form in which usernames are compared: that of the PRECIS profile Nickname (RFC 8266), which
-// ignores letter case, the width of letters and how many spaces there are. Characters that cannot be seen are left
-// out first. It returns "" for a name that nobody can have.
+// FoldUsername returns the form in which usernames are compared. It is that of the PRECIS profile Nickname (RFC
+// 8266), which ignores letter case, the width of letters and the number of spaces. Invisible characters are removed
+// first. It returns "" for a name that nobody can have.
 func FoldUsername(username string) string {
-	if !strings.ContainsFunc(username, isNotPlain) { // the same, fifty times as fast
+	if !strings.ContainsFunc(username, isNotPlain) { // the same result, fifty times as fast
 		return strings.Join(strings.Fields(strings.ToLower(username)), " ")
 	}
 	username = strings.Map(func(r rune) rune {
@@ -54,11 +54,11 @@ func FoldUsername(username string) string {
 	return folded
 }
 
-// isNotPlain reports whether a character is not a visible one of ASCII, or a space.
+// isNotPlain reports whether a character is neither a visible ASCII character nor a space.
 func isNotPlain(r rune) bool { return r < ' ' || r > '~' }
 
-// isInvisible reports whether a character is a control, changes the direction of what follows it, or is shown as
-// nothing.
+// isInvisible reports whether a character is a control character, changes the direction of what follows it, or is
+// displayed as nothing.
 func isInvisible(r rune) bool {
 	const brailleBlank, objectReplacement = '\u2800', '\ufffc'
 	return r == brailleBlank || r == objectReplacement || r == utf8.RuneError || unicode.In(r, unicode.Cc, unicode.Cf,
