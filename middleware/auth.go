@@ -1,5 +1,5 @@
-// Package middleware holds the handlers around a route: the guard in auth.go, the access log, the
-// recovery from panics and the bound on bodies.
+// Package middleware has the handlers that wrap a route: the guard in auth.go, the access log, the metrics, the
+// recovery from panics, the limit on bodies, and others.
 package middleware
 
 import (
@@ -13,8 +13,8 @@ import (
 	"gin-auth/session"
 )
 
-// The errors that the guard stops a request with. The routes package decides what a client sees of each: the message
-// for a revoked token, for example, is in routes/errors.go.
+// The errors with which the guard rejects a request. The routes package maps each to a response: the message for a
+// revoked token, for example, is in routes/errors.go.
 var (
 	ErrNoToken     = errors.New("no token")
 	ErrRefused     = errors.New("token refused")
@@ -22,20 +22,20 @@ var (
 	ErrUnavailable = errors.New("revocations cannot be looked up")
 )
 
-// Revocations knows what was revoked. An error means that it cannot be asked now.
+// Revocations looks up what was revoked. An error means that it is unavailable.
 type Revocations interface {
-	// Revoked reports whether a token is revoked: by itself, or with all tokens of its user, or of all users, that
-	// were issued at or before some time. userID is "" for a token that names no user. issuedAt returns when the
-	// token was issued, in seconds of Redis's clock, 0 if it does not say; it is called only if that matters. now
-	// is the time to judge the token's expiry by.
+	// Revoked reports whether a token is revoked: by itself, or together with all tokens of its user, or of all users,
+	// that were issued at or before some time. userID is "" for a token that names no user. issuedAt returns the time at
+	// which the token was issued, in seconds of Redis's clock, or 0 if the token does not have it. It is called only if
+	// needed. now is the time to use for the token's expiry.
 	Revoked(ctx context.Context, token, userID string, issuedAt func() int64) (revoked bool, now time.Time, err error)
 }
 
-// Auth is the guard of protected routes. It accepts only requests with a valid session, which the handlers after it
-// get from session.FromContext.
+// Auth is the guard of protected routes. It accepts only requests with a valid session, which later handlers get from
+// session.FromContext.
 //
 // It checks whether the token is authentic, then whether it is revoked, then whether it is current. So a forged token
-// causes no Redis command, and a token with a valid signature is checked in the original's order.
+// causes no Redis command, and a token with a valid signature is checked in the same order as in the original.
 func Auth(sessions *session.Sessions, revocations Revocations) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		token := sessions.ReadToken(c.Request.Header)
@@ -72,7 +72,7 @@ func refuse(c *gin.Context, err error) {
 	c.Abort()
 }
 
-// LastError returns the error that a request was stopped with, or nil.
+// LastError returns the error with which a request was stopped, or nil.
 func LastError(c *gin.Context) error {
 	if last := c.Errors.Last(); last != nil {
 		return last.Err

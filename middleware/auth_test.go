@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// revocations answers every question alike and counts them.
+// revocations gives the same answer to every question and records the questions.
 type revocations struct {
 	revoked bool
 	now     time.Time
@@ -59,12 +59,12 @@ func issue(t *testing.T, secret string, at time.Time) string {
 
 func TestAuth(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(1_800_000_000, 0) // of Redis: this machine's clock does not matter
+	now := time.Unix(1_800_000_000, 0) // Redis's clock: this machine's clock does not matter
 	good := issue(t, "secret", now)
 	expired := issue(t, "secret", now.Add(-time.Hour))
 	early := issue(t, "secret", now.Add(time.Hour))
 	forged := issue(t, "another", now)
-	broken := errors.New("Redis is away")
+	broken := errors.New("Redis is down")
 
 	for _, test := range []struct {
 		name    string
@@ -80,7 +80,7 @@ func TestAuth(t *testing.T) {
 		{name: "revoked", cookie: "token=" + good, redis: revocations{revoked: true}, want: middleware.ErrRevoked, asked: true, cleared: true},
 		{name: "no answer", cookie: "token=" + good, redis: revocations{err: broken}, want: middleware.ErrUnavailable, asked: true},
 		{name: "revoked, no answer", cookie: "token=" + good, redis: revocations{revoked: true, err: broken}, want: middleware.ErrUnavailable, asked: true},
-		{name: "of a moment ago, by a clock that is ahead", cookie: "token=" + early, asked: true},
+		{name: "issued by a clock that is ahead", cookie: "token=" + early, asked: true},
 		{name: "in its last second", cookie: "token=" + good, redis: revocations{now: now.Add(time.Hour - 1)}, asked: true},
 		{name: "when it expires", cookie: "token=" + good, redis: revocations{now: now.Add(time.Hour)}, want: middleware.ErrRefused, asked: true},
 		{name: "expired", cookie: "token=" + expired, want: middleware.ErrRefused, asked: true},

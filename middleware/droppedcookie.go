@@ -9,8 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// DroppedCookie logs once that a browser drops the session's cookie, so that the login seems to work and the next
-// request is answered 401. cookie has the attributes of the session's cookie.
+// DroppedCookie logs once that a browser drops the session's cookie. In that case the login succeeds, but the next
+// request is answered with 401. cookie has the attributes of the session's cookie.
 func DroppedCookie(cookie http.Cookie, log *slog.Logger) gin.HandlerFunc {
 	var logged atomic.Bool
 	return func(c *gin.Context) {
@@ -19,25 +19,25 @@ func DroppedCookie(cookie http.Cookie, log *slog.Logger) gin.HandlerFunc {
 			return
 		}
 		if reason := reasonToDrop(cookie, c.Request); reason != "" && !logged.Swap(true) {
-			log.Warn("a browser drops the cookie that it got", "reason", reason, "origin", shorten(c.GetHeader("Origin")))
+			log.Warn("the browser drops the session cookie", "reason", reason, "origin", shorten(c.GetHeader("Origin")))
 		}
 	}
 }
 
-// reasonToDrop returns why the browser that has sent the request drops the cookie of the answer, and what to do about
-// it.
+// reasonToDrop returns why the browser that sent the request drops the cookie in the response, and what to do about
+// it; "" if there is no known reason.
 func reasonToDrop(cookie http.Cookie, r *http.Request) string {
 	switch {
 	case cookie.Secure && r.Header.Get("Origin") == "http://"+r.Host && !isThisMachine(r.Host):
-		return "it came over plain http and COOKIE_SECURE is true: use https, or, in development, set COOKIE_SECURE=false"
+		return "COOKIE_SECURE is true, but the login used plain http: use https, or set COOKIE_SECURE=false in development"
 	case cookie.SameSite != http.SameSiteNoneMode && r.Header.Get("Sec-Fetch-Site") == "cross-site":
-		return "its page is of another site: set COOKIE_SAMESITE=none, or serve both from one site"
+		return "the page belongs to another site: set COOKIE_SAMESITE=none, or serve both from one site"
 	}
 	return ""
 }
 
-// isThisMachine reports whether the host of a request, with or without a port, is the browser's own machine, from which
-// it takes Secure cookies over plain http.
+// isThisMachine reports whether the host of a request, with or without a port, is the browser's own machine. Browsers
+// accept Secure cookies from it over plain http.
 func isThisMachine(host string) bool {
 	if address := parseAddress(host); address.IsValid() {
 		return address.IsLoopback()

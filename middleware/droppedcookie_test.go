@@ -13,7 +13,7 @@ import (
 	"gin-auth/middleware"
 )
 
-// TestDroppedCookie has logins by browsers, and the setting that the log names where they drop the cookie.
+// TestDroppedCookie checks for which logins the log says that the browser drops the cookie, and which setting it names.
 func TestDroppedCookie(t *testing.T) {
 	t.Parallel()
 	strict := http.Cookie{Name: "token", Value: "x", Secure: true, SameSite: http.SameSiteStrictMode}
@@ -30,7 +30,7 @@ func TestDroppedCookie(t *testing.T) {
 		{plain, "/login", "auth.example.com", "http://auth.example.com", "", ""},
 		{strict, "/me", "auth.example.com", "http://auth.example.com", "", ""}, // sets no cookie
 		{strict, "/login", "auth.example.com", "https://auth.example.com", "same-origin", ""},
-		{strict, "/login", "auth.example.com", "http://app.example.com", "", ""}, // its request may be by https
+		{strict, "/login", "auth.example.com", "http://app.example.com", "", ""}, // the request itself may use https
 		{strict, "/login", "auth.example.com", "", "", ""},
 		{strict, "/login", "localhost:3000", "http://localhost:3000", "", ""},
 		{strict, "/login", "app.localhost", "http://app.localhost", "", ""},
@@ -46,7 +46,7 @@ func TestDroppedCookie(t *testing.T) {
 		r.Use(middleware.DroppedCookie(test.cookie, slog.New(slog.NewTextHandler(&log, nil))))
 		r.POST("/login", func(c *gin.Context) { c.SetCookieData(&test.cookie) })
 		r.POST("/me", func(*gin.Context) {})
-		for range 3 { // it is logged once
+		for range 3 { // logged once
 			request := httptest.NewRequest(http.MethodPost, test.path, nil)
 			request.Host = test.host
 			request.Header.Set("Origin", test.origin)

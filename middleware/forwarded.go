@@ -12,12 +12,14 @@ import (
 
 const forwardedFor = "X-Forwarded-For"
 
-// ForwardedFor rewrites the X-Forwarded-For of a trusted proxy into what gin reads: one line of addresses without
-// ports, brackets and quotes. Gin reads the first line alone and does not understand "203.0.113.7:51234", as some load
-// balancers write it. All clients would then have the address of the proxy, and share its login limit.
+// ForwardedFor rewrites the X-Forwarded-For of a trusted proxy into the form that gin reads: one line of addresses
+// without ports, brackets and quotes. Gin reads only the first line, and does not understand "203.0.113.7:51234",
+// which some load balancers send. Without the rewriting, all clients of such a proxy would have its address and share
+// one login limit.
 //
-// The address of the proxy still counts where it names something else, such as "unknown". That is logged once, and so
-// is the header of a peer that is not trusted, which may be a proxy. A client can send it as well.
+// If the header has something else instead of the client's address, such as "unknown", the proxy's address counts.
+// This is logged once. The header of a peer that is not trusted is also logged once: the peer may be a proxy, or a
+// client that sends the header itself.
 func ForwardedFor(trusted []netip.Prefix, log *slog.Logger) gin.HandlerFunc {
 	var logged, loggedPeer atomic.Bool
 	isTrusted := func(address netip.Addr) bool {
@@ -31,19 +33,19 @@ func ForwardedFor(trusted []netip.Prefix, log *slog.Logger) gin.HandlerFunc {
 		if !isTrusted(parseAddress(c.RemoteIP())) {
 			if !loggedPeer.Swap(true) {
 				log.Warn("X-Forwarded-For comes from an address that is not in TRUSTED_PROXIES: if that is your proxy, add "+
-					"it, because all of its clients count as one address and share its login limit", "peer", c.RemoteIP())
+					"it, because until then all its clients count as one address and share one login limit", "peer", c.RemoteIP())
 			}
 			return
 		}
 		entries := strings.Split(strings.Join(lines, ","), ",")
-		found := false // the client's address, which is the first from the right that is no trusted proxy's
+		found := false // the client's address: the first from the right that is not a trusted proxy's
 		for i, entry := range slices.Backward(entries) {
 			address := parseAddress(entry)
 			if address.IsValid() {
 				entries[i] = address.String()
 			} else if !found && !logged.Swap(true) {
-				log.Warn("X-Forwarded-For names a client by something that is not an IP address: the address of the "+
-					"proxy counts instead", "value", shorten(entry), "proxy", c.RemoteIP())
+				log.Warn("X-Forwarded-For has no IP address for a client: let the proxy send one, because its own address "+
+					"counts until then", "value", shorten(entry), "proxy", c.RemoteIP())
 			}
 			found = found || !address.IsValid() || !isTrusted(address)
 		}
@@ -52,7 +54,7 @@ func ForwardedFor(trusted []netip.Prefix, log *slog.Logger) gin.HandlerFunc {
 }
 
 // parseAddress parses an IP address as proxies write it: with or without a port, brackets, quotes, a zone, and the
-// "for=" of the header Forwarded (RFC 7239). It returns the zero Addr for anything else.
+// "for=" of the Forwarded header (RFC 7239). It returns the zero Addr for anything else.
 func parseAddress(text string) netip.Addr {
 	text = strings.Trim(text, " \t")
 	if prefix := "for="; len(text) > len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {

@@ -14,7 +14,7 @@ import (
 	"gin-auth/middleware"
 )
 
-// TestForwardedFor has the header as proxies write it, and the address that the client then has.
+// TestForwardedFor checks which address the client gets for the header as proxies write it.
 func TestForwardedFor(t *testing.T) {
 	t.Parallel()
 	const proxy, outside = "10.0.0.1:4321", "192.0.2.9:4321"
@@ -37,7 +37,7 @@ func TestForwardedFor(t *testing.T) {
 		{proxy, []string{"For=203.0.113.7"}, "203.0.113.7", false},
 		{proxy, []string{"::ffff:203.0.113.7"}, "203.0.113.7", false},
 		{proxy, []string{" 198.51.100.1 ,\t203.0.113.7:1 , 10.0.0.2:80"}, "203.0.113.7", false},
-		{proxy, []string{"198.51.100.1", "203.0.113.7"}, "203.0.113.7", false}, // the first may be the client's own
+		{proxy, []string{"198.51.100.1", "203.0.113.7"}, "203.0.113.7", false}, // the client may have sent the first line
 		{proxy, []string{"x, 203.0.113.7"}, "203.0.113.7", false},
 		{proxy, []string{"203.0.113.7, unknown"}, "10.0.0.1", true},
 		{proxy, []string{"unknown"}, "10.0.0.1", true},
@@ -59,7 +59,7 @@ func TestForwardedFor(t *testing.T) {
 		r.Use(middleware.ForwardedFor(trusted, slog.New(slog.NewTextHandler(&log, nil))))
 		var got string
 		r.GET("/", func(c *gin.Context) { got = c.ClientIP() })
-		for range 3 { // it is logged once
+		for range 3 { // logged once
 			request := httptest.NewRequest(http.MethodGet, "/", nil)
 			request.RemoteAddr = test.peer
 			request.Header["X-Forwarded-For"] = test.lines

@@ -16,17 +16,18 @@ import (
 
 const requestIDHeader = "X-Request-Id"
 
-// saneRequestID limits what is copied from a client into the log: 64 characters are fewer than any token has.
+// saneRequestID limits what is copied from a client into the log. Every token is longer than 64 characters.
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// traceparent has a version, the trace's id, that of the caller's span and flags; a later version may have more.
+// traceparent matches a version, the trace id, the id of the caller's span, and flags. A later version may have more
+// fields.
 var traceparent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-|$)`)
 
-// AccessLog writes one line per request, without its query, headers and body, so that it holds no token, cookie or
-// password. The error of a 5xx and the reason of a 403 or of an unanswered preflight are in the same line.
+// AccessLog writes one line per request. The line leaves out the query, the headers and the body, so it has no token,
+// cookie or password. It has the error of a 5xx, and the reason for a 403 or for a preflight that no route answers.
 //
-// The request's id is the client's X-Request-Id if that is sane, otherwise a new one. It is sent with the answer. The
-// trace id is that of the client's traceparent (W3C Trace Context).
+// The request's id is the client's X-Request-Id if it is well-formed, otherwise a new one. It is sent with the
+// response. The trace id comes from the client's traceparent (W3C Trace Context).
 func AccessLog(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		start := time.Now()
@@ -63,8 +64,8 @@ func AccessLog(log *slog.Logger) gin.HandlerFunc {
 	}
 }
 
-// loggedError returns the error of a request if its line has one: of a failure of this service, or of a request that
-// somebody may have expected to be allowed.
+// loggedError returns the error to log with a request, or nil. It is logged if this service failed, or if somebody
+// may have expected the request to be allowed.
 func loggedError(c *gin.Context, level slog.Level) error {
 	for _, err := range c.Errors {
 		if errors.Is(err.Err, ErrCrossOrigin) {
@@ -77,10 +78,10 @@ func loggedError(c *gin.Context, level slog.Level) error {
 	return nil
 }
 
-// maxLogged is how much of a string that a client has sent is logged, in bytes.
+// maxLogged is how many bytes of a string from a client are logged.
 const maxLogged = 200
 
-// shorten returns a string that a client has sent as it is logged.
+// shorten returns the part of a string from a client that is logged.
 func shorten(text string) string {
 	if len(text) <= maxLogged {
 		return text
@@ -88,8 +89,8 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
 }
 
-// levelOf returns error for a failure of this service, warning for a request that may be sent again later, and debug
-// for a successful probe.
+// levelOf returns error for a failure of this service, warning for a failed probe or a request that may be sent again
+// later, debug for a successful probe, and otherwise info.
 func levelOf(c *gin.Context) slog.Level {
 	status := c.Writer.Status()
 	switch route := c.FullPath(); {
@@ -106,7 +107,7 @@ func levelOf(c *gin.Context) slog.Level {
 	return slog.LevelInfo
 }
 
-// knownMethod keeps strings of a client's own choice out of logs and metrics.
+// knownMethod returns "other" for unknown methods, so that clients cannot choose strings in logs and metrics.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,

@@ -21,7 +21,7 @@ import (
 	"gin-auth/session"
 )
 
-// logged serves one request and returns the line that it is in the log, and the answer.
+// logged serves one request and returns its line in the log and the response.
 func logged(t *testing.T, request *http.Request, handlers ...gin.HandlerFunc) (map[string]any, *httptest.ResponseRecorder) {
 	t.Helper()
 	var log bytes.Buffer
@@ -81,7 +81,7 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-// TestLoggedText: what a client sends is logged as far as it is of use.
+// TestLoggedText checks what is logged of strings that a client chooses.
 func TestLoggedText(t *testing.T) {
 	t.Parallel()
 	for parent, want := range map[string]any{
@@ -141,7 +141,7 @@ func TestLevels(t *testing.T) {
 		{"/users/1", 403, "INFO", "what went wrong"},
 		{"/users/1", 500, "ERROR", "what went wrong"},
 		{"/users/1", 503, "ERROR", "what went wrong"},
-		{"/users/gone", 500, "INFO", nil}, // nobody has seen it
+		{"/users/gone", 500, "INFO", nil}, // the client has disconnected
 		{"/users/busy", 503, "WARN", "what went wrong"},
 		{"/healthz", 200, nil, nil},
 		{"/healthz", 503, "WARN", "what went wrong"},
@@ -164,7 +164,7 @@ func TestLevels(t *testing.T) {
 	}
 	request := httptest.NewRequest("eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "/nowhere", nil)
 	if line, _ := logged(t, request); line["method"] != "other" {
-		t.Errorf("a method of the client's own is logged as %v", line["method"])
+		t.Errorf("an unknown method is logged as %v", line["method"])
 	}
 }
 
@@ -186,7 +186,7 @@ func TestRecovery(t *testing.T) {
 	}
 	defer func() {
 		if p := recover(); p != any(http.ErrAbortHandler) {
-			t.Errorf("recovered %v, want net/http's own panic to go on", p)
+			t.Errorf("recovered %v, want the panic of net/http", p)
 		}
 	}()
 	panics(http.ErrAbortHandler)
@@ -233,8 +233,8 @@ func TestMaxBody(t *testing.T) {
 	}
 }
 
-// TestMaxBodyDoesNotWait: a client that has sent too much is answered before it has sent the rest, and the
-// connection is not used again.
+// TestMaxBodyDoesNotWait checks that a client that has sent too much gets the response before it has sent the rest,
+// and that the connection is closed.
 func TestMaxBodyDoesNotWait(t *testing.T) {
 	t.Parallel()
 	r := gin.New()

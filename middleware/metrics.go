@@ -10,28 +10,28 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics measures requests, logins and the guard's decisions. No label holds a string of a client's own choice.
+// Metrics measures requests, logins and the guard's decisions. Clients cannot choose the value of any label.
 type Metrics struct {
 	requests  *prometheus.HistogramVec
 	decisions *prometheus.CounterVec
 	logins    *prometheus.CounterVec
 }
 
-// NewMetrics returns a Metrics and registers what it measures.
+// NewMetrics returns a Metrics whose metrics are registered.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "gin_auth_http_request_duration_seconds",
-			Help:    "Time from a request's head to the end of its answer.",
+			Help:    "Time from reading a request's headers to the end of its response.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 		}, []string{"method", "route", "status"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gin_auth_guard_decisions_total",
-			Help: "Requests to protected routes, by what the guard decided.",
+			Help: "Requests to protected routes, by the guard's decision.",
 		}, []string{"outcome"}),
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gin_auth_logins_total",
-			Help: "Requests to log in, by what became of them.",
+			Help: "Login requests, by outcome.",
 		}, []string{"outcome"}),
 	}
 	for _, collector := range []prometheus.Collector{m.requests, m.decisions, m.logins} {
@@ -39,7 +39,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			return nil, err
 		}
 	}
-	// Counters that exist from the start show their first increase.
+	// A counter must exist before its first increase. Otherwise Prometheus does not see that increase.
 	for _, decision := range decisions {
 		m.decisions.WithLabelValues(decision.outcome)
 	}
@@ -49,7 +49,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// Requests measures every request. Its route is the template that matched, "none" if none did.
+// Requests measures every request. The route is the template that matched, or "none".
 func (m *Metrics) Requests(c *gin.Context) {
 	start := time.Now()
 	c.Next()
@@ -61,7 +61,8 @@ func (m *Metrics) Requests(c *gin.Context) {
 		Observe(time.Since(start).Seconds())
 }
 
-// decisions are the guard's, by the error that it stops a request with. nil stands for none.
+// decisions are the possible decisions of the guard, by the error with which it stops a request. nil means that it
+// does not.
 var decisions = []struct {
 	err     error
 	outcome string
@@ -73,7 +74,7 @@ var decisions = []struct {
 	{ErrUnavailable, "unavailable"},
 }
 
-// Guard counts what the guard decides.
+// Guard counts the decisions of guard.
 func (m *Metrics) Guard(guard gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		guard(c)
@@ -87,7 +88,7 @@ func (m *Metrics) Guard(guard gin.HandlerFunc) gin.HandlerFunc {
 	}
 }
 
-// logins are the outcomes of requests to log in, by status. Any other status is invalid.
+// logins are the outcomes of login requests, by status. Any other status counts as invalid.
 var logins = map[int]string{
 	http.StatusOK:                  "success",
 	http.StatusUnauthorized:        "refused",
@@ -97,7 +98,7 @@ var logins = map[int]string{
 	http.StatusInternalServerError: "error",
 }
 
-// Login counts requests to log in by their outcome. It must come before the handler that renders errors.
+// Login counts login requests by outcome. It must come before the handler that renders errors.
 func (m *Metrics) Login(route string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Next()
@@ -106,7 +107,7 @@ func (m *Metrics) Login(route string) gin.HandlerFunc {
 		}
 		outcome, ok := logins[c.Writer.Status()]
 		if !ok {
-			outcome = "invalid" // rejected before it was read: another origin, too large, another type
+			outcome = "invalid" // rejected before it was read: another origin, a large body, another type
 		}
 		m.logins.WithLabelValues(outcome).Inc()
 	}

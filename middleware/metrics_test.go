@@ -14,7 +14,7 @@ import (
 	"gin-auth/middleware"
 )
 
-// counted returns how often registry has counted or observed each combination of labels of a metric.
+// counted returns the count of each combination of labels of a metric.
 func counted(t *testing.T, registry prometheus.Gatherer, name string) map[string]int {
 	t.Helper()
 	families, err := registry.Gather()
@@ -37,7 +37,7 @@ func counted(t *testing.T, registry prometheus.Gatherer, name string) map[string
 	return counts
 }
 
-// TestMetrics has every request, every outcome of a login and every decision of the guard counted once.
+// TestMetrics checks that every request, every outcome of a login and every decision of the guard is counted once.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()

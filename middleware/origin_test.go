@@ -13,8 +13,8 @@ import (
 	"gin-auth/middleware"
 )
 
-// TestCrossOrigin: a browser's POST for another origin's page does not reach the handler unless the origin is
-// trusted, and only a trusted origin gets CORS headers.
+// TestCrossOrigin checks that a browser's POST for a page of another origin does not reach the handler unless the
+// origin is trusted, and that only a trusted origin gets CORS headers.
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	const (
@@ -87,7 +87,7 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
-// TestPreflight asks for what front ends send: axios, OpenTelemetry and Sentry.
+// TestPreflight checks that the headers which axios, OpenTelemetry and Sentry send are allowed.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	crossOrigin, err := middleware.CrossOrigin([]string{"https://app.example.com"})
@@ -120,7 +120,7 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// TestCrossOriginAdvice: the log says what to change.
+// TestCrossOriginAdvice checks that the log says what to change.
 func TestCrossOriginAdvice(t *testing.T) {
 	t.Parallel()
 	crossOrigin, err := middleware.CrossOrigin(nil)
@@ -128,7 +128,7 @@ func TestCrossOriginAdvice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for origin, want := range map[string][]string{
-		"https://app.example.com": {`the origin "https://app.example.com"`, `the host "internal:3000"`, "CORS_ORIGINS", "Host"},
+		"https://app.example.com": {`origin "https://app.example.com"`, `the host "internal:3000"`, "CORS_ORIGINS", "Host"},
 		"":                        {`the host "internal:3000"`, "Host"},
 	} {
 		request := httptest.NewRequest(http.MethodPost, "http://internal:3000/users/1", nil)
@@ -149,7 +149,7 @@ func TestCrossOriginAdvice(t *testing.T) {
 	}
 }
 
-// TestSameSite has the requests that a browser can send to GET /logout.
+// TestSameSite checks the requests that a browser can send to GET /logout.
 func TestSameSite(t *testing.T) {
 	t.Parallel()
 	const trusted = "https://app.example.com"

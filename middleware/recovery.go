@@ -11,25 +11,25 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// tokenLike matches a JSON Web Token in a text.
+// tokenLike matches a JSON Web Token inside a string.
 var tokenLike = regexp.MustCompile(`eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*`)
 
-// hideTokens returns text without JSON Web Tokens.
+// hideTokens replaces the JSON Web Tokens in text.
 func hideTokens(text string) string {
-	if !strings.Contains(text, "eyJ") { // far cheaper than the expression, which runs for every line of the log
+	if !strings.Contains(text, "eyJ") { // much faster than the regular expression
 		return text
 	}
 	return tokenLike.ReplaceAllString(text, "(token)")
 }
 
-// Recovery turns a panic of a handler into an error, with the stack. (Gin's own prints the request's
-// headers, cookies among them, in debug mode.)
+// Recovery turns a panic of a handler into an error that includes the stack. (In debug mode, gin's own Recovery
+// prints the request's headers, including the cookies.)
 func Recovery(c *gin.Context) {
 	defer func() {
 		switch p := recover(); {
 		case p == nil:
 		case errors.Is(asError(p), http.ErrAbortHandler):
-			panic(p) // net/http's own way to drop a connection
+			panic(p) // net/http uses this panic to drop a connection
 		default:
 			refuse(c, fmt.Errorf("panic: %s\n%s", hideTokens(fmt.Sprint(p)), debug.Stack()))
 		}

@@ -11,13 +11,13 @@ import (
 	"gin-auth/session"
 )
 
-// The errors of requests that the guard has accepted, or has not seen yet, and that get no further.
+// The errors with which a request is rejected because of a role.
 var (
-	ErrForbidden = errors.New("role not admitted")
-	ErrRoleQuery = errors.New("query names no role")
+	ErrForbidden = errors.New("role not allowed")
+	ErrRoleQuery = errors.New("invalid role query")
 )
 
-// RequireRole admits only sessions whose role is one of roles. It stands after the guard:
+// RequireRole allows only sessions whose role is one of roles. It must come after the guard:
 //
 //	protected.GET("/reports", middleware.RequireRole("admin", "auditor"), handle(…))
 func RequireRole(roles ...string) gin.HandlerFunc {
@@ -30,15 +30,15 @@ func requireRole(c *gin.Context, roles []string) {
 	}
 }
 
-// RoleQuery rejects a request with any query but role=a&role=b, so that a typo in the configuration of a proxy admits
-// nobody. It stands before the guard.
+// RoleQuery rejects a request with any query except role=a&role=b, so that nobody is allowed by a typo in the
+// configuration of a proxy. It must come before the guard.
 func RoleQuery(c *gin.Context) {
 	if _, err := queriedRoles(c.Request.URL); err != nil {
 		refuse(c, err)
 	}
 }
 
-// RequireQueriedRole is RequireRole for the roles in the query. Without any, it admits every session.
+// RequireQueriedRole is RequireRole for the roles in the query. Without any, it allows every session.
 func RequireQueriedRole(c *gin.Context) {
 	roles, err := queriedRoles(c.Request.URL)
 	switch {
@@ -49,7 +49,7 @@ func RequireQueriedRole(c *gin.Context) {
 	}
 }
 
-// queriedRoles returns the roles in a query, or an ErrRoleQuery if it has anything else or an empty role.
+// queriedRoles returns the roles in a query, or an ErrRoleQuery if the query has anything else or an empty role.
 func queriedRoles(u *url.URL) ([]string, error) {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

@@ -21,7 +21,7 @@ func (neverRevoked) Revoked(context.Context, string, string, func() int64) (bool
 	return false, time.Now(), nil
 }
 
-// roleClaims are tokens' payloads, and the role that each gives, "" for none.
+// roleClaims are payloads of tokens, each with the role that it gives, "" for none.
 var roleClaims = map[string]string{
 	`{"role":"admin"}`:                "admin",
 	`{"role":"\u0061dmin"}`:           "admin",
@@ -61,7 +61,7 @@ func roleToken(t *testing.T, payload string) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// TestRoles asks for roles, by the query and by RequireRole, with claims of every type.
+// TestRoles requires roles, by the query and by RequireRole, for claims of every type.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	guard := middleware.Auth(newSessions(t, "secret"), neverRevoked{})

@@ -110,7 +110,7 @@ func setups() map[string]setup {
 				}
 				wantStatus(t, login(t, http.DefaultClient, s.URL, "ada", "X-Forwarded-For: unknown"), 429)
 			},
-			"X-Forwarded-For names a client by something that is not an IP address", "", 0,
+			"X-Forwarded-For has no IP address for a client", "", 0,
 		},
 		"a front end of another origin": {
 			safe,
