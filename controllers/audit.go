@@ -8,7 +8,7 @@ import (
 	"gin-auth/session"
 )
 
-// The events of the audit lines, named by OWASP's logging vocabulary.
+// The events of the audit lines, with names from OWASP's logging vocabulary.
 const (
 	eventCreated            = "user_created"
 	eventLogin              = "authn_login_success"
@@ -20,7 +20,7 @@ const (
 	eventReuse              = "authn_token_reuse"
 )
 
-// audit writes a line about what happened to a user. It holds no token, cookie or password. A failure is a warning.
+// audit writes a line about what happened to a user. It has no token, cookie or password. Failures are warnings.
 func (a *Auth) audit(c *gin.Context, event string, attrs ...slog.Attr) {
 	level := slog.LevelInfo
 	switch event {
@@ -45,8 +45,8 @@ func userAttr(id string) slog.Attr { return slog.String("user_id", id) }
 
 func tokenAttr(hash string) slog.Attr { return slog.String("token", hash) }
 
-// accountAttr names the account of a failed login by a short hash of the email or the username: a password may have
-// been typed there by mistake.
+// accountAttr identifies the account of a failed login by a short hash of the email or the username. These are not
+// logged, because the user may have typed a password there by mistake.
 func accountAttr(name string) slog.Attr {
 	return slog.String("account", session.ShortHash(name))
 }

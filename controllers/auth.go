@@ -1,5 +1,5 @@
-// Package controllers holds the handlers of the routes, one file per resource. A handler returns its error instead
-// of answering it: routes renders all errors in one place.
+// Package controllers has the handlers of the routes, one file per resource. A handler does not render its error but
+// returns it: routes renders all errors in one place.
 package controllers
 
 import (
@@ -21,20 +21,20 @@ import (
 
 // Revoker revokes tokens.
 type Revoker interface {
-	// Revoke returns nil once it is stored that token is revoked until the given time by Redis's clock, forever if
-	// that is the zero time.
+	// Revoke revokes a token until the given time by Redis's clock, or forever if that is the zero time. It returns nil
+	// only after that is stored.
 	Revoke(ctx context.Context, token string, until time.Time) error
-	// LogoutAll returns nil once it is stored that every token which the user was issued here until now is revoked.
+	// LogoutAll revokes every token that was issued here to the user until now. It returns nil only after that is stored.
 	LogoutAll(ctx context.Context, userID string) error
 }
 
-// Clock says when a token is issued: a time that all instances share.
+// Clock provides the time at which a token is issued. All instances share it.
 type Clock interface {
 	// IssueTime returns a time later than every cut that applies to the user's tokens.
 	IssueTime(ctx context.Context, userID string) (time.Time, error)
 }
 
-// Auth has the handlers of everything that concerns users and their sessions. All fields are needed.
+// Auth has the handlers for users and their sessions. All fields except RegistrationClosed are required.
 type Auth struct {
 	Sessions     *session.Sessions
 	SessionStore SessionStore
@@ -51,13 +51,13 @@ type Auth struct {
 	RegistrationClosed bool
 }
 
-// identity is the answer to a request after which somebody is known as a user.
+// identity is the body of a response after which the client is logged in.
 type identity struct {
 	Message string       `json:"message"`
 	User    answeredUser `json:"user"`
 }
 
-// answeredUser is a user as answers show them: what tokens carry, and the full name.
+// answeredUser is a user in a response: what tokens contain, and the full name.
 type answeredUser struct {
 	session.User
 	FullName any `json:"fullName,omitempty"`
@@ -65,14 +65,13 @@ type answeredUser struct {
 
 func answerUser(u user.User) answeredUser { return answeredUser{sessionUser(u), u.FullName.Value()} }
 
-// Login starts a session for a user who is named by their email or their username. If both are sent, the email
-// decides. Neither the answer nor the work done for it shows whether the user is unknown, the password is wrong or the
-// user is disabled.
+// Login starts a session for a user who is named by their email or username. If both are sent, the email decides. An
+// unknown user, a wrong password and a disabled user get the same response, after the same work.
 //
-// No session outlives the disabling of its user or a change of the user: such a change ends with a logout of all
-// sessions after the write, and a login reads the user once more after it has taken the time that the token is issued
-// at. So either the token has what was written, or the write came after that time and the logout of all revokes it.
-// It also puts the user's stored sessions on the blacklist: see start.
+// A session does not survive if its user is disabled or changed. Whoever does that logs out all sessions of the user
+// after the write. A login first takes the time at which the token is issued, and then reads the user once more. So
+// the token either has what was written, or the write came after that time and the logout of all sessions revokes the
+// token. That logout also puts the stored sessions of the user on the blacklist: see start.
 func (a *Auth) Login(c *gin.Context) error {
 	body, err := readFields(c.Request)
 	if err != nil {
@@ -99,8 +98,8 @@ func (a *Auth) Login(c *gin.Context) error {
 	return JSON(c, http.StatusOK, identity{"User logged in successfully", answerUser(u)})
 }
 
-// Logout revokes every session that the request has a token of, and clears the cookie. Its 200 says that the
-// revocations are stored. If that failed, the client keeps the cookie and can try again.
+// Logout revokes every session whose token the request has, and clears the cookie. It answers 200 only after the
+// revocations are stored. If that fails, the client keeps the cookie and can try again.
 func (a *Auth) Logout(c *gin.Context) error {
 	ctx := c.Request.Context()
 	for _, s := range a.Sessions.ReadAll(c.Request.Header) {
@@ -118,18 +117,18 @@ func (a *Auth) revoke(ctx context.Context, s *session.Session) error {
 	if err := a.Revoker.Revoke(ctx, s.Token, s.RevocableUntil()); err != nil {
 		return err
 	}
-	if err := a.removeSession(context.WithoutCancel(ctx), s); err != nil { // it is revoked all the same
-		a.Log.WarnContext(ctx, "a session that has ended stays stored", slog.String("error", err.Error()))
+	if err := a.removeSession(context.WithoutCancel(ctx), s); err != nil { // the session is revoked even so
+		a.Log.WarnContext(ctx, "a revoked session was not removed from the session list", slog.String("error", err.Error()))
 	}
 	return nil
 }
 
-// maxIssueTries limits how often a session is issued again because the user was changed or logged out everywhere
-// meanwhile.
+// maxIssueTries is how often a session is issued before the login fails. Another try is needed if the user was
+// changed or logged out everywhere in the meantime.
 const maxIssueTries = 3
 
-// issueTime returns the time at which to issue a session of a user. At the same time it calls meanwhile, unless that is
-// nil.
+// issueTime returns the time at which to issue a session of a user. It calls meanwhile, unless that is nil, at the
+// same time and waits for it.
 func (a *Auth) issueTime(ctx context.Context, userID string, meanwhile func()) (at time.Time, err error) {
 	var both sync.WaitGroup
 	if meanwhile != nil {
@@ -143,9 +142,9 @@ func (a *Auth) issueTime(ctx context.Context, userID string, meanwhile func()) (
 	return at, nil
 }
 
-// issue returns a new session of a user, issued later than every cut, and the user as stored after its time was taken:
-// see Login. at is that time for the first try; a further one takes another. It returns ErrCredentials if the user may
-// no longer log in with that password.
+// issue returns a new session of a user, issued later than every cut, and the user as stored after the time of issue
+// was taken: see Login. at is that time for the first try; each further try takes a new one. It returns
+// ErrCredentials if the user may no longer log in with that password.
 func (a *Auth) issue(
 	ctx context.Context, c *gin.Context, u user.User, password string, at time.Time,
 ) (user.User, *session.Session, error) {
@@ -172,11 +171,10 @@ func (a *Auth) issue(
 		}
 		u = current
 	}
-	return u, nil, fmt.Errorf("%w: the user is changed or logged out everywhere all the time", ErrUnavailable)
+	return u, nil, fmt.Errorf("%w: on each try, the user was changed or logged out everywhere", ErrUnavailable)
 }
 
-// start stores a session of a user and, at the same time, reads the user again. It reports whether the session is
-// valid.
+// start stores a session and, at the same time, reads its user again. It reports whether the session is valid.
 func (a *Auth) start(
 	ctx context.Context, c *gin.Context, s *session.Session, u user.User, password string,
 ) (current user.User, valid bool, err error) {
@@ -188,13 +186,13 @@ func (a *Auth) start(
 	return current, valid, cmp.Or(failed, err)
 }
 
-// setSession makes s the session of the request and of the client.
+// setSession makes s the session of the request, and sends its cookie to the client.
 func (a *Auth) setSession(c *gin.Context, s *session.Session) {
 	c.Request = c.Request.WithContext(session.NewContext(c.Request.Context(), s))
 	a.Sessions.SetCookie(c.Writer.Header(), s)
 }
 
-// sessionUser returns the part of a user that tokens and answers carry.
+// sessionUser returns the part of a user that tokens and responses contain.
 func sessionUser(u user.User) session.User {
 	s := session.User{ID: u.ID, Email: u.Email, Username: u.Username, Role: u.Role}
 	if u.NumericID {
@@ -203,8 +201,8 @@ func sessionUser(u user.User) session.User {
 	return s
 }
 
-// auditFailedLogin writes the audit line of a login that ended with err, if it is one of a failure. u is the user of
-// the account, if there is one.
+// auditFailedLogin writes the audit line of a login that failed with err, if that error has one. u is the user of the
+// account, if there is one.
 func (a *Auth) auditFailedLogin(c *gin.Context, u user.User, account account, err error) {
 	switch {
 	case errors.Is(err, ErrCredentials):

@@ -12,7 +12,7 @@ import (
 	"gin-auth/session"
 )
 
-// TestRequests has the answer to every request, good and bad.
+// TestRequests checks the response to each kind of request, valid or not.
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -61,11 +61,11 @@ func TestRequests(t *testing.T) {
 		"a bad new password":         {password, f.laptop, tooShort, 400, "newP" + badPassword},
 		"no new password":            {password, f.laptop, `{"currentPassword":"x"}`, 400, "newPassword is required"},
 		"a wrong current password":   {password, f.laptop, wrongChange, 401, badLogin},
-		"the password of nobody":     {password, node, newPassword, 401, badLogin},
+		"a user of a Node service":   {password, node, newPassword, 401, badLogin},
 		"a change without a session": {password, "", newPassword, 401, "Unauthorized"},
 		"a logout without a session": {out, "", "", 200, loggedOut},
 		"a logout of a forged token": {out, f.laptop + "x", "", 200, loggedOut},
-		"a logout-all of nobody":     {"/logout-all", sign(`{}`), "", 400, "the token names no user"},
+		"a logout-all of no user":    {"/logout-all", sign(`{}`), "", 400, "the token names no user"},
 	} {
 		f.a.post(test.path, test.token, test.body).check(t, name, test.status, test.message)
 	}
@@ -97,7 +97,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// check checks the status and the message of an answer, and that a cookie comes with a 200 and with nothing else.
+// check checks the status and the message of a response, and that exactly the responses with 200 have a cookie.
 func (a answer) check(t *testing.T, of string, status int, message string) {
 	t.Helper()
 	var body struct{ Message string }
@@ -110,7 +110,7 @@ func (a answer) check(t *testing.T, of string, status int, message string) {
 	}
 }
 
-// TestVerify has what a reverse proxy is told of a session, and that a session is told its own claims.
+// TestVerify checks what a reverse proxy learns about a session, and that /me returns the claims.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	i := startRedis(t).start(t)
@@ -140,14 +140,14 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestRevocations: what each of the requests that end sessions stores for each kind of token.
+// TestRevocations checks what a logout, of one or all sessions, stores for each kind of token.
 func TestRevocations(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Unix()
 	for _, path := range []string{"/logout", "/logout-all"} {
-		for claims, lives := range map[string]time.Duration{ // 0: forever
+		for claims, lifetime := range map[string]time.Duration{ // 0: forever
 			fmt.Sprintf(`{"id":"7","iat":%d,"exp":%d}`, now, now+3600): time.Hour + time.Minute,
-			// Of a service whose clock is ahead: LogoutAll alone does not reach these.
+			// Tokens of a service whose clock is ahead: LogoutAll alone does not revoke them.
 			fmt.Sprintf(`{"id":"7","iat":%d,"exp":%d}`, now+3000, now+3600): time.Hour + time.Minute,
 			fmt.Sprintf(`{"id":"7","iat":%d}`, now+3000):                    0,
 		} {
@@ -159,7 +159,7 @@ func TestRevocations(t *testing.T) {
 				t.Errorf("%s %s: %d %s, %v", path, claims, got.status, got.body, got.header)
 			}
 			listed, ttl := r.Exists("blacklist:"+token), r.TTL("blacklist:"+token)
-			if !listed || ttl > lives || ttl < lives-10*time.Second {
+			if !listed || ttl > lifetime || ttl < lifetime-10*time.Second {
 				t.Errorf("%s %s: on the blacklist: %v, for %s", path, claims, listed, ttl)
 			}
 			if i.accepts(token) {
@@ -175,7 +175,7 @@ func TestRevocations(t *testing.T) {
 	}
 }
 
-// TestProbes: ready is who can ask Redis and is not about to stop, alive is everybody.
+// TestProbes checks that a service is ready if Redis answers and it is not shutting down, and that it is always alive.
 func TestProbes(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -191,14 +191,14 @@ func TestProbes(t *testing.T) {
 	}
 	probe("at first", http.StatusOK)
 	done := r.refuse("", 0, everyTime)
-	probe("Redis refuses", http.StatusServiceUnavailable)
+	probe("Redis returns errors", http.StatusServiceUnavailable)
 	done()
 	probe("Redis answers again", http.StatusOK)
 	i.health.Drain()
 	probe("shutting down", http.StatusServiceUnavailable)
 }
 
-// TestReuse: each revoked token that is presented has an audit line, and nothing else has.
+// TestReuse checks that each request with a revoked token writes an audit line, and that no other request does.
 func TestReuse(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -228,8 +228,8 @@ func TestReuse(t *testing.T) {
 	}
 }
 
-// TestForeignRecords: a record at one of our keys that is not a user of this service is an error in the log and a 503.
-// The keys of other applications have no effect.
+// TestForeignRecords checks that a record at one of our keys that is not a user of this service is logged as an error
+// and answered with 503, and that the keys of other applications have no effect.
 func TestForeignRecords(t *testing.T) {
 	t.Parallel()
 	const unavailable = "Authentication service unavailable"

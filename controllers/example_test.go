@@ -26,8 +26,8 @@ type ownUsers struct {
 	users []user.User
 }
 
-// CreateUser is an INSERT. A unique index on the email and one on the folded username make two users of one name
-// impossible, also if two register at once.
+// CreateUser is an INSERT. Unique indexes on the email and on the folded username make sure that no two users share
+// one, even if two register at once.
 func (o *ownUsers) CreateUser(_ context.Context, u user.User) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -43,7 +43,7 @@ func (o *ownUsers) CreateUser(_ context.Context, u user.User) error {
 	return nil
 }
 
-// UserByEmail is a SELECT. An error means that the database cannot be asked, and is answered with 503.
+// UserByEmail is a SELECT. An error means that the database is unavailable, and is answered with 503.
 func (o *ownUsers) UserByEmail(_ context.Context, email string) (user.User, bool, error) {
 	return o.find(func(u user.User) bool { return u.Email == email })
 }
@@ -67,8 +67,8 @@ func (o *ownUsers) find(is func(user.User) bool) (user.User, bool, error) {
 	return user.User{}, false, nil
 }
 
-// ReplaceHash is UPDATE … SET hash = $3 WHERE email = $1 AND hash = $2 AND NOT disabled. The condition on the old hash
-// decides which of two changes at once counts.
+// ReplaceHash is UPDATE … SET hash = $3 WHERE email = $1 AND hash = $2 AND NOT disabled. The condition on the old
+// hash makes only one of two concurrent changes succeed.
 func (o *ownUsers) ReplaceHash(_ context.Context, email, old, hash string) (bool, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -81,8 +81,8 @@ func (o *ownUsers) ReplaceHash(_ context.Context, email, old, hash string) (bool
 	return false, nil
 }
 
-// Example_ownUsers keeps the users in a store of one's own. Sessions, logouts and the limit of failed logins stay in
-// Redis. In app.go, newAuth is where Users is set.
+// Example_ownUsers stores the users outside Redis. Sessions, logouts and the limit of failed logins stay in Redis. In
+// app.go, Users is set in newAuth.
 func Example_ownUsers() {
 	log := slog.New(slog.DiscardHandler)
 	sessions, err := session.New(session.Options{

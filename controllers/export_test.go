@@ -7,8 +7,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// CountWork returns the work that p's comparisons do from now on, in rounds of bcrypt. A comparison with a
-// string that is not a hash does none.
+// CountWork counts the work of p's comparisons from now on, in rounds of bcrypt. A comparison with a string that is
+// not a hash counts 0.
 func (p *Passwords) CountWork() *atomic.Int64 {
 	var work atomic.Int64
 	p.hasher.Compare = func(hash, password []byte) error {
@@ -22,7 +22,7 @@ func (p *Passwords) CountWork() *atomic.Int64 {
 	return &work
 }
 
-// BeforeCompare makes p call do before each of its comparisons.
+// BeforeCompare makes p call do before each comparison.
 func (p *Passwords) BeforeCompare(do func()) {
 	p.hasher.Compare = func(hash, password []byte) error {
 		do()
@@ -30,7 +30,7 @@ func (p *Passwords) BeforeCompare(do func()) {
 	}
 }
 
-// Occupy takes every place that p has for hashing and for waiting, until free is called.
+// Occupy takes all places for hashing and waiting, until free is called.
 func (p *Passwords) Occupy() (free func()) {
 	for range cap(p.hashing.queue) {
 		p.hashing.queue <- struct{}{}

@@ -10,16 +10,16 @@ import (
 	"gin-auth/user"
 )
 
-// Passwords hashes and checks passwords for many requests at once. It never uses more than half of the cores (but
-// at least one), so that the guard and everything else keep theirs. Registrations use half of that half at most (but
-// at least one core), and the others wait outside, so that a login waits for no more than these.
+// Passwords hashes and checks passwords for many requests at once. It uses at most half of the cores (but at least
+// one), so that the guard and everything else keep the others. Registrations use at most half of that half (but at
+// least one core). Further registrations wait in a queue of their own, so that a login does not wait for these.
 type Passwords struct {
 	hasher        user.Hasher
 	hashing       gate
-	registrations gate // passed before hashing
+	registrations gate // registrations enter this gate first
 }
 
-// gate admits a few requests at once. A few others wait in the order in which they came.
+// gate admits a few requests at once. A few more wait in the order in which they came, and further ones are rejected.
 type gate struct {
 	slots chan struct{} // an element for each request that was admitted
 	queue chan struct{} // an element for each request that was admitted or waits
@@ -43,8 +43,8 @@ func newGate(slots int) gate {
 
 var errBusy = &RetryError{ErrBusy, busyRetryTime}
 
-// enter waits until the request is admitted; leave makes room for another one. If too many requests wait already, the
-// error is errBusy.
+// enter waits until the request is admitted. leave makes room for another one. If too many requests are waiting
+// already, the error is errBusy.
 func (g gate) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case g.queue <- struct{}{}:
@@ -60,8 +60,8 @@ func (g gate) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// enter waits at each of the gates in turn; leave leaves all of them. If too many requests wait at one already, or all
-// of it takes longer than maxQueueing, the error is errBusy.
+// enter enters the gates one after the other. leave leaves all of them. If too many requests are waiting at a gate
+// already, or if entering all of them takes longer than maxQueueing, the error is errBusy.
 func enter(ctx context.Context, gates ...gate) (leave func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, maxQueueing, errBusy)
 	defer cancel()
@@ -90,7 +90,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	return p.hash(ctx, password, p.hashing)
 }
 
-// HashRegistered returns the hash of a new user's password, or an *InvalidError. Registrations take turns.
+// HashRegistered is Hash for a registration. Only some of the cores are used for registrations: see Passwords.
 func (p *Passwords) HashRegistered(ctx context.Context, password string) (string, error) {
 	return p.hash(ctx, password, p.registrations, p.hashing)
 }

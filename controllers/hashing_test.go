@@ -13,8 +13,9 @@ import (
 	"gin-auth/user"
 )
 
-// TestTooManyAtOnce has as many hash as may, and as many wait as may: the next is rejected at once, those that wait
-// after their time, one that leaves makes room, and so does one whose client has gone.
+// TestTooManyAtOnce fills all places for hashing and all places for waiting. The next request is rejected at once,
+// and those that wait are rejected after a second. A request that is done makes room for another one, and so does a
+// client that disconnects.
 func TestTooManyAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -38,7 +39,7 @@ func TestTooManyAtOnce(t *testing.T) {
 			go func() {
 				_, err := p.Check(ctx, "", "correct horse")
 				if waited := time.Since(start); !errors.Is(err, want) || waited != after {
-					t.Errorf("number %d that waits: %v after %s", i, err, waited)
+					t.Errorf("waiting request %d: %v after %s", i, err, waited)
 				}
 			}()
 		}
@@ -58,23 +59,23 @@ func TestTooManyAtOnce(t *testing.T) {
 			}
 		}
 		if _, err := p.Hash(t.Context(), "short"); errors.Is(err, ErrBusy) {
-			t.Error("what needs no work waits for a core")
+			t.Error("an invalid password waits for a core")
 		}
 		cancel()
 		synctest.Wait()
 		if n := cap(p.hashing.queue) - len(p.hashing.queue); n != 1 || time.Since(start) != 0 {
-			t.Errorf("there is room for %d after %s, want 1 at once", n, time.Since(start))
+			t.Errorf("there is room for %d after %s, want room for 1 at once", n, time.Since(start))
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if len(p.hashing.queue) != half {
-			t.Errorf("%d are in the queue, want those %d that hash", len(p.hashing.queue), half)
+			t.Errorf("%d are in the queue, want %d, those that hash", len(p.hashing.queue), half)
 		}
 		done := false
 		go func() {
 			_, err := p.Check(t.Context(), "", "correct horse")
 			if done = true; err != nil {
-				t.Errorf("one that waits until another is done: %v", err)
+				t.Errorf("a request that waits until another is done: %v", err)
 			}
 		}()
 		synctest.Wait()
@@ -89,8 +90,8 @@ func TestTooManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestRegistrationsTakeTurns: where all cores hash and as many registrations wait as may, no more of them wait for a core
-// than have a turn: a login comes right after these.
+// TestRegistrationsTakeTurns uses all cores for hashing and lets as many registrations wait as possible. Only those
+// that have a turn wait for a core, so that a login waits only for these.
 func TestRegistrationsTakeTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestRegistrationsTakeTurns(t *testing.T) {
 			t.Errorf("after a second %d wait for a turn and %d hash", len(p.registrations.queue), len(p.hashing.queue))
 		}
 
-		// The second is for both waits together.
+		// One second is the limit for both waits together.
 		for range turns {
 			leave, err := enter(t.Context(), p.registrations)
 			if err != nil {
@@ -139,7 +140,7 @@ func TestRegistrationsTakeTurns(t *testing.T) {
 		leaves[half]()
 		synctest.Wait()
 		if len(p.hashing.queue) != half+1 {
-			t.Error("it does not get the turn that is free")
+			t.Error("the registration does not get the free turn")
 		}
 		time.Sleep(time.Second)
 		for i, leave := range leaves {

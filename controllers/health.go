@@ -9,9 +9,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Pinger is a Redis that can be asked whether it answers.
+// Pinger checks whether Redis answers.
 type Pinger interface {
-	// Ready returns nil if Redis answers, or why it does not.
+	// Ready returns nil if Redis answers, or the reason why it does not.
 	Ready(ctx context.Context) error
 }
 
@@ -21,16 +21,16 @@ type Health struct {
 	draining atomic.Bool
 }
 
-// Drain makes the service not ready from now on, so that load balancers send it no more requests.
+// Drain makes the service not ready from now on, so that load balancers stop sending requests.
 func (h *Health) Drain() { h.draining.Store(true) }
 
-// Alive says that the process serves. It never asks Redis, because restarting this service does not help when Redis
-// is unavailable.
+// Alive answers 200 while the process serves. It never asks Redis, because restarting this service does not help if
+// Redis is unavailable.
 func (h *Health) Alive(c *gin.Context) error {
 	return Message(c, http.StatusOK, "ok")
 }
 
-// Ready says whether requests can be answered now: Redis answers, and the service is not shutting down.
+// Ready answers 200 if requests can be answered now: Redis answers, and the service is not shutting down.
 func (h *Health) Ready(c *gin.Context) error {
 	if h.draining.Load() {
 		return fmt.Errorf("%w: shutting down", ErrNotReady)

@@ -15,10 +15,10 @@ import (
 	"gin-auth/session"
 )
 
-// contentType is the Content-Type of every answer with a body. Nobody may change the slice.
+// contentType is the Content-Type of every response with a body. The slice must not be changed.
 var contentType = []string{"application/json; charset=utf-8"}
 
-// messageBody is the body of an answer that has no other content.
+// messageBody is the body of a response that has only a message.
 type messageBody struct {
 	Message string `json:"message"`
 }
@@ -28,7 +28,7 @@ func Message(c *gin.Context, status int, text string) error {
 	return JSON(c, status, messageBody{text})
 }
 
-// JSON answers with v. (gin's own would escape <, > and &.)
+// JSON answers with v as JSON. (gin's own encoder escapes <, > and &.)
 func JSON(c *gin.Context, status int, v any) error {
 	body, err := session.EncodeJSON(v)
 	if err != nil {
@@ -37,17 +37,17 @@ func JSON(c *gin.Context, status int, v any) error {
 	return writeJSON(c, status, string(body))
 }
 
-// writeJSON answers with a body that is JSON.
+// writeJSON answers with a body that is already JSON.
 func writeJSON(c *gin.Context, status int, body string) error {
 	c.Writer.Header()["Content-Type"] = contentType
 	c.Writer.WriteHeader(status)
-	_, _ = c.Writer.WriteString(body) // the client may have gone away
+	_, _ = c.Writer.WriteString(body) // it fails if the client has disconnected
 	return nil
 }
 
 func invalid(message string) error { return &InvalidError{Message: message} }
 
-// fields are the members of a JSON object. Names are compared with their case, as in the original.
+// fields are the members of a JSON object. Names are case-sensitive, as in the original.
 type fields map[string]json.RawMessage
 
 // has reports whether the object has a member that is not null.
@@ -56,8 +56,8 @@ func (f fields) has(name string) bool {
 	return ok && string(value) != "null"
 }
 
-// read stores the named member in value, and leaves value alone if there is no such member or it is null. what says
-// what the member must be.
+// read decodes the named member into value. It leaves value unchanged if there is no such member or it is null. what
+// describes the required value, for the error message.
 func (f fields) read(name string, value any, what string) error {
 	if f.has(name) && json.Unmarshal(f[name], value) != nil {
 		return invalid(name + " must be " + what)
@@ -65,13 +65,13 @@ func (f fields) read(name string, value any, what string) error {
 	return nil
 }
 
-// text returns the named member, which must be a string, "" if there is none.
+// text returns the named member, which must be a string, or "" if there is none.
 func (f fields) text(name string) (text string, err error) {
 	err = f.read(name, &text, "a string")
 	return text, err
 }
 
-// texts returns the named members, each of which must be a string with more than space in it.
+// texts returns the named members. Each must be a string that is not blank.
 func (f fields) texts(names ...string) (map[string]string, error) {
 	texts := make(map[string]string, len(names))
 	for _, name := range names {
@@ -87,7 +87,7 @@ func (f fields) texts(names ...string) (map[string]string, error) {
 	return texts, nil
 }
 
-// readFields reads the JSON object in the body. As in the original, a body of another type counts as none.
+// readFields reads the JSON object in the body. As in the original, a body with another Content-Type counts as missing.
 func readFields(r *http.Request) (fields, error) {
 	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType != "application/json" {
@@ -107,7 +107,7 @@ func readFields(r *http.Request) (fields, error) {
 		return nil, invalid("the body could not be read")
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // the original's parser drops a byte order mark
-	var body fields                                 // other members are not decoded: 1e999 is accepted, as there
+	var body fields                                 // as in the original, 1e999 is accepted if nothing reads it
 	if err := json.Unmarshal(text, &body); err != nil || body == nil {
 		return nil, invalid("the body is not a JSON object")
 	}

@@ -16,8 +16,8 @@ import (
 	"gin-auth/user"
 )
 
-// TestSameWork: a login that fails does the same work whoever it is for: the same rounds of bcrypt and the same
-// commands to Redis. The response has the same bytes.
+// TestSameWork checks that a failed login does the same work for every account: the same rounds of bcrypt and the
+// same commands to Redis. The responses have the same bytes.
 func TestSameWork(t *testing.T) {
 	t.Parallel()
 	const cost = bcrypt.MinCost + 3
@@ -58,7 +58,7 @@ func TestSameWork(t *testing.T) {
 			name, _, _ := strings.Cut(command, " ")
 			commands = append(commands, name)
 		}
-		slices.Sort(commands) // those that are sent at the same time come in any order: see TestLoginRoundTrips
+		slices.Sort(commands) // concurrent commands arrive in any order: see TestLoginRoundTrips
 		return fmt.Sprintf("%d %s %v, %d rounds, %q", got.status, got.body, got.header, work.Load()-before, commands)
 	}
 	for password, forms := range map[string]int{"wrong horse": 1, "wröng horse": 2, "wro\u0308ng horse": 2, "correct horse": 1} {
@@ -73,7 +73,7 @@ func TestSameWork(t *testing.T) {
 		}
 		for _, email := range append(slices.Sorted(maps.Keys(hashes)), "unknown@example.com") {
 			if password == "correct horse" && strings.HasPrefix(email, "cost") {
-				continue // a good login
+				continue // a successful login
 			}
 			if got := attempt(email, password); got != want {
 				t.Errorf("%s, %s:\n%s, want\n%s", email, password, got, want)
@@ -81,7 +81,7 @@ func TestSameWork(t *testing.T) {
 		}
 	}
 	field = "username"
-	// Names that nobody has now: of a user who is gone, of one with another name, and of one who was replaced.
+	// Names that nobody has now: their users were deleted, renamed, or replaced by another user with the same email.
 	right := fmt.Sprintf("cost-%d@example.com", cost)
 	r.setClaim("gone", "7", "gone@example.com")
 	r.setClaim("renamed", right, right)
@@ -102,12 +102,12 @@ func TestSameWork(t *testing.T) {
 			t.Errorf("%s:\n%s, want\n%s", name, got, want)
 		}
 	}
-	if got := attempt("\ufdd0", "wrong horse"); got != want { // which nobody can have
-		t.Errorf("a name that is none:\n%s, want\n%s", got, want)
+	if got := attempt("\ufdd0", "wrong horse"); got != want { // nobody can have this name
+		t.Errorf("an impossible name:\n%s, want\n%s", got, want)
 	}
 }
 
-// TestNames has the ways to say who logs in.
+// TestNames checks the ways to name the user who logs in.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	i := startRedis(t).start(t)
@@ -145,7 +145,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestFullNames has the full names that a registration may send, and that the answers to it and to a login have them.
+// TestFullNames checks which full names a registration may send, and that responses have them.
 func TestFullNames(t *testing.T) {
 	t.Parallel()
 	i := startRedis(t).start(t)
@@ -183,14 +183,14 @@ func TestFullNames(t *testing.T) {
 	}
 }
 
-// TestLimitComesFirst: a login over the limit is rejected before a password is hashed, and of those at once no more than
-// the limit get that far.
+// TestLimitComesFirst checks that a login over the limit is rejected before a password is hashed, and that of several
+// concurrent logins at most as many as the limit are hashed.
 func TestLimitComesFirst(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	i := r.start(t)
 	i.post("/register", "", ada)
-	i.login(adaLogin) // knows the epoch
+	i.login(adaLogin) // reads the epoch
 	i.limitLogins(t, 3, time.Minute)
 	work := i.auth.Passwords.CountWork()
 	looksUp := func(commands []string) int {
@@ -203,7 +203,7 @@ func TestLimitComesFirst(t *testing.T) {
 		return n
 	}
 
-	// Each login stops before it is counted as ended until the next is done.
+	// Each login is stopped before it ends its attempt, until the next one is done.
 	const endLogin = `(?s)^EVAL .*failed, trying = failed \+`
 	r.sent()
 	var got []answer
@@ -220,7 +220,7 @@ func TestLimitComesFirst(t *testing.T) {
 	for _, answer := range got {
 		statuses = append(statuses, answer.status)
 	}
-	if want := []int{503, 401, 401, 401}; !slices.Equal(statuses, want) { // the last first
+	if want := []int{503, 401, 401, 401}; !slices.Equal(statuses, want) { // in reverse order
 		t.Errorf("logins at once are answered %d, want %d", statuses, want)
 	}
 	if got[0].header.Get("Retry-After") != "1" {
@@ -238,8 +238,8 @@ func TestLimitComesFirst(t *testing.T) {
 	}
 }
 
-// TestCountedTogether: however an account is named, ten failures from ten addresses fill its counter, and no name gets
-// past it. It is the same if the record of an imported user has capitals.
+// TestCountedTogether checks that ten failures from ten addresses reach the limit of an account, however it is named,
+// and that no other name gets around the limit. The same holds if the record of an imported user has capital letters.
 func TestCountedTogether(t *testing.T) {
 	t.Parallel()
 	named := func(field, name string) string { return fmt.Sprintf(`{%q:%q,"password":"wrong horse"}`, field, name) }
@@ -280,13 +280,13 @@ func TestCountedTogether(t *testing.T) {
 	}
 }
 
-// TestLimitBesidesUser: a full counter is the answer, whatever is found of the user. If only the user cannot be read, the
-// attempt counts neither as failed nor as under way.
+// TestLimitBesidesUser checks that a reached limit is the answer, whether or not the user is found. If the user
+// cannot be read, the attempt counts neither as failed nor as in progress.
 func TestLimitBesidesUser(t *testing.T) {
 	t.Parallel()
 	nameLogin := `{"username":"nobody","password":"wrong horse"}`
 	bob := strings.ReplaceAll(wrongLogin, "ada", "bob")
-	for name, body := range map[string]string{"a user": wrongLogin, "nobody": bob, "a name of nobody": nameLogin} {
+	for name, body := range map[string]string{"a user": wrongLogin, "an unknown user": bob, "an unknown name": nameLogin} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
@@ -323,8 +323,8 @@ func TestLimitBesidesUser(t *testing.T) {
 	}
 }
 
-// TestWhatCountsAsAFailure: two failures are the limit here, so after two attempts a third is rejected exactly if they
-// count. Logins and password changes are counted apart.
+// TestWhatCountsAsAFailure sets the limit to two failures and makes two attempts. A third is rejected only if they
+// count as failures. Logins and password changes are counted separately.
 func TestWhatCountsAsAFailure(t *testing.T) {
 	t.Parallel()
 	const (
@@ -404,7 +404,7 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	}
 }
 
-// TestWhatCountsAsARegistration: one whose password is hashed, and no other.
+// TestWhatCountsAsARegistration checks that a registration counts only if its password is hashed.
 func TestWhatCountsAsARegistration(t *testing.T) {
 	t.Parallel()
 	bob := strings.ReplaceAll(ada, "ada", "bob")
@@ -454,8 +454,8 @@ func TestWhatCountsAsARegistration(t *testing.T) {
 	}
 }
 
-// TestRefusedWrites has Redis refuse a write of a login. One that cannot be counted is not tried. What is not needed
-// for a session does not keep anybody out, and is logged.
+// TestRefusedWrites makes Redis reject one write of a login. A login that cannot be counted is not tried. If a write
+// fails that the session does not need, the login still succeeds and the failure is logged.
 func TestRefusedWrites(t *testing.T) {
 	t.Parallel()
 	counted := func(f *fixture) { f.a.limitLogins(t, 10, time.Minute) }
@@ -468,11 +468,11 @@ func TestRefusedWrites(t *testing.T) {
 		status  int
 		message string
 	}{
-		"BeginLogin's first":  {counted, 0, 503, "users cannot be reached"},
-		"BeginLogin's second": {counted, 1, 503, "users cannot be reached"},
-		"BeginLogin's last":   {counted, 2, 503, "users cannot be reached"},
-		"its end's first":     {counted, 3, 200, "a login stays counted as under way"},
-		"its end's last":      {counted, 6, 200, "a login stays counted as under way"},
+		"BeginLogin's first":  {counted, 0, 503, "users and sessions are unavailable"},
+		"BeginLogin's second": {counted, 1, 503, "users and sessions are unavailable"},
+		"BeginLogin's last":   {counted, 2, 503, "users and sessions are unavailable"},
+		"its end's first":     {counted, 3, 200, "a login still counts as in progress"},
+		"its end's last":      {counted, 6, 200, "a login still counts as in progress"},
 		"a renewal's":         {renewed, 1, 200, "a password hash was not renewed"},
 	} {
 		t.Run(name, func(t *testing.T) {

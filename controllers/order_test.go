@@ -19,10 +19,10 @@ import (
 	"gin-auth/user"
 )
 
-// The tests in this file stop a request before a command that it sends to Redis, until something else is done.
-// They try every command in turn, so they do not depend on timing, nor on which command it is.
+// The tests in this file stop a request before one of its commands to Redis, until something else is done. They do this
+// for every command, so they depend neither on timing nor on the commands.
 
-// What happens to a user, at one instance.
+// What can happen to a user. Each action uses one instance.
 const (
 	login     = "a login"
 	renewal   = "a login that renews the hash"
@@ -67,7 +67,7 @@ func (f *fixture) endSessions(i *instance) answer {
 	return answer{status: http.StatusOK}
 }
 
-// accepted reports whether token is accepted as one of the fixture's user.
+// accepted reports whether token is accepted as a token of the fixture's user.
 func (f *fixture) accepted(token string) bool {
 	if token == "" {
 		return false
@@ -77,8 +77,8 @@ func (f *fixture) accepted(token string) bool {
 	return me.status == http.StatusOK && json.Unmarshal([]byte(me.body), &body) == nil && body.User.ID == f.id
 }
 
-// interrupt does first and stops it before its nth command to Redis until second is done, or does second after it
-// if there is no such command.
+// interrupt runs first and stops it before its nth command to Redis until second is done. If there is no such
+// command, second runs after first.
 func (f *fixture) interrupt(n int, first, second func(*fixture) answer) (one, two answer, stoppedBefore string) {
 	done := false
 	f.redis.pause("", n, func(command string) {
@@ -92,16 +92,16 @@ func (f *fixture) interrupt(n int, first, second func(*fixture) answer) (one, tw
 	return one, two, stoppedBefore
 }
 
-// TestLoginsDuringAChange stops the first of two actions before each of its commands to Redis, or after the
-// last, until the second is done. No session survives that was started with the old password, or whose user was
-// disabled or replaced: neither here nor at a Node service, which looks at the blacklist alone. The session that a change
-// of the password starts does.
+// TestLoginsDuringAChange stops the first of two actions before each of its commands to Redis, or after the last,
+// until the second is done. No session survives that was started with the old password, or whose user was disabled or
+// replaced. It is rejected here and by a Node service, which asks only the blacklist. Only the session that a
+// password change starts survives.
 func TestLoginsDuringAChange(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		first, second string
-		survives      string   // the action whose session does
-		outcomes      []string // the statuses of the two: each occurs
+		survives      string   // the action whose session survives
+		outcomes      []string // the statuses of the two: each pair must occur
 	}{
 		{login, change, change, []string{"200 200", "401 200"}},
 		{change, login, change, []string{"200 200", "200 401"}},
@@ -153,8 +153,8 @@ func TestLoginsDuringAChange(t *testing.T) {
 	}
 }
 
-// checkNode fails the test if a token is valid here and not at a Node service, or the reverse. A Node service looks at the
-// blacklist alone.
+// checkNode fails the test if a token is valid here but not for a Node service, or the reverse. A Node service asks
+// only the blacklist.
 func (f *fixture) checkNode(t *testing.T, where, token string) {
 	t.Helper()
 	here, atNode := f.b.accepts(token), !f.redis.Exists("blacklist:"+token)
@@ -164,7 +164,7 @@ func (f *fixture) checkNode(t *testing.T, where, token string) {
 }
 
 // TestLoginDuringLogoutAll stops a login before each of its commands until the user is logged out everywhere, and the
-// reverse. The login succeeds. Its session is valid here and at a Node service, or at neither.
+// reverse. The login succeeds. Its session is valid both here and for a Node service, or for neither.
 func TestLoginDuringLogoutAll(t *testing.T) {
 	t.Parallel()
 	logoutAll := func(f *fixture) answer { return f.endSessions(f.a) }
@@ -199,10 +199,10 @@ func TestLoginDuringLogoutAll(t *testing.T) {
 	}
 }
 
-// TestStoppedHalfway has Redis refuse a write, or every command from one on, or the client give up there, for
-// every command of each request that ends sessions. A 200 means that all of it is stored; after anything else the
-// client keeps its cookie. Whoever can log in with the new password knows that the old sessions are revoked. A
-// client that gives up leaves a request either done or not begun.
+// TestStoppedHalfway interrupts each request that ends sessions at each of its commands: Redis rejects a write, or
+// every further command, or the client disconnects. A 200 means that everything is stored. After any other response,
+// the client keeps its cookie. If a login with the new password succeeds, the old sessions are revoked. If the client
+// disconnects, the request is either completed or not begun.
 func TestStoppedHalfway(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ path, body string }{
@@ -229,8 +229,8 @@ func TestStoppedHalfway(t *testing.T) {
 					}
 					got := post(ctx, f)
 					where := fmt.Sprintf("%s at command %d, answered %d", stop, n, got.status)
-					// What is revoked may stay in the list of the user's sessions, which is logged.
-					if end() > 0 && got.status == http.StatusOK && !strings.Contains(f.a.log.String(), "stays stored") {
+					// A revoked session may remain in the list of the user's sessions. This is logged.
+					if end() > 0 && got.status == http.StatusOK && !strings.Contains(f.a.log.String(), "from the session list") {
 						t.Error(where)
 					}
 					f.checkStopped(t, test.path, where, stop == "given up", got)
@@ -240,7 +240,7 @@ func TestStoppedHalfway(t *testing.T) {
 	}
 }
 
-// checkStopped checks what is left of a request that was stopped and got an answer.
+// checkStopped checks the state after a request that was interrupted and got this response.
 func (f *fixture) checkStopped(t *testing.T, path, where string, wholly bool, got answer) {
 	t.Helper()
 	laptop, phone := f.accepted(f.laptop), f.accepted(f.phone)
@@ -258,7 +258,7 @@ func (f *fixture) checkStopped(t *testing.T, path, where string, wholly bool, go
 		"the password was not changed":                 done && path == "/password" && !renewed,
 		"the password was changed":                     renewed && path != "/password",
 		"both passwords are right, or neither":         old == renewed,
-		"with the new password the old sessions go on": renewed && !ended,
+		"the new password is valid and an old session": renewed && !ended,
 		"it was begun and not done":                    wholly && begun && (!ended || path == "/password" && !renewed),
 	} {
 		if is {
@@ -267,14 +267,14 @@ func (f *fixture) checkStopped(t *testing.T, path, where string, wholly bool, go
 	}
 }
 
-// TestTwoChangesAtOnce stops a change of the password before each of its commands until another is done: one of
-// them succeeds. Once the first has ended the sessions, it does not end the one that the second starts.
+// TestTwoChangesAtOnce stops a password change before each of its commands until another one is done. Exactly one of
+// them succeeds. After the first has ended the sessions, it does not end the session that the second starts.
 func TestTwoChangesAtOnce(t *testing.T) {
 	t.Parallel()
 	const otherLogin = `{"email":"ada@example.com","password":"another staple"}`
 	first := func(f *fixture) answer { return actions[change](f, f.a) }
 	second := func(f *fixture) answer {
-		got := f.b.login(adaLogin) // the first may have ended the sessions of before
+		got := f.b.login(adaLogin) // the first change may have ended the earlier sessions
 		if got.token == "" {
 			return got
 		}
@@ -299,9 +299,9 @@ func TestTwoChangesAtOnce(t *testing.T) {
 		}
 	})
 	if lost.Load() == 0 {
-		t.Error("the first never loses")
+		t.Error("the first change never fails")
 	}
-	// The commands of ReplaceHash, which follows the end of the sessions.
+	// The commands of ReplaceHash, which runs after the sessions are ended.
 	for command, n := range map[string]int{readUser: 1, "(?s)^EVAL .* auth:user:": 0} {
 		f := newFixture(t)
 		var two answer
@@ -314,8 +314,8 @@ func TestTwoChangesAtOnce(t *testing.T) {
 	}
 }
 
-// TestRenewedBesides stops a login that renews the hash before each of its commands until another one has renewed
-// it: both succeed.
+// TestRenewedBesides stops a login that renews the hash before each of its commands until another login has renewed
+// it. Both succeed.
 func TestRenewedBesides(t *testing.T) {
 	t.Parallel()
 	first := func(f *fixture) answer { return actions[renewal](f, f.a) }
@@ -332,7 +332,7 @@ func TestRenewedBesides(t *testing.T) {
 	})
 }
 
-// TestLoginNeedsRedis has Redis refuse every command from one on, for every command of a login.
+// TestLoginNeedsRedis makes Redis reject all commands of a login, beginning with each of them.
 func TestLoginNeedsRedis(t *testing.T) {
 	t.Parallel()
 	attempt := func(f *fixture) answer {
@@ -350,7 +350,7 @@ func TestLoginNeedsRedis(t *testing.T) {
 			t.Errorf("refused from command %d on: %d %s, %v", n, got.status, got.body, got.header)
 		}
 	})
-	// Of what is asked at the same time, each is needed.
+	// Each of the concurrent commands is required.
 	for _, needed := range []struct {
 		command string
 		n       int
@@ -367,7 +367,8 @@ func TestLoginNeedsRedis(t *testing.T) {
 	}
 }
 
-// TestLoginGivenUp has the client of a login give up before each of its commands. No attempt stays counted as under way.
+// TestLoginGivenUp lets the client of a login disconnect before each of its commands. No attempt still counts as in
+// progress after that.
 func TestLoginGivenUp(t *testing.T) {
 	t.Parallel()
 	for body, failures := range map[string]int{adaLogin: 0, wrongLogin: 1} {

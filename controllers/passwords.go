@@ -13,8 +13,8 @@ import (
 	"gin-auth/user"
 )
 
-// ChangePassword gives the user another password, ends all their sessions and starts a new one. A user who is not
-// stored here, such as one of a Node service, has no password here that could be right.
+// ChangePassword gives the user another password, ends all their sessions and starts a new one. For a user who is not
+// stored here, such as a user of a Node service, every current password is wrong.
 func (a *Auth) ChangePassword(c *gin.Context) error {
 	body, err := readFields(c.Request)
 	if err != nil {
@@ -66,9 +66,9 @@ func (a *Auth) checkCurrent(ctx context.Context, s *session.Session, password st
 	return u, err
 }
 
-// replacePassword stores a new password and returns a new session. All sessions are ended twice: before the write,
-// so that they have ended when the new password is valid, even if this stops after the write; and after the write,
-// for logins with the old password in the meantime.
+// replacePassword stores a new password and returns a new session. All sessions are ended twice. The first time is
+// before the write: when the new password becomes valid, the old sessions have ended, even if this function fails
+// after the write. The second time is after the write, for logins with the old password in the meantime.
 func (a *Auth) replacePassword(
 	c *gin.Context, s *session.Session, u user.User, password string,
 ) (*session.Session, error) {
@@ -89,7 +89,7 @@ func (a *Auth) replacePassword(
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if !replaced {
-		return nil, ErrCredentials // another request was faster: the current password is no longer current
+		return nil, ErrCredentials // another request has changed the password
 	}
 	if err := a.Revoker.LogoutAll(ctx, u.ID); err != nil {
 		return nil, err

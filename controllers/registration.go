@@ -17,8 +17,8 @@ import (
 
 // Register creates a user and starts their first session.
 //
-// The session is stored before the user. So a logout of all their sessions that follows, because somebody disables the
-// user at once, revokes it.
+// The session is stored before the user. So if the user is disabled at once, the logout of all their sessions revokes
+// it.
 func (a *Auth) Register(c *gin.Context) error {
 	if a.RegistrationClosed {
 		return ErrRegistrationClosed
@@ -42,7 +42,7 @@ func (a *Auth) Register(c *gin.Context) error {
 		return err
 	}
 	if valid, err := a.addSession(ctx, c, s); err != nil || !valid {
-		return cmp.Or(err, ErrUnavailable) // not valid: everybody was logged out since then
+		return cmp.Or(err, ErrUnavailable) // not valid if everybody was logged out in the meantime
 	}
 	if err := a.Users.CreateUser(ctx, u); err != nil {
 		err = errors.Join(err, a.removeSession(ctx, s))
@@ -56,7 +56,7 @@ func (a *Auth) Register(c *gin.Context) error {
 	return JSON(c, http.StatusCreated, identity{"User registered successfully", answerUser(u)})
 }
 
-// newUser returns the user that a registration asks for, still without a hash, and the password.
+// newUser returns the user of a registration, without a password hash, and the password.
 func (a *Auth) newUser(body fields) (u user.User, password string, err error) {
 	texts, err := body.texts("username", "email", "password")
 	if err != nil {
@@ -86,8 +86,8 @@ func (a *Auth) newUser(body fields) (u user.User, password string, err error) {
 }
 
 // hashRegistered returns the hash of a registration's password, and the time at which to issue the first session. The
-// registration counts against the limit of the address if it is hashed, also if the user exists: it costs the same, and
-// the answer tells who has an account.
+// registration counts against the limit of the address if its password is hashed, even if the user already exists:
+// hashing costs the same, and the response reveals who has an account.
 func (a *Auth) hashRegistered(c *gin.Context, id, password string) (hash string, at time.Time, err error) {
 	ctx := c.Request.Context()
 	end, err := a.Limiter.BeginRegistration(ctx, c.ClientIP())
@@ -98,7 +98,7 @@ func (a *Auth) hashRegistered(c *gin.Context, id, password string) (hash string,
 	hashed := err == nil
 	ended := func() {
 		if err := end(ctx, hashed); err != nil {
-			a.Log.WarnContext(ctx, "a registration stays counted as under way", slog.String("error", err.Error()))
+			a.Log.WarnContext(ctx, "a registration still counts as in progress", slog.String("error", err.Error()))
 		}
 	}
 	if !hashed {
@@ -109,8 +109,8 @@ func (a *Auth) hashRegistered(c *gin.Context, id, password string) (hash string,
 	return hash, at, err
 }
 
-// chosenRole returns the role that a registration asks for, or the default role. Any role that users may not choose is
-// an error: replacing it would give somebody an account that cannot do what it is for.
+// chosenRole returns the role that a registration asks for, or the default role if it asks for none. A role that
+// users may not choose is an error, because an account with the default role instead could not do what it is for.
 func (a *Auth) chosenRole(body fields) (string, error) {
 	if !body.has("role") {
 		return a.RegistrationRoles[0], nil

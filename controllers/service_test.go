@@ -36,11 +36,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// redis is a miniredis that records the commands of its clients and can stop before any of them.
+// redis is a miniredis that records the commands of its clients and can stop before each of them.
 type redis struct {
 	*miniredis.Miniredis
 	mu       sync.Mutex
-	clients  map[*server.Peer]bool // scripts run their commands as peers of their own
+	clients  map[*server.Peer]bool // not scripts, which run their commands as other peers
 	commands []string
 	before   func(command string) (refusal string)
 }
@@ -60,7 +60,7 @@ func startRedis(t *testing.T) *redis {
 
 func (r *redis) receive(peer *server.Peer, command string) (refusal string) {
 	r.mu.Lock()
-	if strings.HasPrefix(command, "HELLO") { // what a client sends first, and a script never
+	if strings.HasPrefix(command, "HELLO") { // the first command of a client, which a script never sends
 		r.clients[peer] = true
 		r.mu.Unlock()
 		return ""
@@ -78,7 +78,7 @@ func (r *redis) receive(peer *server.Peer, command string) (refusal string) {
 	return before(command)
 }
 
-// sent returns the commands since the last call.
+// sent returns the commands since its last call.
 func (r *redis) sent() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,11 +98,11 @@ func (r *redis) setClaim(username, id, email string) {
 	r.Set("auth:username:"+username, fmt.Sprintf(`{"id":%q,"email":%q,"claimed":1}`, id, email))
 }
 
-// everyTime is more commands than any request sends.
+// everyTime is more than the number of commands that any request sends.
 const everyTime = 1000
 
-// pause runs do once, before the command after the next n that match a regular expression. Redis has not seen
-// that command when do starts, and handles it when do returns.
+// pause skips n commands that match a regular expression, and calls do before the next one. Redis handles that
+// command only after do returns.
 func (r *redis) pause(expression string, n int, do func(command string)) {
 	matching := regexp.MustCompile(expression)
 	r.setBefore(func(command string) string {
@@ -123,8 +123,8 @@ func (r *redis) pause(expression string, n int, do func(command string)) {
 	})
 }
 
-// refuse makes Redis answer the commands that match a regular expression, from the one after the next n on and at
-// most times, with an error. done ends that and returns how many were refused.
+// refuse skips n commands that match a regular expression, and makes Redis answer the next ones with an error, at
+// most times of them. done ends that and returns how many were rejected.
 func (r *redis) refuse(expression string, n, times int) (done func() int) {
 	matching := regexp.MustCompile(expression)
 	refused := 0
@@ -148,7 +148,7 @@ func (r *redis) refuse(expression string, n, times int) (done func() int) {
 	}
 }
 
-// instance is the service as one process runs it.
+// instance is one process of the service.
 type instance struct {
 	handler http.Handler
 	auth    *controllers.Auth
@@ -158,7 +158,7 @@ type instance struct {
 	log     *buffer
 }
 
-// start returns an instance on r. Logins are not limited: see limitLogins.
+// start returns an instance that uses r. Logins are not limited: see limitLogins.
 func (r *redis) start(t *testing.T) *instance {
 	t.Helper()
 	i := &instance{log: &buffer{}, redis: r}
@@ -202,7 +202,7 @@ func newSessions(t *testing.T) *session.Sessions {
 	return sessions
 }
 
-// open returns a DB on r.
+// open returns a DB that uses r.
 func (r *redis) open(t *testing.T, limit db.LoginLimit, log *slog.Logger) *db.DB {
 	t.Helper()
 	sessions := newSessions(t)
@@ -223,7 +223,7 @@ func (i *instance) limitLogins(t *testing.T, failures int, per time.Duration) {
 	i.auth.Limiter = i.redis.open(t, db.LoginLimit{Failures: failures, Per: per}, i.auth.Log)
 }
 
-// buffer is a log that several goroutines write.
+// buffer is a log that several goroutines can write to.
 type buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -257,10 +257,10 @@ const (
 	newPassword = `{"currentPassword":"correct horse","newPassword":"battery staple"}`
 
 	readUser = "^GET auth:user:"  // the command that reads a user
-	write    = "^(SET|EVAL|DEL) " // every command that changes anything
+	write    = "^(SET|EVAL|DEL) " // the commands that write
 )
 
-// answer is what the service answers. Its token is that of the cookie that it sets.
+// answer is a response of the service. Its token is the value of the cookie that it sets.
 type answer struct {
 	status int
 	body   string
@@ -304,7 +304,7 @@ func (i *instance) accepts(token string) bool {
 	return token != "" && i.get("/me", token).status == http.StatusOK
 }
 
-// sign returns a token with the given claims, as another service that has the secret signs it.
+// sign returns a token with the given claims, as another service with the secret makes it.
 func sign(claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(claims))
@@ -322,7 +322,7 @@ type fixture struct {
 	phoneID       string // the id of that session
 }
 
-// correctHorse is a hash of the password "correct horse", at the cost that the instances have.
+// correctHorse is a hash of the password "correct horse", at the cost that the instances use.
 const correctHorse = "$2b$04$XXQ7u9fpz3FaJUwVEMvBVe2.NG6IljAHf9Ud6tOYipBdARBp8kbVu"
 
 func newFixture(t *testing.T) *fixture {
@@ -335,14 +335,14 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f.laptop, _ = f.a.issue(t, u)
 	f.phone, f.phoneID = f.b.issue(t, u)
-	if !f.a.accepts(f.laptop) || !f.b.accepts(f.phone) { // both know the epoch from here on
+	if !f.a.accepts(f.laptop) || !f.b.accepts(f.phone) { // from here on, both know the epoch
 		t.Fatal("no two sessions")
 	}
 	r.sent()
 	return f
 }
 
-// issue returns the token of a new session of a user, and its id.
+// issue returns the token and the id of a new session of a user.
 func (i *instance) issue(t *testing.T, u user.User) (token, id string) {
 	t.Helper()
 	at, err := i.store.IssueTime(t.Context(), u.ID)
@@ -363,7 +363,7 @@ func (i *instance) issue(t *testing.T, u user.User) (token, id string) {
 	return s.Token, s.ID()
 }
 
-// counts returns what the counters of the login limit say, each "<failed> <under way>".
+// counts returns the counters of the login limit, each as "<failed> <in progress>".
 func (f *fixture) counts() (counts []string) {
 	for _, key := range f.redis.Keys() {
 		if strings.HasPrefix(key, "auth:login-limit:") && !strings.HasPrefix(key, "auth:login-limit:known:") {
@@ -374,7 +374,7 @@ func (f *fixture) counts() (counts []string) {
 	return counts
 }
 
-// fixtures returns a fixture for every command that do sends to Redis and that matches, and one more.
+// fixtures returns one fixture for each matching command that do sends to Redis, and one more.
 func fixtures(t *testing.T, expression string, do func(*fixture) answer) []*fixture {
 	t.Helper()
 	f := newFixture(t)
@@ -392,7 +392,7 @@ func fixtures(t *testing.T, expression string, do func(*fixture) answer) []*fixt
 	return all
 }
 
-// inEach calls do for every fixture at once.
+// inEach calls do for all fixtures at once.
 func inEach(fixtures []*fixture, do func(n int, f *fixture)) {
 	var all sync.WaitGroup
 	for n, f := range fixtures {

@@ -15,25 +15,25 @@ import (
 	"gin-auth/user"
 )
 
-// SessionStore stores the sessions that are issued here, so that their users can see and end them, and so that a logout
-// of all sessions can put each of them on the blacklist. An error means that it cannot be asked now.
+// SessionStore stores the sessions that are issued here, so that users can see and end them, and so that a logout of
+// all sessions can put each of them on the blacklist. An error means that the store is unavailable.
 type SessionStore interface {
-	// AddSession stores a new session and reports whether it is valid: false means that a logout of all the user's
-	// sessions came after it was issued. It returns the tokens of the oldest sessions if it ended them, because the
-	// user had too many.
+	// AddSession stores a new session and reports whether it is valid. It is not if a logout of all the user's sessions
+	// came after it was issued. If the user had too many sessions, AddSession ends the oldest and returns their tokens.
 	AddSession(ctx context.Context, userID string, s user.Session) (valid bool, ended []string, err error)
-	// RemoveSession removes a session that is not valid, or no longer.
+	// RemoveSession removes a session that is not valid, or no longer valid.
 	RemoveSession(ctx context.Context, userID, id string) error
-	// Sessions returns the active sessions of a user, the newest first.
+	// Sessions returns the active sessions of a user, newest first.
 	Sessions(ctx context.Context, userID string) ([]user.Session, error)
-	// EndSession revokes a session and returns its token once that is stored, or "" if the user has no such session.
+	// EndSession revokes a session and returns its token after the revocation is stored, or "" if the user has no such
+	// session.
 	EndSession(ctx context.Context, userID, id string) (token string, err error)
 }
 
 // ErrNoSession means that the user has no session with that id.
 var ErrNoSession = errors.New("no such session")
 
-// listedSession is a session as answers show it.
+// listedSession is a session in a response.
 type listedSession struct {
 	ID        string `json:"id"`
 	Current   bool   `json:"current"`
@@ -69,8 +69,8 @@ func (a *Auth) ListSessions(c *gin.Context) error {
 
 func formatTime(t time.Time) string { return t.UTC().Format(jsTime) }
 
-// EndSession revokes one of the user's sessions. If it is that of the request, the cookie is cleared. An id of somebody
-// else's session is like one of no session: the answer is the same, and so is the work.
+// EndSession revokes one of the user's sessions. If it is the session of the request, the cookie is cleared. The id
+// of somebody else's session gets the same response as an unknown id, after the same work.
 func (a *Auth) EndSession(c *gin.Context) error {
 	s, err := userSession(c)
 	if err != nil {
@@ -91,7 +91,7 @@ func (a *Auth) EndSession(c *gin.Context) error {
 	return nil
 }
 
-// userSession returns the session of the request if its token names a user.
+// userSession returns the session of the request, or an error if its token names no user.
 func userSession(c *gin.Context) (*session.Session, error) {
 	s := session.FromContext(c.Request.Context())
 	if s.UserID() == "" {
@@ -100,7 +100,7 @@ func userSession(c *gin.Context) (*session.Session, error) {
 	return s, nil
 }
 
-// addSession stores a session that was issued in answer to a request. It reports whether it is valid.
+// addSession stores a session that was issued in response to a request. It reports whether the session is valid.
 func (a *Auth) addSession(ctx context.Context, c *gin.Context, s *session.Session) (valid bool, err error) {
 	valid, ended, err := a.SessionStore.AddSession(ctx, s.UserID(), user.Session{
 		ID:        s.ID(),
@@ -119,19 +119,19 @@ func (a *Auth) addSession(ctx context.Context, c *gin.Context, s *session.Sessio
 	return valid, err
 }
 
-// removeSession removes a session that has ended from those of its user.
+// removeSession removes a session that has ended from the sessions of its user.
 func (a *Auth) removeSession(ctx context.Context, s *session.Session) error {
-	if s.ID() == "" { // one of a Node service
+	if s.ID() == "" { // a session of a Node service
 		return nil
 	}
 	return a.SessionStore.RemoveSession(ctx, s.UserID(), s.ID())
 }
 
-// maxUserAgent is how much of a User-Agent is stored, in bytes. Those of browsers have about 120.
+// maxUserAgent is how many bytes of a User-Agent are stored. Those of browsers have about 120.
 const maxUserAgent = 200
 
-// shortUserAgent returns a User-Agent header without control characters and what is not UTF-8, and not longer than
-// maxUserAgent.
+// shortUserAgent returns at most maxUserAgent bytes of a User-Agent header, without control characters and invalid
+// UTF-8.
 func shortUserAgent(header string) string {
 	var short strings.Builder
 	for _, r := range strings.ToValidUTF8(header, "") {
@@ -160,8 +160,8 @@ func (a *Auth) LogoutAll(c *gin.Context) error {
 	if err := a.Revoker.LogoutAll(ctx, s.UserID()); err != nil {
 		return err
 	}
-	// A Node service beside this one knows the blacklist only, and a token that it issued may be from a later time
-	// than now, which LogoutAll does not reach.
+	// LogoutAll does not revoke a token that a Node service issued by a clock that is ahead. And a Node service asks only
+	// the blacklist. So the token of this request is put there.
 	if err := a.revoke(ctx, s); err != nil {
 		return err
 	}

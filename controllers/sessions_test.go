@@ -20,7 +20,7 @@ type listedSession struct {
 	UserAgent string
 }
 
-// sessions returns the sessions that are listed for the user of a token.
+// sessions returns the sessions that the user of a token sees.
 func (i *instance) sessions(t *testing.T, token string) []listedSession {
 	t.Helper()
 	got := i.get("/sessions", token)
@@ -48,7 +48,8 @@ func (i *instance) end(token, id string) answer {
 	return i.send(newRequest(context.Background(), http.MethodDelete, "/sessions/"+id, token, ""))
 }
 
-// TestListAndEndSessions: a user sees their sessions, and what they began with; ending one leaves the others.
+// TestListAndEndSessions checks that users see their sessions with the address and the User-Agent, and that ending
+// one leaves the others.
 func TestListAndEndSessions(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -79,7 +80,7 @@ func TestListAndEndSessions(t *testing.T) {
 		t.Error("another session than the phone's has ended")
 	}
 	if n := strings.Count(f.b.log.String(), "event=authn_token_revoked"); n != 1 {
-		t.Errorf("the log has %d lines of it:\n%s", n, f.b.log)
+		t.Errorf("the log has %d lines about the revocation:\n%s", n, f.b.log)
 	}
 	got := f.a.end(tablet, of.ID)
 	if got.status != http.StatusNoContent || !strings.HasPrefix(got.header.Get("Set-Cookie"), "token=;") || f.a.accepts(tablet) {
@@ -94,7 +95,7 @@ func TestListAndEndSessions(t *testing.T) {
 	}
 }
 
-// TestEndingNoSession: the answer is the same for an id of nobody and of somebody else.
+// TestEndingNoSession checks that the id of somebody else's session gets the same response as an unknown id.
 func TestEndingNoSession(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -110,7 +111,7 @@ func TestEndingNoSession(t *testing.T) {
 	}
 	for i := range answers {
 		if answers[i] != answers[0] || commands[i] != commands[0] || !strings.Contains(answers[i], `404 map`) {
-			t.Errorf("%d: %s, after\n%s\nbut for Ada's %s, after\n%s", i, answers[i], commands[i], answers[0], commands[0])
+			t.Errorf("%d: %s, after\n%s\nwant the answer for Ada's session: %s, after\n%s", i, answers[i], commands[i], answers[0], commands[0])
 		}
 	}
 	if !f.a.accepts(f.laptop) || !f.a.accepts(f.phone) {
@@ -118,7 +119,8 @@ func TestEndingNoSession(t *testing.T) {
 	}
 }
 
-// TestSessionsOfNode: a token of a Node service is not listed; one that names no user has no list.
+// TestSessionsOfNode checks that a token of a Node service is not listed, and that a token that names no user has no
+// list.
 func TestSessionsOfNode(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -137,7 +139,7 @@ func TestSessionsOfNode(t *testing.T) {
 	}
 }
 
-// TestUserAgents: what is stored of the header is short and has no character that could do harm where it is shown.
+// TestUserAgents checks that the stored header is short and has no character that could do harm when it is displayed.
 func TestUserAgents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -156,7 +158,7 @@ func TestUserAgents(t *testing.T) {
 	}
 }
 
-// TestSessionsNeedRedis has Redis refuse every command from one on, for every command of each request.
+// TestSessionsNeedRedis makes Redis reject all commands of each request, beginning with each of them.
 func TestSessionsNeedRedis(t *testing.T) {
 	t.Parallel()
 	for method, want := range map[string]int{http.MethodGet: http.StatusOK, http.MethodDelete: http.StatusNoContent} {

@@ -12,7 +12,8 @@ import (
 	"gin-auth/user"
 )
 
-// steps are what a login does at the same time as something else. Each is called with what it does, the first time.
+// steps are the parts of a login that run at the same time as another part. Each function gets its part the first
+// time that it runs, and must call it.
 type steps struct {
 	begin, end, read, time func(do func())
 }
@@ -54,8 +55,8 @@ func (c steppedClock) IssueTime(ctx context.Context, userID string) (at time.Tim
 	return at, err
 }
 
-// TestAtTheSameTime has a login do what it does at the same time one after the other, in both orders, and something else
-// in between. The answer comes after both.
+// TestAtTheSameTime makes concurrent parts of a login run one after the other, in both orders, with something else in
+// between. The response comes after both.
 func TestAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	pairs := map[string]func(first, last func(func())) steps{
@@ -92,7 +93,7 @@ func TestAtTheSameTime(t *testing.T) {
 					select {
 					case <-done:
 					case <-time.After(20 * time.Second):
-						t.Error("it was not done at the same time")
+						t.Error("the other part does not run at the same time")
 					}
 					do()
 					ended = true
@@ -113,7 +114,7 @@ func TestAtTheSameTime(t *testing.T) {
 	}
 }
 
-// step makes the instance call the steps that are given, each once.
+// step makes the instance run the given steps, each once.
 func (i *instance) step(s steps) {
 	for _, step := range []*func(func()){&s.begin, &s.end, &s.read, &s.time} {
 		given := *step
@@ -131,8 +132,8 @@ func (i *instance) step(s steps) {
 	i.auth.Clock = steppedClock{i.auth.Clock, s}
 }
 
-// TestLogoutAllDuringHash: the time is taken after the hash, so a logout of all sessions during it does not make the
-// login start again.
+// TestLogoutAllDuringHash checks that the time is taken after the hashing, so that a logout of all sessions during it
+// does not make the login start again.
 func TestLogoutAllDuringHash(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -10,8 +10,8 @@ import (
 	"gin-auth/session"
 )
 
-// Verify tells a reverse proxy whose session it is, in headers with the names that oauth2-proxy uses. A claim that
-// the token does not have gets no header.
+// Verify sends the user of the session to a reverse proxy, in headers with the names that oauth2-proxy uses. A claim
+// that the token does not have gets no header.
 func (a *Auth) Verify(c *gin.Context) error {
 	s := session.FromContext(c.Request.Context())
 	for _, header := range []struct{ name, value string }{
@@ -29,8 +29,8 @@ func (a *Auth) Verify(c *gin.Context) error {
 }
 
 // headerValue percent-encodes the bytes of a string that a header cannot hold (RFC 9110, section 5.5): control
-// characters, bytes beyond ASCII, spaces at either end, which readers drop, and % itself. Decoding it like a part of
-// a URL returns the string.
+// characters, bytes beyond ASCII, spaces at either end, which recipients remove, and % itself. Decoding it like a
+// part of a URL returns the string.
 func headerValue(text string) string {
 	var value strings.Builder
 	for i := range len(text) {
