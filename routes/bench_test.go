@@ -22,7 +22,7 @@ func (nothingRevoked) Revoked(context.Context, string, string, func() int64) (bo
 	return false, time.Now(), nil
 }
 
-// discarded is an answer of which only the status is kept, so that what is measured is the handler.
+// discarded is a response writer that keeps only the status, so that the measurement has only the handler.
 type discarded struct {
 	header http.Header
 	status int
@@ -33,7 +33,7 @@ func (d *discarded) WriteHeader(status int)               { d.status = status }
 func (d *discarded) Write(b []byte) (int, error)          { return len(b), nil }
 func (d *discarded) WriteString(text string) (int, error) { return len(text), nil }
 
-// newMe returns a function that requests /me with a valid token, of which Redis is not asked.
+// newMe returns a function that requests /me with a valid token, without a lookup in Redis.
 func newMe(t testing.TB, log *slog.Logger) (get func()) {
 	t.Helper()
 	sessions, err := session.New(session.Options{
@@ -72,7 +72,7 @@ func newMe(t testing.TB, log *slog.Logger) (get func()) {
 
 // TestGuardedRequestAllocatesLittle counts the allocations of a guarded request without net/http and Redis.
 func TestGuardedRequestAllocatesLittle(t *testing.T) {
-	const bar = 14 // 9 are needed, two of them here, and 12 with -race
+	const bar = 14 // 9 are needed, two of them by this test; 12 with -race
 	n := testing.AllocsPerRun(1000, newMe(t, slog.New(slog.DiscardHandler)))
 	t.Logf("%.0f allocations (bar %d)", n, bar)
 	if n > bar {
@@ -80,7 +80,7 @@ func TestGuardedRequestAllocatesLittle(t *testing.T) {
 	}
 }
 
-// BenchmarkMe is a guarded request without net/http and Redis.
+// BenchmarkMe measures a guarded request without net/http and Redis.
 func BenchmarkMe(b *testing.B) {
 	for name, log := range map[string]*slog.Logger{
 		"quiet": slog.New(slog.DiscardHandler), "a log line per request": slog.New(slog.NewJSONHandler(io.Discard, nil)),

@@ -14,11 +14,11 @@ import (
 
 var (
 	errNotFound         = errors.New("no such route")
-	errMethodNotAllowed = errors.New("no such method here")
+	errMethodNotAllowed = errors.New("no such method on this path")
 )
 
-// answers are the statuses and messages of the errors. Any other error is internal: a client sees 500 and nothing of
-// its text.
+// answers are the status and the message for each error. Any other error is internal: the client gets 500, without
+// the text of the error.
 var answers = []struct {
 	err     error
 	status  int
@@ -48,7 +48,7 @@ var answers = []struct {
 	{errMethodNotAllowed, http.StatusMethodNotAllowed, "Method not allowed"},
 }
 
-// renderErrors answers with the error that a later handler stopped the request with.
+// renderErrors answers with the error with which a later handler stopped the request.
 func renderErrors(c *gin.Context) {
 	c.Next()
 	err := middleware.LastError(c)
@@ -69,7 +69,7 @@ func renderErrors(c *gin.Context) {
 
 const statusOnlyKey = "status only"
 
-// statusOnly makes renderErrors answer with a status and no body.
+// statusOnly makes renderErrors answer with a status and without a body.
 func statusOnly(c *gin.Context) { c.Set(statusOnlyKey, true) }
 
 func answerTo(err error) (status int, message string) {

@@ -13,8 +13,8 @@ import (
 //go:embed openapi.json
 var description string
 
-// describe returns the handler of the OpenAPI document, with the paths under prefix and the cookie's
-// name. Neither can hold a quote: config refuses it.
+// describe returns the handler that serves the OpenAPI document, with the paths under prefix and with the cookie's
+// name. Neither can contain a quote, because config rejects that.
 func describe(prefix, cookie string) func(*gin.Context) error {
 	document := []byte(strings.NewReplacer(
 		`"/api/auth/`, `"`+prefix+`/`,

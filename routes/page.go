@@ -11,16 +11,17 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// page is a page to try the service with.
+// page is an HTML page for trying out the service.
 //
 //go:embed page.html
 var page string
 
-// addPage adds the page at /, and /replay, with which it sends a token again after the browser has dropped it. Both
-// are only for development.
+// addPage adds the page at /, and the routes of /replay, with which the page sends a token again after the browser
+// has dropped it. Both are only for development.
 //
-// No script can read the session's cookie, so the page cannot keep its token. PUT /replay stores it in a second
-// HttpOnly cookie that the browser sends only to /replay. POST /replay requests /me with it and returns the answer.
+// No script can read the session's cookie, so the page cannot keep the token. PUT /replay stores it in a second
+// HttpOnly cookie, which the browser sends only to /replay. POST /replay requests /me with that token and returns the
+// response.
 func addPage(r *gin.Engine, prefix string, session http.Cookie) {
 	text := strings.NewReplacer(
 		"{{prefix}}", html.EscapeString(prefix),
@@ -59,7 +60,7 @@ func addPage(r *gin.Engine, prefix string, session http.Cookie) {
 	})
 }
 
-// cspHash returns the hash, as in a Content-Security-Policy, of the only element of that name in text.
+// cspHash returns the Content-Security-Policy hash of the only element with that name in text.
 func cspHash(text, element string) string {
 	_, inside, _ := strings.Cut(text, "<"+element+">")
 	inside, _, _ = strings.Cut(inside, "</"+element+">")

@@ -1,4 +1,4 @@
-// Package routes is the table of the routes, and of the status and message of each error.
+// Package routes has the table of the routes, and the status and message for each error.
 package routes
 
 import (
@@ -15,10 +15,10 @@ import (
 
 const verifyPath = "/verify"
 
-// maxBody bounds a request's body, in bytes: express.json's default.
+// maxBody is the limit of a request's body, in bytes. It is the default of express.json.
 const maxBody = 100 << 10
 
-// Options are what the routes consist of. Auth, Health, Guard, Metrics and Log are needed.
+// Options configure the routes. Auth, Health, Guard, Metrics and Log are required.
 type Options struct {
 	// Prefix precedes every route except the probes and /openapi.json. It may be "".
 	Prefix string
@@ -32,11 +32,11 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// Cookie has the name and the attributes of the session's cookie.
 	Cookie http.Cookie
-	// Page adds a page at / to try the service with. It is not for production.
+	// Page adds a page at / for trying out the service. It is not for production.
 	Page bool
 	// Metrics measures every request.
 	Metrics *middleware.Metrics
-	// HTTPSOnly tells browsers to use https only from now on.
+	// HTTPSOnly makes every response tell browsers to use only https from now on.
 	HTTPSOnly bool
 	Log       *slog.Logger
 }
@@ -62,7 +62,7 @@ func New(o Options) (http.Handler, error) {
 	public.POST("/register", handle(o.Auth.Register))
 	public.POST("/login", handle(o.Auth.Login))
 	public.POST("/logout", handle(o.Auth.Logout))
-	public.GET("/logout", middleware.SameSite(o.Origins), handle(o.Auth.Logout)) // for the collections that use it
+	public.GET("/logout", middleware.SameSite(o.Origins), handle(o.Auth.Logout)) // for clients that use GET
 
 	guard := guardOf(o)
 	protected := public.Group("", guard)
@@ -72,8 +72,8 @@ func New(o Options) (http.Handler, error) {
 	protected.GET("/sessions", handle(o.Auth.ListSessions))
 	protected.DELETE("/sessions/:id", handle(o.Auth.EndSession))
 	protected.POST("/password", handle(o.Auth.ChangePassword))
-	// Routes of your own go here. They get only requests with a valid session, and those of some roles with
-	// middleware.RequireRole("admin").
+	// Add your own routes here. They get only requests with a valid session. For a route of some roles only, add
+	// middleware.RequireRole("admin") before the handler.
 
 	proxied := public.Group(verifyPath, statusOnly, middleware.RoleQuery, guard, middleware.RequireQueriedRole)
 	proxied.GET("", handle(o.Auth.Verify))
@@ -82,7 +82,7 @@ func New(o Options) (http.Handler, error) {
 	return r, nil
 }
 
-// guardOf returns the guard with its metrics, and with an audit line for each revoked token that is presented.
+// guardOf returns the guard with its metrics. It writes an audit line for each request with a revoked token.
 func guardOf(o Options) gin.HandlerFunc {
 	guard := o.Metrics.Guard(o.Guard)
 	return func(c *gin.Context) {
@@ -98,14 +98,14 @@ func newEngine(o Options) (*gin.Engine, error) {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.RedirectTrailingSlash = false
-	r.UseRawPath = true // %6De is not me
+	r.UseRawPath = true // so that /%6De does not match /me
 	r.HandleMethodNotAllowed = true
 	r.RemoteIPHeaders = []string{"X-Forwarded-For"} // not X-Real-IP, which a proxy may pass on from the client
 	proxies := make([]string, len(o.TrustedProxies))
 	for i, proxy := range o.TrustedProxies {
 		proxies[i] = proxy.String()
 	}
-	if err := r.SetTrustedProxies(proxies); err != nil { // without this call gin trusts every proxy
+	if err := r.SetTrustedProxies(proxies); err != nil { // without this call, gin trusts every proxy
 		return nil, err
 	}
 	crossOrigin, err := middleware.CrossOrigin(o.Origins)
@@ -130,8 +130,8 @@ func newEngine(o Options) (*gin.Engine, error) {
 	return r, nil
 }
 
-// except returns a handler that does nothing for requests to path. A proxy admits on any 2xx of verify, and a preflight
-// gets one.
+// except returns a handler that skips requests to path. A proxy allows a request on any 2xx from verify, and a
+// preflight would get one.
 func except(path string, handler gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if c.Request.URL.Path != path {
@@ -140,7 +140,7 @@ func except(path string, handler gin.HandlerFunc) gin.HandlerFunc {
 	}
 }
 
-// handle returns a gin handler for one that returns its error.
+// handle converts a handler that returns its error into a gin handler.
 func handle(h func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {

@@ -14,7 +14,7 @@ import (
 	"gin-auth/middleware"
 )
 
-// TestErrors has what a client gets to see of an error that a handler returns, or panics with.
+// TestErrors checks the response to an error that a handler returns, and to a panic.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -27,7 +27,7 @@ func TestErrors(t *testing.T) {
 			http.StatusInternalServerError, `{"message":"Internal server error"}`,
 		},
 		"panic": {
-			func(*gin.Context) error { panic("what only the log should know") },
+			func(*gin.Context) error { panic("only for the log") },
 			http.StatusInternalServerError, `{"message":"Internal server error"}`,
 		},
 		"wrapped": {
@@ -54,7 +54,7 @@ func TestErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.GET("/", handle(test.handler))
-			for range 2 { // the next request is fine
+			for range 2 { // the second request is not affected by the first
 				answer := httptest.NewRecorder()
 				r.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", nil))
 				if answer.Code != test.status || answer.Body.String() != test.body {
@@ -69,7 +69,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestEveryErrorHasItsAnswer keeps an answer from being shadowed by an earlier one.
+// TestEveryErrorHasItsAnswer checks that no answer is hidden by an earlier one.
 func TestEveryErrorHasItsAnswer(t *testing.T) {
 	t.Parallel()
 	for _, answer := range answers {
