@@ -29,7 +29,7 @@ func DroppedCookie(cookie http.Cookie, log *slog.Logger) gin.HandlerFunc {
 func reasonToDrop(cookie http.Cookie, r *http.Request) string {
 	switch {
 	case cookie.Secure && r.Header.Get("Origin") == "http://"+r.Host && !isThisMachine(r.Host):
-		return "COOKIE_SECURE is true, but the login used plain http: use https, or set COOKIE_SECURE=false in development"
+		return "the page uses plain http and COOKIE_SECURE is true: use https, or set COOKIE_SECURE=false in development"
 	case cookie.SameSite != http.SameSiteNoneMode && r.Header.Get("Sec-Fetch-Site") == "cross-site":
 		return "the page belongs to another site: set COOKIE_SAMESITE=none, or serve both from one site"
 	}

@@ -44,8 +44,8 @@ func ForwardedFor(trusted []netip.Prefix, log *slog.Logger) gin.HandlerFunc {
 			if address.IsValid() {
 				entries[i] = address.String()
 			} else if !found && !logged.Swap(true) {
-				log.Warn("X-Forwarded-For has no IP address for a client: let the proxy send one, because its own address "+
-					"counts until then", "value", shorten(entry), "proxy", c.RemoteIP())
+				log.Warn("X-Forwarded-For has no IP address for a client: configure the proxy to send one, because until "+
+					"then all its clients count as one address and share one login limit", "value", shorten(entry), "proxy", c.RemoteIP())
 			}
 			found = found || !address.IsValid() || !isTrusted(address)
 		}
