@@ -45,7 +45,8 @@ func ForwardedFor(trusted []netip.Prefix, log *slog.Logger) gin.HandlerFunc {
 				entries[i] = address.String()
 			} else if !found && !logged.Swap(true) {
 				log.Warn("X-Forwarded-For has no IP address for a client: configure the proxy to send one, because until "+
-					"then all its clients count as one address and share one login limit", "value", shorten(entry), "proxy", c.RemoteIP())
+					"then all its clients count as one address and share one login limit",
+					"value", shorten(entry), "proxy", c.RemoteIP())
 			}
 			found = found || !address.IsValid() || !isTrusted(address)
 		}

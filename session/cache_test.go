@@ -143,7 +143,7 @@ func TestCacheCostLittle(t *testing.T) {
 		sessions := newSessions(t)
 		before := used()
 		for i := range 3 * cacheSlots {
-			token := ""
+			var token string
 			if name == "largest" {
 				token = sign(hs256, largestClaims(i), secret)
 			} else {

@@ -93,7 +93,7 @@ func FuzzDecodeObject(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q gives %q: %v", text, o.json(), err)
 		}
-		if got, want := string(again.json()), string(o.json()); got != want {
+		if got, want := again.json(), o.json(); got != want {
 			t.Errorf("%q gives %q, and that %q", text, want, got)
 		}
 	})
