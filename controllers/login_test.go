@@ -221,7 +221,7 @@ func TestLimitComesFirst(t *testing.T) {
 		statuses = append(statuses, answer.status)
 	}
 	if want := []int{503, 401, 401, 401}; !slices.Equal(statuses, want) { // in reverse order
-		t.Errorf("logins at once are answered %d, want %d", statuses, want)
+		t.Errorf("concurrent logins are answered %d, want %d", statuses, want)
 	}
 	if got[0].header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After is %q", got[0].header.Get("Retry-After"))
@@ -317,7 +317,7 @@ func TestLimitBesidesUser(t *testing.T) {
 			}
 			done := f.redis.refuse("^EVAL ", 0, everyTime)
 			if got := f.a.login(body); got.status != http.StatusServiceUnavailable || done() == 0 {
-				t.Errorf("the limit cannot be asked: %d %s", got.status, got.body)
+				t.Errorf("the limit cannot be read: %d %s", got.status, got.body)
 			}
 		})
 	}
@@ -468,12 +468,12 @@ func TestRefusedWrites(t *testing.T) {
 		status  int
 		message string
 	}{
-		"BeginLogin's first":  {counted, 0, 503, "users and sessions are unavailable"},
-		"BeginLogin's second": {counted, 1, 503, "users and sessions are unavailable"},
-		"BeginLogin's last":   {counted, 2, 503, "users and sessions are unavailable"},
-		"its end's first":     {counted, 3, 200, "a login still counts as in progress"},
-		"its end's last":      {counted, 6, 200, "a login still counts as in progress"},
-		"a renewal's":         {renewed, 1, 200, "a password hash was not renewed"},
+		"first write of BeginLogin":  {counted, 0, 503, "users and sessions are unavailable"},
+		"second write of BeginLogin": {counted, 1, 503, "users and sessions are unavailable"},
+		"last write of BeginLogin":   {counted, 2, 503, "users and sessions are unavailable"},
+		"first write of its end":     {counted, 3, 200, "a login still counts as in progress"},
+		"last write of its end":      {counted, 6, 200, "a login still counts as in progress"},
+		"write of a renewal":         {renewed, 1, 200, "a password hash was not renewed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

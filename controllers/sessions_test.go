@@ -56,7 +56,7 @@ func TestListAndEndSessions(t *testing.T) {
 	tablet := f.a.loginAs(t, "Tablet/1.0 (\"x\" <y>; é)")
 	listed := f.b.sessions(t, tablet)
 	if len(listed) != 3 || !listed[0].Current || listed[1].Current || listed[2].Current {
-		t.Fatalf("listed are %+v", listed)
+		t.Fatalf("the list is %+v", listed)
 	}
 	of := listed[0]
 	if of.Address != "2001:db8::7" || of.UserAgent != "Tablet/1.0 (\"x\" <y>; é)" ||
@@ -73,11 +73,11 @@ func TestListAndEndSessions(t *testing.T) {
 			continue
 		}
 		if got := f.b.end(tablet, s.ID); got.status != http.StatusNoContent || got.body != "" || got.header.Get("Set-Cookie") != "" {
-			t.Errorf("ending the phone's: %d %q %v", got.status, got.body, got.header)
+			t.Errorf("ending the session of the phone: %d %q %v", got.status, got.body, got.header)
 		}
 	}
 	if f.a.accepts(f.phone) || !f.redis.Exists("blacklist:"+f.phone) || !f.a.accepts(tablet) || !f.a.accepts(f.laptop) {
-		t.Error("another session than the phone's has ended")
+		t.Error("not exactly the session of the phone has ended")
 	}
 	if n := strings.Count(f.b.log.String(), "event=authn_token_revoked"); n != 1 {
 		t.Errorf("the log has %d lines about the revocation:\n%s", n, f.b.log)
@@ -87,7 +87,7 @@ func TestListAndEndSessions(t *testing.T) {
 		t.Errorf("ending the session of the request: %d %v", got.status, got.header)
 	}
 	if left := f.a.sessions(t, f.laptop); len(left) != 1 || !left[0].Current {
-		t.Errorf("left are %+v", left)
+		t.Errorf("the remaining sessions are %+v", left)
 	}
 	f.a.post("/logout", f.laptop, "")
 	if keys := fmt.Sprint(f.redis.Keys()); strings.Contains(keys, "auth:sessions:") {
@@ -126,7 +126,7 @@ func TestSessionsOfNode(t *testing.T) {
 	f := newFixture(t)
 	token := sign(fmt.Sprintf(`{"id":%q,"iat":%d,"exp":%d}`, f.id, time.Now().Unix()+70, time.Now().Unix()+600))
 	if listed := f.a.sessions(t, token); len(listed) != 2 || listed[0].Current || listed[1].Current {
-		t.Errorf("listed are %+v", listed)
+		t.Errorf("the list is %+v", listed)
 	}
 	nobody := sign(fmt.Sprintf(`{"exp":%d}`, time.Now().Unix()+600))
 	for _, got := range []answer{f.a.get("/sessions", nobody), f.a.end(nobody, "x")} {
