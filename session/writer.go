@@ -27,8 +27,8 @@ func (o *object) json() string {
 		}
 		w.value(m.raw)
 	}
-	if w.out = append(w.out, '}'); string(w.out) == o.spelled {
-		return o.spelled // which the object keeps anyway
+	if w.out = append(w.out, '}'); string(w.out) == o.source {
+		return o.source // which the object keeps anyway
 	}
 	return string(w.out)
 }
