@@ -49,7 +49,7 @@ var combinations = []combination{
 	},
 	{
 		name:     "bl_, a week, Bearer",
-		about:    "stores `bl_<token>`; the cookie is `Secure` only in production, for a week; takes `Authorization: Bearer`",
+		about:    "stores `bl_<token>`; the cookie is `Secure` only in production, for a week; accepts `Authorization: Bearer`",
 		original: []string{"BLACKLIST_KEY=bl_{token}", "JWT_EXPIRES_IN=7d", "COOKIE_SECURE=production", "ACCEPT_BEARER=true"},
 		ours:     []string{"BLACKLIST_KEY=bl_{token}", "JWT_EXPIRES_IN=7d", "ACCEPT_BEARER=true"},
 		differ:   855,
@@ -63,7 +63,7 @@ var combinations = []combination{
 	},
 	{
 		name: "a blacklist that nobody reads",
-		about: "writes the blacklist and never reads it, as most do; sets no `sameSite`; users register as `user` or `seller`; " +
+		about: "writes the blacklist and never reads it, like most services; sets no `sameSite`; users register as `user` or `seller`; " +
 			"passwords from 6 characters; validation answers `{errors:[…]}`",
 		original: []string{
 			"CHECK_BLACKLIST=false", "COOKIE_SAMESITE=omit", "ROLES=user,seller", "VALIDATION=errors", "ME_MESSAGE=Current user",

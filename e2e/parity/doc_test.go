@@ -128,7 +128,7 @@ func page() []byte {
 	for _, d := range divergences {
 		if d.topic != topic {
 			topic = d.topic
-			fmt.Fprintf(&b, "\n### %s\n| | the original | here | why | cases |\n|---|---|---|---|--:|\n", topic)
+			fmt.Fprintf(&b, "\n### %s\n\n| | the original | here | why | cases |\n|---|---|---|---|--:|\n", topic)
 		}
 		cases := fmt.Sprint(uses[d.name])
 		if d.when != nil {
@@ -188,29 +188,40 @@ func thousands(n int) string {
 	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }
 
-const intro = `# Can a client tell?
+const intro = `# Differences from the Express original
 
 <!-- Made by e2e/parity: change the tables there, then run go test ./e2e/parity -run TestDoc -update -->
 
-A client of the Express original can be pointed at this service, and both can run side by side on one
-Redis. %s cases send the same bytes to both and compare what comes back and what happens in Redis.
-They differ in the %d ways below, each meant, and in no other: the test fails on a difference that is
-not in these tables, and on a line of them that is no longer true. The same cases run with the traits of
-[other applications](#combinations) of the original's family, which adds the %d ways of the last table.
+Clients of the Express original can use this service without a change, and both services can run side by side on one Redis,
+except for the %[2]d differences below. All of them are intended. The most likely to matter:
 
-Before you switch, look for what your clients rely on here. Most likely to matter: exact paths and 405
-(client code that adds a slash), cross-origin POSTs (a front end on another origin belongs into
-` + "`CORS_ORIGINS`" + `), and that login needs Redis.
+- **Paths must match exactly**, and a wrong method is 405. Client code that adds a slash gets 404.
+- **A POST from a page on another origin** is rejected with 403. Add the origin of your front end to ` + "`CORS_ORIGINS`" + `.
+- **Login needs Redis**, where the users are stored.
+
+There are no others in what the tests cover: %[1]s cases send the same bytes to both services and compare the responses and
+what changed in Redis. The test fails on a difference that is not in these tables, and on a row that is no
+longer true. The same cases run with the traits of [other applications](#combinations) of the original's family, which
+adds the %[3]d differences of the last table. For example, this is one case:
+
+` + "```" + `
+POST /api/auth/logout, Cookie: token=<a token signed with another secret>
+the original: 200, and it stores blacklist:<token>
+here:         200, and nothing is stored            → the row authentic-only
+` + "```" + `
 
 ## What differs
 `
 
 const middle = `
 ## What is compared
-Status; body, JSON by value as JavaScript reads it, so that 9007199254740993, which is kept exact here,
-equals the original's ...992; Content-Type; Set-Cookie as a set of attributes, header and claims of a token
-in it; keys, types, values and lives in Redis. Not compared: other headers (this service sends no ETag, no
-X-Powered-By and no Keep-Alive), the order of members in JSON, and the time that an answer takes.
+
+The status; the body, JSON by value as JavaScript reads it (9007199254740993, which is kept exact here, equals the original's
+9007199254740992); Content-Type; Set-Cookie as a set of attributes, and header and claims of a token in it; keys, types,
+values and expiry times in Redis.
+
+Not compared: other headers (this service sends no ETag, no X-Powered-By and no Keep-Alive), the order of members in JSON,
+and response times.
 
 | cases | | |
 |---|---|--:|
@@ -218,10 +229,12 @@ X-Powered-By and no Keep-Alive), the order of members in JSON, and the time that
 
 const familyIntro = `
 ## Combinations
-The applications of the original's family differ in the key of the blacklist, in the cookie and in their bodies. Each
-row is one of them on Express 4, with these switches of ` + "`e2e/parity/express/server.js`" + `, on one Redis with this service
-and the settings that match. The cases are those from *cookies* to *flow*, as far as they have a meaning there, and a
-few of the row's own. Those that differ do so in the ways above; the column *besides* names those of the last table.
+
+The applications of the original's family differ in the blacklist key, the cookie and the bodies. Each row is
+one of them on Express 4, with these switches of ` + "`e2e/parity/express/server.js`" + `, and this service with the matching
+settings on the same Redis. The cases are those from *cookies* to *flow* that apply to the application, and
+a few of its own. The column *differ* counts the cases that show one of the differences above; *besides* names those of the
+last table.
 
 | application | its switches | settings here | besides | cases | differ |
 |---|---|---|---|--:|--:|
@@ -229,15 +242,17 @@ few of the row's own. Those that differ do so in the ways above; the column *bes
 
 const outro = `
 The original is ` + "`e2e/parity/express`" + `: the Node service's middleware, logout and Redis client, with a
-registration and a login as most applications of its family have them, on ioredis, jsonwebtoken and cookie-parser
-in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to *flow* run against Express 4 and Express 5, those
-below against Express 4.
+registration and a login as in most applications of its family, on ioredis, jsonwebtoken and cookie-parser
+in the versions of ` + "`e2e/package-lock.json`" + `. The cases up to *flow* run against Express 4 and Express 5, the
+others against Express 4.
 
 ## Running it
+
 ` + "```" + `
-(cd e2e && npm ci)          # Node 20 or later; redis-server 7 or later has to be installed
+(cd e2e && npm ci)          # needs Node 20 or later; redis-server 7 or later must be installed
 go test ./e2e/parity
 ` + "```" + `
+
 One case: ` + "`-run 'TestSameAnswers/express_4/cookies/quoted,_good,_me'`" + `; one combination:
 ` + "`-run 'TestFamily/no_SameSite'`" + `. More generated cases:
 ` + "`PARITY_SEED=2 PARITY_CASES=5000`" + `.

@@ -10,7 +10,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-const fleetAbout = "both on one Redis: a token issued by either (or made), logged out at either, asked at either"
+const fleetAbout = "both services on one Redis: a token issued by either (or by the test), logged out at either, sent to either"
 
 // fleetRow is a token in a mixed fleet, which runs the original and this service.
 type fleetRow struct {

@@ -9,7 +9,7 @@ import (
 	"gin-auth/e2e/internal/harness"
 )
 
-const flowAbout = "register, me, login, me, logout, me: each side with the cookie that it set"
+const flowAbout = "register, me, login, me, logout, me: each service with the cookie that it set"
 
 const meAfterRegister = "me after register"
 

@@ -2,7 +2,7 @@ package parity
 
 var bearerGroup = group{
 	name:  "bearer",
-	about: "the header Authorization, which counts where ACCEPT_BEARER says so",
+	about: "the header Authorization, which is used if ACCEPT_BEARER is true",
 	cases: bearerCases,
 }
 

@@ -4,7 +4,7 @@ import "strings"
 
 var blacklistGroup = group{
 	name:  "blacklist",
-	about: "what counts as revoked: values and types of entries, with and without a TTL, for good, expired and forged tokens",
+	about: "what counts as revoked: values and types of entries, with and without a TTL, for valid, expired and forged tokens",
 	cases: append(blacklistCases(), misspelledCases...),
 }
 
@@ -68,7 +68,7 @@ var holderRows = []holderRow{
 	{"HS512", token{header: `{"alg":"HS512"}`}, false, ""},
 	{"without exp", token{payload: `{"id":"CASE"}`}, false, "ttl"},
 	{"expired", only(`"exp":NOW-30`), false, "ttl"},
-	{"long expired", only(`"exp":NOW-3000`), false, "dead-tokens"},
+	{"long expired", only(`"exp":NOW-3000`), false, "expired-tokens"},
 	{"not yet valid", with(`"nbf":NOW+3600`), false, ""},
 	{"forged", token{secret: "another secret, longer than thirty-two bytes"}, true, noted},
 	{"unsigned", token{header: `{"alg":"none"}`, edit: unsign}, true, noted},

@@ -10,7 +10,7 @@ import (
 
 var bodyGroup = group{
 	name:  "bodies",
-	about: "bodies where none belongs, and bodies of every type, size and encoding where one does",
+	about: "bodies on routes that need none, and bodies of every type, size and encoding on routes that need one",
 	cases: append(unreadCases, loginBodyCases...),
 }
 

@@ -7,7 +7,7 @@ import (
 
 var cookieGroup = group{
 	name:  "cookies",
-	about: "how the Cookie header is read: each spelling with a good, a revoked and a forged token, asked with `/me` and logged out",
+	about: "how the Cookie header is read: each spelling with a valid, a revoked and a forged token, sent to `/me` and to logout",
 	cases: append(cookieCases(), jCookieCases...),
 }
 

@@ -10,7 +10,7 @@ import (
 
 var generatedGroup = group{
 	name:  "generated",
-	about: "Cookie headers and claims put together at random, asked with `/me`",
+	about: "random combinations of Cookie headers and claims, sent to `/me`",
 	cases: generatedCases(1, 200),
 }
 

@@ -2,7 +2,7 @@ package parity
 
 var logoutGroup = group{
 	name:  "logout",
-	about: "what logout does and what comes after it, one request behind the other",
+	about: "sequences of requests: a logout and what follows it",
 	cases: logoutCases,
 }
 
@@ -31,7 +31,7 @@ var logoutCases = []testCase{
 	{name: "GET, exp in an hour", token: only(`"exp":NOW+3600`), request: getLogout, diverges: "ttl"},
 	{name: "GET, exp in 30 days", token: only(`"exp":NOW+2592000`), request: getLogout, diverges: "ttl"},
 	{name: "GET, expired", token: only(`"exp":NOW-5`), request: getLogout, diverges: "ttl"},
-	{name: "GET, long expired", token: only(`"exp":NOW-86400`), request: getLogout, diverges: "dead-tokens"},
+	{name: "GET, long expired", token: only(`"exp":NOW-86400`), request: getLogout, diverges: "expired-tokens"},
 	{name: "GET, not yet valid", token: with(`"nbf":NOW+60`), request: getLogout},
 
 	{name: "twice", before: []string{postLogout}, request: postLogout},
@@ -59,7 +59,7 @@ var logoutCases = []testCase{
 	{name: "not yet valid, then me", token: with(`"nbf":NOW+60`), before: []string{postLogout}, request: askMe},
 	{name: "garbage, then me", token: token{text: "garbage"}, before: []string{postLogout}, request: askMe, diverges: "forged-entry"},
 	{name: "forged, then me", token: token{secret: "x"}, before: []string{postLogout}, request: askMe, diverges: "forged-entry"},
-	{name: "long expired, then me", token: only(`"exp":NOW-86400`), before: []string{postLogout}, request: askMe, diverges: "dead-tokens"},
+	{name: "long expired, then me", token: only(`"exp":NOW-86400`), before: []string{postLogout}, request: askMe, diverges: "expired-tokens"},
 	{name: "me first, then me", before: []string{askMe}, request: askMe},
 	{name: "of somebody else, then me", before: []string{post(logout, "Cookie: token="+otherToken)}, request: askMe},
 	{name: "me, logout, me, logout", before: []string{askMe, postLogout, askMe}, request: postLogout},

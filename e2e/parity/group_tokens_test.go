@@ -10,7 +10,7 @@ import (
 
 var signatureGroup = group{
 	name:  "signatures",
-	about: "who made a token, and how it is spelled: algorithms, secrets, segments, base64, headers; asked with `/me` and logged out",
+	about: "who signed a token, and how it is spelled: algorithms, secrets, segments, base64, headers; sent to `/me` and to logout",
 	cases: tokenCases(algorithmRows, spellingRows, headerRows),
 }
 

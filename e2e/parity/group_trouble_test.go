@@ -5,22 +5,22 @@ import "strings"
 // settings are the cases that need their own Redis or their own environment.
 var settings = []setting{
 	{
-		group:   group{"Redis refuses connections", "it was there and is gone", gone},
+		group:   group{"Redis refuses connections", "it was running and was stopped", gone},
 		env:     impatient,
 		trouble: kill,
 	},
 	{
-		group:   group{"Redis hangs", "SIGSTOP: connections stay, nothing is answered", gone},
+		group:   group{"Redis hangs", "SIGSTOP: connections stay open, nothing is answered", gone},
 		env:     impatient,
 		trouble: stop,
 	},
 	{
-		group:   group{"Redis pauses", "and then answers everything", gone},
+		group:   group{"Redis pauses", "and then answers all commands", gone},
 		env:     impatient,
 		trouble: tell("CLIENT", "PAUSE", "20000", "ALL"),
 	},
 	{
-		group:       group{"Redis is gone and the handler is as written", "the original's mistake in its error handler is left in", ended},
+		group:       group{"Redis is gone and the error handler is unchanged", "the original keeps the mistake in its error handler", ended},
 		env:         impatient,
 		originalEnv: []string{"ERROR_TYPO=1"},
 		trouble:     killUntilDeath,
@@ -30,34 +30,34 @@ var settings = []setting{
 		trouble: tell("REPLICAOF", "127.0.0.1", nowhere),
 	},
 	{
-		group:     group{"Redis is a replica that lost its master", "and refuses to be read as well", refusing},
+		group:     group{"Redis is a replica that lost its master", "and rejects reads too", refusing},
 		redisArgs: []string{"--replica-serve-stale-data", "no"},
 		trouble:   inTurn(tell("REPLICAOF", "127.0.0.1", nowhere), awaitMasterDown),
 	},
 	{
-		group:   group{"Redis is full", "its memory is used up, and nothing is evicted", readOnly},
+		group:   group{"Redis is full", "its memory is full, and nothing is evicted", readOnly},
 		trouble: tell("CONFIG", "SET", "maxmemory", "1"),
 	},
 	{
-		group:   group{"Redis cuts connections", "and takes new ones at once", healthy},
+		group:   group{"Redis cuts connections", "and accepts new ones at once", healthy},
 		trouble: tell("CLIENT", "KILL", "TYPE", "NORMAL"),
 	},
 	{
-		group:     group{"the right password", "Redis asks for one", healthy},
+		group:     group{"the right password", "Redis requires one", healthy},
 		redisArgs: []string{"--requirepass", "hush"},
 		env:       []string{"REDIS_PASSWORD=hush"},
 	},
 	{
-		group: group{"a superfluous password", "Redis asks for none", healthy},
+		group: group{"a superfluous password", "Redis requires none", healthy},
 		env:   []string{"REDIS_PASSWORD=hush"},
 	},
 	{
-		group:     group{"a wrong password", "Redis asks for another", refusing},
+		group:     group{"a wrong password", "Redis requires another", refusing},
 		redisArgs: []string{"--requirepass", "hush"},
 		env:       []string{"REDIS_PASSWORD=wrong"},
 	},
 	{
-		group:     group{"no password", "Redis asks for one", refusing},
+		group:     group{"no password", "Redis requires one", refusing},
 		redisArgs: []string{"--requirepass", "hush"},
 	},
 	{
@@ -69,7 +69,7 @@ var settings = []setting{
 		env:   []string{"NODE_ENV="},
 	},
 	{
-		group: group{"a secret of spaces and umlauts", "it is used as it is", oddlySigned},
+		group: group{"a secret of spaces and umlauts", "it is used unchanged", oddlySigned},
 		env:   []string{"JWT_SECRET=" + oddSecret},
 	},
 }

@@ -8,7 +8,7 @@ import (
 
 var userGroup = group{
 	name:  "users",
-	about: "register and login, good and bad, the same users on both sides",
+	about: "registrations and logins that succeed and fail, with the same users on both sides",
 	cases: slices.Concat(loginCases, nameLoginCases, registerCases, memberCases),
 }
 

@@ -17,7 +17,7 @@ type startCase struct {
 	diverges string
 }
 
-const startAbout = "which environments the process starts in"
+const startAbout = "with which environments the process starts"
 
 var (
 	production = []string{"NODE_ENV=production", "REDIS_HOST=127.0.0.1", "REDIS_PORT=" + nowhere}
