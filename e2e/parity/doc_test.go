@@ -192,8 +192,8 @@ const intro = `# Differences from the Express original
 
 <!-- Made by e2e/parity: change the tables there, then run go test ./e2e/parity -run TestDoc -update -->
 
-Clients of the Express original can use this service without a change, and both services can run side by side on one Redis,
-except for the %[2]d differences below. All of them are intended. The most likely to matter:
+Clients of the Express original also work with this service, and both services can run side by side on one Redis. They differ
+in the %[2]d ways below, all of them intended. Most likely to matter:
 
 - **Paths must match exactly**, and a wrong method is 405. Client code that adds a slash gets 404.
 - **A POST from a page on another origin** is rejected with 403. Add the origin of your front end to ` + "`CORS_ORIGINS`" + `.
