@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// adviceOnDial says what to do where nothing accepts the connection.
+// adviceOnDial returns advice about a connection that nothing accepted, "" if there is none.
 func (d *dialer) adviceOnDial(err error, network string) string {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -21,14 +21,14 @@ func (d *dialer) adviceOnDial(err error, network string) string {
 	case errors.Is(err, syscall.ENOENT):
 		return "is Redis running there, with this path as its unixsocket?"
 	case errors.Is(err, syscall.EACCES):
-		return "this process may not open the socket: see unixsocketperm of Redis"
+		return "this process has no permission to open the socket: see unixsocketperm in the configuration of Redis"
 	default:
 		return ""
 	}
 }
 
-// adviceOnGreeting says what to do where a connection is accepted, but the greeting is not answered. encryption is nil
-// without TLS.
+// adviceOnGreeting returns advice about a connection that was accepted, but whose greeting was not answered. encryption
+// is nil without TLS.
 func adviceOnGreeting(err error, network string, encryption *tls.Config) string {
 	var refused *refusedError
 	switch {
@@ -48,7 +48,8 @@ func adviceOnGreeting(err error, network string, encryption *tls.Config) string 
 	}
 }
 
-// adviceOnTLS says what to do about a handshake that failed. named says that the server name is REDIS_TLS_SERVER_NAME.
+// adviceOnTLS returns advice about a TLS handshake that failed, "" if there is none. named is true if the server name
+// is that of REDIS_TLS_SERVER_NAME.
 func adviceOnTLS(err error, config *tls.Config, named bool) string {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
@@ -72,7 +73,8 @@ func adviceOnTLS(err error, config *tls.Config, named bool) string {
 	}
 }
 
-// adviceOnName says which names a certificate has that is not for the name that was expected.
+// adviceOnName returns advice about a certificate that does not have the expected name. It lists the names that the
+// certificate has.
 func adviceOnName(certificate *x509.Certificate, named bool) string {
 	names := certificate.DNSNames
 	for _, ip := range certificate.IPAddresses {
@@ -89,8 +91,8 @@ func adviceOnName(certificate *x509.Certificate, named bool) string {
 	}
 }
 
-// adviceOnClientCertificate says what to do where Redis ends the handshake, or the connection right after it, because
-// TLS 1.3 judges the client's certificate only then.
+// adviceOnClientCertificate returns advice about a Redis that ended the handshake, or the connection right after it:
+// with TLS 1.3, a server checks the client's certificate only then.
 func adviceOnClientCertificate(config *tls.Config) string {
 	if config.GetClientCertificate == nil {
 		return "does Redis want a client certificate (tls-auth-clients)? Then set REDIS_TLS_CERT and REDIS_TLS_KEY"
@@ -99,13 +101,13 @@ func adviceOnClientCertificate(config *tls.Config) string {
 		"and it must be valid now"
 }
 
-// isAlert reports whether the server has ended TLS and said why.
+// isAlert reports whether the server has ended TLS with an alert, which has the reason.
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"
 }
 
-// isClosed reports whether the server has closed the connection without saying why.
+// isClosed reports whether the server has closed the connection without a reason.
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Lookups that arrive at the same time share a round trip: a batch consists of all lookups that wait when it is sent,
-// and asks for the epoch once, last. So every answer comes from a command that was sent after its request arrived.
-// docs/performance.md has measurements, and the reasons for these numbers.
+// and asks for the epoch once, at its end. So every answer comes from a command that was sent after its request
+// arrived. docs/performance.md has measurements, and the reasons for these numbers.
 const (
 	// maxRoundTrips is how many round trips may be under way at once.
 	maxRoundTrips = 4
@@ -22,7 +22,7 @@ const (
 	maxBatch = 256
 	// minBatch is how many lookups must wait before another round trip begins while one is under way.
 	minBatch = 64
-	// maxQueue is how many lookups may wait. The next one is rejected at once.
+	// maxQueue is how many lookups may wait. Any further one is rejected at once.
 	maxQueue = 4096
 )
 
@@ -39,7 +39,7 @@ type lookup struct {
 	caller   context.Context
 	deadline time.Time
 	ended    atomic.Bool
-	gaveUp   error         // why it ended without an answer; if it is not nil, the four above are not valid
+	gaveUp   error         // why it ended without an answer; if it is not nil, revoked, cut, now and err have no meaning
 	done     chan struct{} // closed when it has ended
 }
 
@@ -56,7 +56,7 @@ type batcher struct {
 	breaker *breaker
 	metrics *metrics
 	timeout time.Duration
-	// send makes one round trip and sets the answers of a batch. Its error is that of all lookups in it.
+	// send makes one round trip and sets the answers of a batch. Its error is the error of every lookup in the batch.
 	send func(context.Context, []*lookup) error
 	// far reports whether a round trip takes so long that a lookup cannot wait for another one to end first.
 	far func() bool
@@ -159,7 +159,7 @@ func (b *batcher) afterRoundTrip() (batch []*lookup) {
 }
 
 // do returns when the lookup is answered, its timeout has passed or ctx has ended. In the last two cases the lookup
-// stays in its batch or in the queue, and still counts.
+// stays in its batch or in the queue, and still counts towards maxBatch or maxQueue.
 //
 // The caller makes the first round trip itself, which saves a lone request two goroutine switches. The round trip is
 // not cancelled when that client disconnects, but it does not outlive the caller's timeout.

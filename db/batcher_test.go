@@ -20,14 +20,14 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 )
 
-// spy keeps the commands that a Redis is sent, and may hold them up.
+// spy records the commands that are sent to a Redis, and can hold them back.
 type spy struct {
 	*miniredis.Miniredis
 	mu       sync.Mutex
 	commands []string
 	peers    []*server.Peer              // who sent them
-	gate     chan struct{}               // where set, every command waits until it is closed
-	reply    func(command string) string // where set, the reply to a command, see answer
+	gate     chan struct{}               // if set, every command waits until it is closed
+	reply    func(command string) string // if set, it returns the reply to a command: see answer
 }
 
 func startSpy(t *testing.T) *spy {
@@ -47,7 +47,7 @@ func startSpy(t *testing.T) *spy {
 	return s
 }
 
-// setReplies has Redis answer some commands with replies as they are on the wire, without the last line break.
+// setReplies sets the replies to some commands, as they are on the wire, without the last line break.
 func (s *spy) setReplies(replies map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *spy) hold() (release func()) {
 	}
 }
 
-// sent returns the commands so far, connection by connection, and forgets them.
+// sent returns the commands so far, connection by connection, and removes them from the record.
 func (s *spy) sent() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +95,8 @@ func openSpy(t *testing.T, timeout time.Duration) (*DB, *spy) {
 	return d, s
 }
 
-// TestLookupsShareRoundTrips: a lone lookup is sent at once; those that arrive while round trips are under way are
-// sent together, their own questions first and the epoch after them, and each gets its own answer.
+// TestLookupsShareRoundTrips: a lone lookup is sent at once; those that arrive while round trips are under way are sent
+// together, with the epoch after all their keys, and each gets its own answer.
 func TestLookupsShareRoundTrips(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 20*time.Second)
@@ -143,7 +143,7 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 			}
 			if i == 1 {
 				if err == nil {
-					t.Error("a user's cut that is a list is taken for an answer")
+					t.Error("a user's cut that is a list is accepted as an answer")
 				}
 			} else if revoked != (i%3 == 0) || cut != wantCut || err != nil {
 				t.Errorf("lookup %d: %v, %d, %v", i, revoked, cut, err)
@@ -157,7 +157,7 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 	})
 	close(gate)
 	all.Wait()
-	// On every connection: questions, and then the epoch, the time and the proof that a master answered.
+	// On every connection: the keys, and then the epoch, the time and the proof that a master answered.
 	questions, after := 0, []string{"GET auth:epoch", "TIME", "WAIT 0 0"}
 	for _, command := range s.sent() {
 		at := slices.Index(after, command)
@@ -184,8 +184,8 @@ func TestLookupsShareRoundTrips(t *testing.T) {
 	t.Logf("%d lookups in %d round trips", n, roundTrips.Load())
 }
 
-// TestRoundTripsAreCounted: however many come and go at once, no batch is empty, no more are under way than may be,
-// and none is when all have ended.
+// TestRoundTripsAreCounted: however many lookups come and go at once, no batch is empty, the number of round trips
+// under way never exceeds the limit, and it is 0 when all have ended.
 func TestRoundTripsAreCounted(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -261,8 +261,8 @@ func TestAnswersAreNew(t *testing.T) {
 	all.Wait()
 }
 
-// TestCallersLeave: each caller except those that make a round trip returns when its client is gone; those that have left count
-// until Redis answers, and who comes when too many wait is refused at once.
+// TestCallersLeave: each caller except those that make a round trip returns when its client is gone. Lookups of such
+// clients count until Redis answers, and a lookup that arrives when too many wait is rejected at once.
 func TestCallersLeave(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 20*time.Second)
@@ -333,8 +333,8 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-// TestBreaker: one call that isn't answered is enough for the next to be refused at once; one probe at a
-// time asks; and refusals of Redis's own don't count.
+// TestBreaker: after one call without an answer, the next is rejected at once. Then one probe at a time is sent. Errors
+// that Redis replies with do not count.
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	const timeout = 200 * time.Millisecond
@@ -362,7 +362,7 @@ func TestBreaker(t *testing.T) {
 	}
 	t.Logf("20,000 refusals in %s", took)
 	release()
-	eventually(t, "calls go on", func() bool { _, _, err := d.findCut(t.Context(), "token", ""); return err == nil })
+	eventually(t, "calls continue", func() bool { _, _, err := d.findCut(t.Context(), "token", ""); return err == nil })
 
 	s.SetError("OOM command not allowed")
 	for range 3 {
@@ -384,7 +384,7 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
-// TestImpatientCaller: a caller whose own time is up says nothing about Redis.
+// TestImpatientCaller: a call that ends because of its caller's own timeout does not open the breaker.
 func TestImpatientCaller(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 20*time.Second)
@@ -395,7 +395,7 @@ func TestImpatientCaller(t *testing.T) {
 		t.Errorf("an answer of a Redis that hangs: %v", err)
 	}
 	if d.breaker.isOpen() {
-		t.Error("calls are refused from then on")
+		t.Error("later calls are rejected")
 	}
 	release()
 	if _, _, err := d.UserByEmail(t.Context(), "ada@example.com"); err != nil {
@@ -403,8 +403,8 @@ func TestImpatientCaller(t *testing.T) {
 	}
 }
 
-// TestDialler: however often it fails, a Redis that is back is found at once. It runs alone: a test beside it
-// might take the port that is free for a while.
+// TestDialler: however often dialing has failed, a Redis that is available again is found at once. It runs alone: a
+// parallel test might use the port that is free for a while.
 func TestDialler(t *testing.T) {
 	s := miniredis.RunT(t)
 	d, _ := openAt(t, s.Addr())
@@ -427,7 +427,7 @@ func TestDialler(t *testing.T) {
 	}
 }
 
-// TestClusterAway: one that was never there is no answer.
+// TestClusterAway: a lookup on a cluster that was never available returns an error.
 func TestClusterAway(t *testing.T) {
 	t.Parallel()
 	d, err := Open(Options{Addrs: []string{"127.0.0.1:1", "127.0.0.1:2"}, Cluster: true, Timeout: time.Second, Log: slog.New(slog.DiscardHandler)})

@@ -11,8 +11,8 @@ import (
 )
 
 // TestSimulatedRule: the simulation of bench/scale begins the same round trips as the batcher, with as many lookups,
-// and rejects the same lookups. Times of many lookups and of many replies alternate, so that both are full and empty
-// now and then.
+// and rejects the same lookups. Times of many lookups and of many replies alternate, so that the queue and the round
+// trips are sometimes full and sometimes empty.
 func TestSimulatedRule(t *testing.T) {
 	t.Parallel()
 	d, err := Open(Options{Timeout: time.Second, Log: slog.New(slog.DiscardHandler)})

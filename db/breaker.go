@@ -14,18 +14,18 @@ import (
 // probeEvery is the pause between two probes of an unavailable Redis.
 const probeEvery = 50 * time.Millisecond
 
-// breaker rejects calls at once while Redis is known to be unavailable. A single call that Redis did not answer opens
-// it. Then one probe at a time asks until Redis answers: if only a single connection broke, calls continue after a
-// round trip.
+// breaker rejects calls at once while Redis is known to be unavailable. One call that Redis did not answer opens it.
+// Then probes are sent, one at a time, until Redis answers one. If only a single connection broke, that takes one round
+// trip.
 type breaker struct {
 	phase   atomic.Pointer[phase]
 	probe   func(context.Context) error // has a timeout of its own
-	changed func(err error)             // called with why Redis is unavailable, nil when it is available again
-	life    context.Context             // of the DB: its end ends the probes
+	changed func(err error)             // called with why Redis is unavailable, or nil if it is again
+	life    context.Context             // of the DB; when it ends, so do the probes
 	start   func(func())                // runs a function in the background
 }
 
-// phase is the time between two changes.
+// phase is the time between two changes of whether Redis is available.
 type phase struct {
 	err error // why Redis is unavailable, nil if it is available
 }
@@ -44,8 +44,8 @@ func (b *breaker) enter() (*phase, error) {
 
 func (b *breaker) isOpen() bool { return b.phase.Load().err != nil }
 
-// leave records how a call ended that began in a phase. ctx is the caller's: a caller that has gone says nothing
-// about Redis.
+// leave records the result of a call that began in the given phase. ctx is the caller's. If it has ended, the result
+// does not show whether Redis is available.
 func (b *breaker) leave(ctx context.Context, began *phase, err error) {
 	if !unanswered(err) || ctx.Err() != nil || b.life.Err() != nil {
 		return
@@ -70,8 +70,8 @@ func (b *breaker) probeUntilAnswered() {
 	}
 }
 
-// unanswered reports whether an error means that no master answered, not even with a refusal. A timeout while waiting
-// for a free connection says nothing about Redis.
+// unanswered reports whether an error means that no master answered, not even with an error. A timeout while waiting
+// for a free connection does not mean that.
 func unanswered(err error) bool {
 	var network net.Error // context.DeadlineExceeded is one
 	var connect *connectError

@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// NodeReport is what one node of Redis says about itself.
+// NodeReport is what is known about one node of Redis.
 type NodeReport struct {
 	Addr string // "" if it is not known
 	// Facts are the version, role, persistence and eviction policy, as far as INFO shows them.
@@ -19,30 +19,30 @@ type NodeReport struct {
 	Skew time.Duration
 }
 
-// Check returns what each node that holds keys says about itself, and the rights that this user lacks, one sentence
-// each. It stores nothing.
-func (d *DB) Check(ctx context.Context) (nodes []NodeReport, lacks []string, err error) {
+// Check returns a report on each node that holds keys, and the rights that the Redis user lacks, one sentence each. It
+// stores nothing.
+func (d *DB) Check(ctx context.Context) (nodes []NodeReport, missing []string, err error) {
 	d.waitForConnection(ctx)
 	masters, err := d.masters(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, node := range masters {
-		report, lack, err := d.examine(ctx, node)
+		report, more, err := d.examine(ctx, node)
 		if err != nil {
 			return nil, nil, err
 		}
-		nodes, lacks = append(nodes, report), append(lacks, lack...)
+		nodes, missing = append(nodes, report), append(missing, more...)
 	}
 	refused, err := d.try(ctx, d.client, d.keyRights(ctx))
 	for _, r := range refused {
-		lacks = append(lacks, r.String())
+		missing = append(missing, r.String())
 	}
-	return nodes, lacks, err
+	return nodes, missing, err
 }
 
-// examine returns what one node says about itself, and the rights that this user lacks there.
-func (d *DB) examine(ctx context.Context, node *redis.Client) (report NodeReport, lacks []string, err error) {
+// examine returns a report on one node, and the rights that the Redis user lacks there.
+func (d *DB) examine(ctx context.Context, node *redis.Client) (report NodeReport, missing []string, err error) {
 	report.Addr = node.Options().Addr
 	rights := d.nodeRights(ctx)
 	refused, err := d.try(ctx, node, rights)
@@ -50,7 +50,7 @@ func (d *DB) examine(ctx context.Context, node *redis.Client) (report NodeReport
 		return NodeReport{}, nil, err
 	}
 	for _, r := range refused {
-		lacks = append(lacks, r.String())
+		missing = append(missing, r.String())
 	}
 	for _, r := range rights {
 		if info, ok := r.command.(*redis.StringCmd); ok {
@@ -65,13 +65,13 @@ func (d *DB) examine(ctx context.Context, node *redis.Client) (report NodeReport
 			report.RoundTrip, report.Skew = took, sent.Add(took/2).Sub(clock.Val())
 		}
 	}
-	return report, lacks, nil
+	return report, missing, nil
 }
 
 // measurements is how often a round trip is measured. The shortest is reported.
 const measurements = 5
 
-// facts puts INFO into words.
+// facts returns facts from the reply to INFO, a few words each.
 func facts(info string) []string {
 	fields := infoFields(info)
 	if on, ok := map[string]string{"0": "off", "1": "on"}[fields["aof_enabled"]]; ok {

@@ -13,22 +13,22 @@ import (
 	"gin-auth/user"
 )
 
-// knownTemplates are the keys under which Node services of this kind store a revoked token.
+// knownTemplates are the keys under which Node services commonly store a revoked token.
 var knownTemplates = []keyTemplate{
 	originalKey, "blacklist_{token}", "bl_{token}", "Blacklist:{token}", "blacklist : {token}", "{token}", "token:{token}",
 	"blacklisted:{token}", "bl:{token}", "blacklist-{token}", "blacklist{token}", "revoked:{token}",
 }
 
-// Entry is an entry on a blacklist, under whatever key.
+// Entry is an entry of a token on a blacklist.
 type Entry struct {
 	Template string        // of the key, with {token} in the token's place
 	Value    string        // "" for an empty string, or if it is not a string
 	TTL      time.Duration // until it expires, negative for never
 }
 
-// FindEntries returns the entries of a token under the keys that the services of this kind use, or else under any key
-// that contains the token. tried says where it has looked; refused, if not nil, why not everywhere: this Redis user may
-// lack a right. It stores nothing.
+// FindEntries returns the entries of a token under the usual keys or, if there are none, under any key that contains
+// the token. tried lists where it has looked. If Redis refused some of that, for example because the user lacks a
+// right, refused is not nil. It stores nothing.
 func (d *DB) FindEntries(ctx context.Context, token string) (found []Entry, tried []string, refused, err error) {
 	templates := slices.Clone(knownTemplates)
 	if !slices.Contains(templates, keyTemplate(d.blacklist.String())) {
@@ -60,7 +60,7 @@ func (d *DB) FindEntries(ctx context.Context, token string) (found []Entry, trie
 	return found, append(tried, "any key with the token in it"), refused, nil
 }
 
-// isRefusal reports whether err is an answer of Redis, such as that a right is missing.
+// isRefusal reports whether err is an error that Redis has replied with, such as that a right is missing.
 func isRefusal(err error) bool {
 	var refusal redis.Error
 	return errors.As(err, &refusal) && !errors.Is(err, redis.Nil)

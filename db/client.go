@@ -70,7 +70,7 @@ func Open(o Options) (*DB, error) {
 	d.dialer = newDialer(o)
 	d.client = newClient(clientOptions(o, d.dialer))
 	if d.cluster() {
-		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would speak for its own node only")
+		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would cover only the node that stores it")
 	}
 
 	if o.Watch {
@@ -79,7 +79,7 @@ func Open(o Options) (*DB, error) {
 	return d, nil
 }
 
-// closeTimeout is how long Close waits for replies of Redis.
+// closeTimeout is how long Close waits for replies from Redis.
 const closeTimeout = time.Second
 
 // Close ends every connection and the embedded Redis.
@@ -98,14 +98,14 @@ func (d *DB) Close() error {
 	return nil
 }
 
-// call runs one exchange with Redis within the timeout, unless Redis is known to be unavailable. doing says in the
-// error what was being done. A redis.Nil of the exchange is not an error: call returns nil, and what the exchange
-// has set before shows whether the key existed.
+// call runs one exchange with Redis within the timeout, unless Redis is known to be unavailable. doing is what the
+// error begins with. A redis.Nil from the exchange is not an error: call returns nil, and the caller sees whether the
+// key existed from what the exchange has set.
 func (d *DB) call(ctx context.Context, doing string, exchange func(context.Context) error) error {
 	began, err := d.breaker.enter()
 	if err == nil {
 		err = d.withTimeout(ctx, exchange)
-		if !d.cluster() { // where an error speaks for one of several nodes
+		if !d.cluster() { // on a cluster, an error concerns only one of the nodes
 			d.breaker.leave(ctx, began, err)
 		}
 	}
@@ -115,8 +115,8 @@ func (d *DB) call(ctx context.Context, doing string, exchange func(context.Conte
 	return nil
 }
 
-// withTimeout runs an exchange with Redis within the timeout and measures it. The timeout is the single time budget
-// of everything that an exchange may wait for: a connection, the reply and a retry.
+// withTimeout runs an exchange with Redis within the timeout and measures it. The timeout covers everything that an
+// exchange may wait for: a connection, the reply and a retry.
 func (d *DB) withTimeout(ctx context.Context, exchange func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
@@ -126,13 +126,13 @@ func (d *DB) withTimeout(ctx context.Context, exchange func(context.Context) err
 	return err
 }
 
-// store runs commands that write at a node, and returns nil once Redis and as many replicas as the options ask for
-// have stored it. WAIT counts for the writes of its own connection, so all are sent in one pipeline.
+// store runs commands that write at a node, and returns nil once Redis and as many replicas as the options ask for have
+// stored it. WAIT covers the writes on its own connection, so all are sent in one pipeline.
 func (d *DB) store(ctx context.Context, node *redis.Client, write func(redis.Pipeliner)) error {
 	if d.waitReplicas == 0 {
 		return d.pipelineAll(ctx, node, write)
 	}
-	// Redis checks ten times a second who waits: a WAIT of half the timeout may take a tenth of a second longer.
+	// Redis ends expired WAITs ten times a second, so a WAIT of half the timeout may take a tenth of a second longer.
 	var replicas *redis.Cmd
 	if err := d.pipelineAll(ctx, node, func(p redis.Pipeliner) {
 		write(p)
@@ -150,15 +150,15 @@ func (d *DB) store(ctx context.Context, node *redis.Client, write func(redis.Pip
 	return nil
 }
 
-// getAll gets every key in one pipeline, which on a cluster goes to each node that holds one of them. Without an
-// error every reply is a value, a redis.Nil, or Redis's refusal because of the value's type.
+// getAll gets every key in one pipeline, which on a cluster goes to each node that holds one of them. If it returns no
+// error, every reply is a value, a redis.Nil or a WRONGTYPE error.
 func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.StringCmd, error) {
 	replies := make([]*redis.StringCmd, len(keys))
 	if len(keys) == 0 {
 		return replies, nil
 	}
 	err := d.call(ctx, doing, func(ctx context.Context) error {
-		// The error of the whole comes first: without a connection, the replies may have none.
+		// Check the error of the pipeline first: without a connection, the replies may have none.
 		if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
 			for i, key := range keys {
 				replies[i] = p.Get(ctx, key)
@@ -176,8 +176,8 @@ func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.
 	return replies, err
 }
 
-// cluster reports whether this is a Redis Cluster, whose keys are spread over nodes. There is no epoch on it, because
-// it would speak for its own node only.
+// cluster reports whether this is a Redis Cluster, whose keys are spread over nodes. It has no epoch, because that
+// would cover only the node that stores it.
 func (d *DB) cluster() bool {
 	_, ok := d.client.(*redis.ClusterClient)
 	return ok
@@ -195,7 +195,7 @@ func (d *DB) nodeOf(ctx context.Context, key string) (*redis.Client, error) {
 	}
 }
 
-// masters returns the nodes that share the keys.
+// masters returns the nodes among which the keys are distributed: one, or the masters of a cluster.
 func (d *DB) masters(ctx context.Context) ([]*redis.Client, error) {
 	cluster, ok := d.client.(*redis.ClusterClient)
 	if !ok {

@@ -15,7 +15,7 @@ import (
 	"gin-auth/user"
 )
 
-// lines is a log of a test.
+// lines is the log of a test.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -76,7 +76,7 @@ func (d *DB) findCut(ctx context.Context, token, userID string) (revoked bool, c
 	return revoked, cut, err
 }
 
-// eventually waits until ok says so.
+// eventually waits until ok returns true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -118,7 +118,7 @@ func TestRevoke(t *testing.T) {
 			t.Errorf("%s: stored %q, %v", test.name, value, err)
 		}
 		if ttl := redis.TTL(key); ttl > test.ttl || ttl < test.ttl-2*time.Second {
-			t.Errorf("%s: lives %s, want %s", test.name, ttl, test.ttl)
+			t.Errorf("%s: expires in %s, want %s", test.name, ttl, test.ttl)
 		}
 		if revoked, _, err := d.findCut(t.Context(), test.name, ""); err != nil || !revoked {
 			t.Errorf("%s: revoked after: %v, %v", test.name, revoked, err)
@@ -185,7 +185,7 @@ func TestUsers(t *testing.T) {
 		t.Errorf("stored %s, %v", got, err)
 	}
 	if ttl := redis.TTL("auth:user:ada@example.com"); ttl != 0 {
-		t.Errorf("a user lives %s", ttl)
+		t.Errorf("a user expires in %s", ttl)
 	}
 	eve := ada
 	eve.ID, eve.Email = "2", "ADA@EXAMPLE.COM"
@@ -257,11 +257,11 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("without the password: %v", err)
 	}
 	if n := log.count("connected to redis"); n != 1 {
-		t.Errorf("%d lines say that Redis is there", n)
+		t.Errorf("%d lines say that Redis is connected", n)
 	}
 }
 
-// TestAwayAndBack takes Redis away and brings it back: calls fail and recover, each change is one line.
+// TestAwayAndBack stops Redis and starts it again: calls fail and recover, and each change is logged in one line.
 func TestAwayAndBack(t *testing.T) {
 	t.Parallel()
 	redis := miniredis.NewMiniRedis()
@@ -299,7 +299,8 @@ func TestAwayAndBack(t *testing.T) {
 	}
 }
 
-// TestWrongPasswordIsNoAnswer: go-redis leaves the commands of a pipeline without an error then.
+// TestWrongPasswordIsNoAnswer: with a wrong password, every call returns an error, although go-redis leaves the
+// commands of a pipeline without one.
 func TestWrongPasswordIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	redis := miniredis.RunT(t)

@@ -15,15 +15,16 @@ import (
 )
 
 // maxStepBack is how many seconds Redis's clock may fall behind the highest time it has shown before it counts as set
-// back. An entry of the blacklist outlives its token by a minute. Half of it is safe; the other half is for a highest
-// time that nobody saw, because Redis was last asked a moment before.
+// back. An entry on the blacklist expires a minute after its token. Half of that minute is allowed for steps back. The
+// other half covers a higher time that was not seen, because Redis was last asked a moment earlier.
 const maxStepBack = 30
 
 // MaxSkew is how far this instance's clock may differ from Redis's without a warning.
 const MaxSkew = 5 * time.Second
 
-// clock is what is known of Redis's clock. A token is judged by the time that came with its lookup. This type adds what
-// that time cannot show: whether the clock was set back, and how far this instance's own clock differs.
+// clock is what is known about Redis's clock. A token's expiry is judged by the time that came with its lookup. This
+// type adds what that time does not show: whether the clock was set back, and how far this instance's own clock
+// differs.
 type clock struct {
 	log     *slog.Logger
 	setBack atomic.Pointer[setBack] // nil until it has been read from Redis
@@ -42,7 +43,8 @@ type setBack struct {
 
 func (s setBack) String() string { return fmt.Sprintf("%d:%d", s.highest, s.at) }
 
-// parseSetBack reads what String wrote. Anything else is the zero value: it was not written by this service.
+// parseSetBack parses what String returned. It returns the zero value for anything else, which this service has not
+// stored.
 func parseSetBack(value string) setBack {
 	highest, at, _ := strings.Cut(value, ":")
 	h, errHighest := strconv.ParseInt(highest, 10, 64)
@@ -70,8 +72,8 @@ func (c *clock) observe(highest *highestTime, now time.Time) {
 	}
 }
 
-// recordSetBack stores the record before it lowers the highest time, so that any goroutine that sees the lower one
-// finds the record.
+// recordSetBack stores the record before it lowers the highest time, so that a goroutine that sees the lower time finds
+// the record.
 func (c *clock) recordSetBack(highest *highestTime, now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,8 +92,8 @@ func (c *clock) recordSetBack(highest *highestTime, now int64) {
 }
 
 // judge returns the time by which to judge a token that was issued at issuedAt, in seconds. It is now, except that it
-// is the highest time that the clock has shown if the token was issued before the clock was set back. A token from a
-// later time than now was issued before that as well.
+// is the highest time that the clock has shown if the token was issued before the clock was set back. A token that was
+// issued at a later time than now was also issued before that.
 func (c *clock) judge(now time.Time, issuedAt func() int64) time.Time {
 	record := c.setBack.Load()
 	if record == nil || now.Unix() >= record.highest {
@@ -103,8 +105,8 @@ func (c *clock) judge(now time.Time, issuedAt func() int64) time.Time {
 	return time.Unix(record.highest, 0)
 }
 
-// merge adopts the record that Redis holds if it is higher than this instance's own, and reports whether it is lower
-// and has to be replaced.
+// merge adopts the record that Redis stores if it is higher than this instance's own. It reports whether it is lower,
+// so that it has to be replaced.
 func (c *clock) merge(stored setBack) (replace bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,9 +154,9 @@ func (d *DB) loadClock(ctx context.Context) error {
 	})
 }
 
-// mergeClock adopts the record that Redis holds, or stores this instance's own if that is higher. If that fails, the
-// next call tries again; only an instance that starts meanwhile does not know. Check reports a user without rights to
-// the key.
+// mergeClock adopts the record that Redis stores, or replaces it by this instance's own if that is higher. If replacing
+// it fails, the next call tries again; until then, an instance that starts does not know the higher record. Check
+// reports a Redis user without rights to the key.
 func (d *DB) mergeClock(ctx context.Context, reply *redis.StringCmd) error {
 	err := reply.Err()
 	if err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") && !isDenied(err) {

@@ -14,7 +14,7 @@ const noon = 1_800_000_000 // by Redis's clock
 // at is when a token was issued.
 func at(second int64) func() int64 { return func() int64 { return second } }
 
-// TestSetBack goes through the times that one instance sees, and holds tokens against what it makes of them.
+// TestSetBack shows an instance a sequence of times and checks by which time it then judges tokens.
 func TestSetBack(t *testing.T) {
 	t.Parallel()
 	type token struct{ issued, judged int64 } // after noon
@@ -24,14 +24,14 @@ func TestSetBack(t *testing.T) {
 		stored string
 		tokens []token // at the last of the times
 	}{
-		{"goes on", []int64{0, 10}, "0:0", []token{{-100, 10}, {10, 10}, {11, 10}}},
+		{"only forward", []int64{0, 10}, "0:0", []token{{-100, 10}, {10, 10}, {11, 10}}},
 		{"late answers", []int64{10, 9, 8}, "0:0", []token{{-100, 8}}},
-		{"back by what entries outlive", []int64{30, 0}, "0:0", []token{{-100, 0}}},
+		{"back by no more than maxStepBack", []int64{30, 0}, "0:0", []token{{-100, 0}}},
 		{"forward and back", []int64{0, 300, 1}, "300:1", []token{{-100, 300}, {0, 300}, {1, 1}, {2, 1}, {3, 300}, {250, 300}}},
 		{"bit by bit", []int64{60, 35, 29}, "60:29", []token{{28, 60}, {29, 29}}},
 		{"twice", []int64{300, 0, 10, 200, 50}, "301:50", []token{{49, 301}, {50, 50}}},
 		{"twice, the second further", []int64{300, 0, 400, 5}, "400:5", []token{{4, 400}, {5, 5}}},
-		{"and on again, for as long", []int64{300, 0, 299}, "300:0", []token{{-1, 300}, {0, 299}, {299, 299}}},
+		{"and forward again, almost to the highest", []int64{300, 0, 299}, "300:0", []token{{-1, 300}, {0, 299}, {299, 299}}},
 		{"and past the highest", []int64{300, 0, 300}, "300:0", []token{{-1, 300}}},
 		{"forward alone", []int64{0, 300, 301}, "0:0", []token{{-100, 301}}},
 	} {
@@ -87,7 +87,7 @@ func TestMergeSetBack(t *testing.T) {
 }
 
 // TestClockIsSetBack: on a Redis whose clock goes forward and back, entries expire, and their tokens stay rejected,
-// by an instance that starts afterwards, too.
+// also by an instance that starts afterwards.
 func TestClockIsSetBack(t *testing.T) {
 	t.Parallel()
 	redis := miniredis.RunT(t)
@@ -130,7 +130,7 @@ func TestClockIsSetBack(t *testing.T) {
 	}
 }
 
-// TestIdleInstanceSeesTheClock: the clock goes forward and back while nobody looks anything up.
+// TestIdleInstanceSeesTheClock: an instance notices that the clock was set forward and back while there are no lookups.
 func TestIdleInstanceSeesTheClock(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
@@ -144,7 +144,7 @@ func TestIdleInstanceSeesTheClock(t *testing.T) {
 	}
 }
 
-// TestSkew: an instance whose clock is off says so, once.
+// TestSkew: an instance whose clock is wrong logs that once.
 func TestSkew(t *testing.T) {
 	t.Parallel()
 	d, redis, log := open(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// askCluster asks for each key at its own node, so that no other node can delay it.
+// askCluster asks for each key at the node that holds it, so that no other node can delay the answer.
 func (d *DB) askCluster(
 	ctx context.Context, entry, userCut string,
 ) (revoked bool, cut int64, now time.Time, err error) {
@@ -44,14 +44,14 @@ func (d *DB) batcherOf(ctx context.Context, key string) (*batcher, error) {
 	return d.batcherAt(node.Options().Addr, key), nil
 }
 
-// batcherAt returns the batcher of the node of a cluster with that address, which holds a key.
+// batcherAt returns the batcher of the cluster node with that address, which holds the key. Probes ask for the key.
 func (d *DB) batcherAt(address, key string) *batcher {
 	if b, ok := d.batchers.Load(address); ok {
 		return b.(*batcher) //nolint:forcetypeassert // batchers has no other values
 	}
 	probe := func(ctx context.Context) error {
 		if cluster, ok := d.client.(*redis.ClusterClient); ok {
-			cluster.ReloadState(ctx) // another node may hold the key by now; go-redis would notice within ten seconds
+			cluster.ReloadState(ctx) // another node may hold the key now; go-redis alone may take ten seconds to notice
 		}
 		return d.withTimeout(ctx, func(ctx context.Context) error { return d.client.Exists(ctx, key).Err() })
 	}
@@ -66,8 +66,8 @@ func (d *DB) batcherAt(address, key string) *batcher {
 	return b.(*batcher) //nolint:forcetypeassert // see above
 }
 
-// sendToNode asks one node of a cluster, also for its time. Lookups that it redirects are sent again through the
-// client, which follows.
+// sendToNode sends a batch to one node of a cluster, and also asks for its time. Lookups that the node redirects are
+// sent again through the client, which follows redirections.
 func (d *DB) sendToNode(ctx context.Context, batch []*lookup) error {
 	key := cmp.Or(batch[0].entry, batch[0].userCut)
 	node, err := d.nodeOf(ctx, key)
@@ -83,7 +83,7 @@ func (d *DB) sendToNode(ctx context.Context, batch []*lookup) error {
 	}
 	now, err := clock.Result()
 	if err != nil {
-		return fmt.Errorf("the time: %w", err)
+		return fmt.Errorf("reading Redis's time: %w", err)
 	}
 	d.clock.observe(&d.batcherAt(node.Options().Addr, key).highest, now)
 	var redirected []*lookup

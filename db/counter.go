@@ -9,13 +9,13 @@ import (
 	"gin-auth/user"
 )
 
-// counter counts what has failed and what is under way: its key holds "<failed> <under way>", two numbers that expire
-// together, per after the first of them.
+// counter counts the attempts that have failed and those that are under way. Its key holds both numbers, "<failed>
+// <under way>", and expires per after the first attempt.
 type counter struct {
 	key   string
 	limit int
 	per   time.Duration
-	// sparesKnown says that a full counter does not block an address that is known.
+	// sparesKnown is true if a full counter does not block a known address.
 	sparesKnown bool
 }
 
@@ -30,9 +30,9 @@ end
 if failed + trying == 0 then left = tonumber(ARGV[1]) end
 `
 
-// beginScript counts an attempt as under way and returns 0. If as many as the limit have failed already, it returns
-// the milliseconds until they expire; if as many would have failed when those under way fail, it returns -1.
-// ARGV: per, the limit.
+// beginScript counts an attempt as under way and returns 0, unless the limit is reached. If the failures alone reach
+// it, it returns the milliseconds until they expire; if they reach it together with the attempts under way, it returns
+// -1. ARGV: per, the limit.
 const beginScript = readCounterScript + `
 local limit = tonumber(ARGV[2])
 if failed >= limit then return left end
@@ -40,7 +40,7 @@ if failed + trying >= limit then return -1 end
 redis.call('SET', KEYS[1], failed .. ' ' .. trying + 1, 'PX', left)
 return 0`
 
-// endScript ends an attempt that is under way. ARGV: per, 1 if it has failed, otherwise 0.
+// endScript ends an attempt that is under way. ARGV: per, and 1 if the attempt has failed, otherwise 0.
 const endScript = readCounterScript + `
 failed, trying = failed + tonumber(ARGV[2]), math.max(trying - 1, 0)
 if failed + trying > 0 then
@@ -50,12 +50,12 @@ else
 end
 return 0`
 
-// beginCounted counts an attempt in each of the counters, unless one that is full blocks it: then it returns a
+// beginCounted counts an attempt in each of the counters. If a full counter blocks the attempt, it returns a
 // *user.LimitError, and nothing is counted. The address is known if the key known exists; "" means that it is not.
-// The counters returned are those that counted the attempt. It has to be ended in them.
+// counted are the counters that counted the attempt; it has to be ended in each of them.
 //
-// Each counter is exact by itself. They are at different nodes of a cluster, so if one is full, the others count the
-// attempt for a moment.
+// Each counter is exact. On a cluster the counters may be on different nodes, so if one of them is full, the others
+// count the attempt for a moment.
 func (d *DB) beginCounted(ctx context.Context, known string, counters ...counter) (counted []counter, err error) {
 	var exists *redis.IntCmd
 	replies := make([]*redis.Cmd, len(counters))
@@ -91,8 +91,8 @@ func (d *DB) beginCounted(ctx context.Context, known string, counters ...counter
 	return nil, &user.LimitError{Wait: wait}
 }
 
-// endCounted ends an attempt in each of the counters, in the same round trip as the commands that more adds. It may be
-// nil.
+// endCounted ends an attempt in each of the counters, in the same round trip as the commands that more adds. more may
+// be nil.
 func (d *DB) endCounted(
 	ctx context.Context, counters []counter, failed bool, more func(context.Context, redis.Pipeliner),
 ) error {

@@ -12,26 +12,26 @@ import (
 	"time"
 )
 
-// connectTimeout bounds connecting: TCP, TLS, HELLO and SELECT. It is a budget of its own, because a Redis that is
-// far away needs several round trips for it. A caller waits for its own timeout only; the connection is then
-// finished in the background and used by a later call.
+// connectTimeout bounds connecting: TCP, TLS, HELLO and SELECT. It is separate from the timeout of a call, because
+// connecting takes several round trips, which is long if Redis is far away. A caller waits no longer than its own
+// timeout; the connection is then finished in the background and used by a later call.
 const connectTimeout = 2 * time.Second
 
-// dialer makes the connections to Redis, and keeps them to be able to close them all.
+// dialer makes the connections to Redis, and records them so that it can close them all.
 type dialer struct {
 	tls      func() (*tls.Config, error) // nil for none
 	greeting []exchange
-	// sentinels are addresses that get a greeting of their own.
+	// sentinels are the addresses that are sent sentinelGreeting instead of greeting.
 	sentinels        []string
 	sentinelGreeting []exchange
-	// advice follows the error where nobody listens at the address.
+	// advice is appended to the error if nothing listens at the address.
 	advice string
 
 	mu   sync.Mutex
 	open map[*conn]bool
 
 	failed    atomic.Pointer[connectError] // why the latest attempt failed, nil if it did not
-	roundTrip atomic.Int64                 // as measured, in nanoseconds, 0 before the first
+	roundTrip atomic.Int64                 // the latest estimate, in nanoseconds, 0 before the first
 }
 
 // connectError is why no connection to Redis could be made.
@@ -49,9 +49,9 @@ func (e *connectError) Error() string {
 
 func (e *connectError) Unwrap() error { return e.err }
 
-// dial connects. A connection that cannot be made fails when it is first used, not before: go-redis counts failed
-// dials and, after as many as its pool is large, dials only once a second, so that it would find a Redis that is
-// back a second late. The breaker limits how often a Redis that is away is dialed.
+// dial connects. If that fails, it returns a connection that fails when it is first used, and no error. go-redis counts
+// errors of dial: after as many as its pool has connections, it would dial only once a second, and notice up to a
+// second late that Redis is available again. The breaker limits how often an unavailable Redis is dialed.
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -99,7 +99,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *con
 	return d.keep(c), nil
 }
 
-// startTLS encrypts the connection. The config is used for this connection only.
+// startTLS encrypts the connection. It changes config, which is used for this connection only.
 func (c *conn) startTLS(ctx context.Context, config *tls.Config, addr string) *connectError {
 	named := config.ServerName != ""
 	if !named {
@@ -113,8 +113,8 @@ func (c *conn) startTLS(ctx context.Context, config *tls.Config, addr string) *c
 	return nil
 }
 
-// measured takes note of a round trip. A longer one than before counts for an eighth: it may have been this machine
-// that was busy.
+// measured records how long a round trip took. If it was longer than the estimate, the estimate rises by an eighth of
+// the difference only, because this machine may have been busy.
 func (d *dialer) measured(roundTrip time.Duration) {
 	before := time.Duration(d.roundTrip.Load())
 	if before > 0 && roundTrip > before {
@@ -123,7 +123,7 @@ func (d *dialer) measured(roundTrip time.Duration) {
 	d.roundTrip.Store(int64(roundTrip))
 }
 
-// keep remembers a connection until it is closed.
+// keep records a connection until it is closed.
 func (d *dialer) keep(c *conn) *conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -148,8 +148,8 @@ type conn struct {
 	dialer   *dialer
 	sentinel bool // whether it is to a sentinel
 	closed   atomic.Bool
-	done     []exchange // done in advance, and not asked for yet
-	replies  []byte     // to be read
+	greeted  []exchange // done by greet, and not yet requested by go-redis
+	replies  []byte     // that go-redis has not yet read
 }
 
 // Close closes the connection.
@@ -169,10 +169,10 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if plain, ok := c.Conn.(syscall.Conn); ok {
 		return plain.SyscallConn()
 	}
-	return uncheckedConn{}, nil // with TLS, what can be read is not for go-redis
+	return uncheckedConn{}, nil // with TLS, bytes that can be read may not be meant for go-redis
 }
 
-// uncheckedConn is a connection that cannot be looked at from outside.
+// uncheckedConn is the syscall.RawConn of a connection whose socket go-redis must not examine.
 type uncheckedConn struct{}
 
 func (uncheckedConn) Control(func(uintptr)) error    { return nil }

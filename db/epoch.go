@@ -11,19 +11,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The epoch distinguishes a lost blacklist from an empty one: a key that exists for as long as the blacklist does. Its
-// value is "<random id>:<cut>", and ":<template>" unless the blacklist's keys are the original's. Tokens issued at or
-// before the cut, in seconds of Redis's clock, are rejected. An instance that looks under keys of another template
-// finds no logout, so starting with another one counts as a lost blacklist. docs/revocation.md gives the reasons.
+// The epoch is a key that is lost together with the blacklist. So it distinguishes a lost blacklist from an empty one.
+// Its value is "<random id>:<cut>", followed by ":<template>" unless the blacklist's keys are the original's. Tokens
+// issued at or before the cut, in seconds of Redis's clock, are rejected. An instance with another template for its
+// keys does not find the existing logouts, so a changed template counts as a lost blacklist. docs/revocation.md gives
+// the reasons.
 
-// epoch is what this instance knows of the epoch.
+// epoch is what this instance knows about the epoch.
 type epoch struct {
 	log *slog.Logger
-	// expect says that a blacklist has existed, so that a missing one is a lost one.
+	// expect is true if a blacklist has existed before, so that a missing epoch means a lost blacklist.
 	expect bool
-	// template is that of the blacklist's keys here.
+	// template is this instance's template of the blacklist's keys.
 	template keyTemplate
-	// storeFirst stores a first epoch unless there is one, and returns the one that is stored then.
+	// storeFirst stores a first epoch unless one exists, and returns the stored epoch.
 	storeFirst func(ctx context.Context) (string, error)
 	// replace runs replaceEpochScript.
 	replace func(ctx context.Context, seen string, next storedEpoch) (string, error)
@@ -31,17 +32,17 @@ type epoch struct {
 	mu     sync.Mutex
 	seen   string // "" before the first
 	cut    int64
-	failed error     // why the first could not be stored, nil if it could
-	tried  time.Time // when that was tried
-	warned bool      // of another template
+	failed error     // why the first epoch could not be stored, nil if it could
+	tried  time.Time // when storing it was last tried
+	warned bool      // whether a changed template was logged
 }
 
-// maxEpochTries limits how often one answer starts again because the epoch has changed meanwhile.
+// maxEpochTries limits how often a try is repeated because the epoch was changed in the meantime.
 const maxEpochTries = 5
 
-// judge returns the cut that tokens are judged by, given the epoch that Redis answered with after it was asked about
-// the token, "" if there is none. If the blacklist was lost, it stores a new epoch first; an error means that this
-// failed and no token can be judged.
+// judge returns the cut that applies to the tokens of a lookup. answered is the epoch that Redis returned after it was
+// asked about them, "" if there is none. If the blacklist was lost, judge stores a new epoch first. An error means that
+// no token can be judged.
 func (e *epoch) judge(ctx context.Context, answered string) (int64, error) {
 	for range maxEpochTries {
 		cut, least, verdict := e.adopt(answered)
@@ -65,10 +66,10 @@ func (e *epoch) judge(ctx context.Context, answered string) (int64, error) {
 		}
 		answered = stored
 	}
-	return 0, errors.New("raising the epoch: it changes all the time")
+	return 0, errors.New("raising the epoch: other instances keep changing it")
 }
 
-// firstEvery is the least time between two tries to store a first epoch.
+// firstEvery is the shortest time between two tries to store a first epoch.
 const firstEvery = time.Second
 
 // mayTry reports whether to try to store a first epoch now.
@@ -82,7 +83,7 @@ func (e *epoch) mayTry() bool {
 	return true
 }
 
-// setFailed records why the first epoch could not be stored, and reports whether that failed. Until it is stored, a
+// setFailed records the result of storing the first epoch, and reports whether it is an error. Until it is stored, a
 // lost blacklist goes unnoticed.
 func (e *epoch) setFailed(err error) bool {
 	e.mu.Lock()
@@ -101,21 +102,21 @@ func (e *epoch) current() (cut int64, ok bool, err error) {
 	return e.cut, e.seen != "", e.failed
 }
 
-// epochVerdict is what an answered epoch means to an instance that saw another one before, or none.
+// epochVerdict is what an epoch that Redis returned means, compared with the one that this instance saw before.
 type epochVerdict int
 
 const (
 	epochKnown epochVerdict = iota // nothing was lost, or another instance has noticed it
 	epochFirst                     // there is none, and as far as is known there never was one
 	epochLost
-	epochForeign // an instance has started since with another template
+	epochForeign // an instance with another template has started since
 )
 
 var errForeignEpoch = errors.New("an instance with another BLACKLIST_KEY has started, and cannot find the logouts of " +
 	"this one: set the same BLACKLIST_KEY everywhere, and restart those that had another")
 
-// adopt decides what an answered epoch means, by the table in docs/revocation.md. It becomes the epoch of this
-// instance if it is newer. For epochLost, least is the least cut of the epoch that has to be stored.
+// adopt decides what an answered epoch means, by the table in docs/revocation.md. It becomes the epoch of this instance
+// if it is newer. For epochLost, least is the lowest cut that the new epoch may have.
 func (e *epoch) adopt(answered string) (cut, least int64, verdict epochVerdict) {
 	stored, err := parseEpoch(answered)
 	e.mu.Lock()
@@ -153,11 +154,11 @@ func (e *epoch) logNew(cut int64) {
 		"event", "authn_token_revoked", "token", "every", "cut", cut)
 }
 
-// epochCut returns the cut of the epoch that Redis answered with.
+// epochCut returns the cut of the epoch that Redis returned.
 func (d *DB) epochCut(ctx context.Context, epoch *redis.StringCmd) (int64, error) {
 	answered, err := epoch.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return 0, fmt.Errorf("the epoch: %w", err)
+		return 0, fmt.Errorf("reading the epoch: %w", err)
 	}
 	if d.cluster() {
 		return 0, nil

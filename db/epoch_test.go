@@ -12,7 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// TestAdopt is the table of docs/revocation.md, and what isn't in it: an epoch that is none.
+// TestAdopt checks the table in docs/revocation.md, and one more case: a value that is not an epoch.
 func TestAdopt(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -60,7 +60,7 @@ func TestAdopt(t *testing.T) {
 func TestEpochInRedis(t *testing.T) {
 	t.Parallel()
 	d, redis, log := open(t)
-	eventually(t, "the first epoch is there", func() bool { return redis.Exists("auth:epoch") })
+	eventually(t, "the first epoch is stored", func() bool { return redis.Exists("auth:epoch") })
 	value, err := redis.Get("auth:epoch")
 	if err != nil || !strings.HasSuffix(value, ":0") {
 		t.Errorf("the first epoch is %q, %v", value, err)
@@ -96,7 +96,7 @@ func TestEpochInRedis(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, _, err := d.findCut(t.Context(), "token", "user"); err == nil {
-			t.Errorf("a broken %s is taken for an answer", key)
+			t.Errorf("a broken %s is accepted as an answer", key)
 		}
 	}
 }
@@ -114,17 +114,17 @@ func TestExpectedEpoch(t *testing.T) {
 	}
 }
 
-// TestLogoutAll: whatever was issued before is refused, whatever is issued after it isn't, and no cut gets
-// ahead of what the cut of a lost blacklist reaches.
+// TestLogoutAll: tokens that were issued before it are rejected, tokens issued after it are not, and no cut is later
+// than the cut of a lost blacklist would be.
 func TestLogoutAll(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
 	const start = 1_800_000_000
 	for _, test := range []struct {
-		name        string
-		now         int64 // after the start, as are the others
-		there, want int64 // the user's cut, 0 for none
-		epoch       string
+		name         string
+		now          int64 // after the start, as are the others
+		stored, want int64 // the user's cut, 0 for none
+		epoch        string
 	}{
 		{"the first", 0, 0, 0, "e:0"},
 		{"after an earlier one", 10, 9, 10, "e:0"},
@@ -139,8 +139,8 @@ func TestLogoutAll(t *testing.T) {
 	} {
 		redis.FlushAll()
 		redis.SetTime(time.Unix(start+test.now, 0))
-		for key, value := range map[string]string{"auth:epoch": test.epoch, "auth:logout-all:user": fmt.Sprint(start + test.there)} {
-			if value == "" || key == "auth:logout-all:user" && test.there == 0 {
+		for key, value := range map[string]string{"auth:epoch": test.epoch, "auth:logout-all:user": fmt.Sprint(start + test.stored)} {
+			if value == "" || key == "auth:logout-all:user" && test.stored == 0 {
 				continue
 			}
 			if err := redis.Set(key, value); err != nil {
@@ -160,7 +160,7 @@ func TestLogoutAll(t *testing.T) {
 }
 
 // TestCuts: a token is revoked if it was issued at or before the later of its user's cut and the epoch's. A token that
-// does not say when it was issued is, as soon as there is any cut.
+// does not say when it was issued is revoked if there is any cut.
 func TestCuts(t *testing.T) {
 	t.Parallel()
 	redis := miniredis.RunT(t)
@@ -204,7 +204,8 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// TestIssueTime: later than every cut, a second ahead at most, and not at all while the clock is far behind.
+// TestIssueTime: tokens are issued later than every cut and at most a second ahead, and not at all while the clock is
+// far behind.
 func TestIssueTime(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
@@ -242,7 +243,7 @@ type world struct {
 	losses    int // so far
 	instances []*instance
 	tokens    []*simToken
-	replies   []reply // that are on their way
+	replies   []reply // that have not arrived yet
 	accepted  int
 	refused   int
 }
@@ -266,9 +267,9 @@ type reply struct {
 	losses   int // before it was read
 }
 
-// TestNoRevokedTokenComesBack simulates logins, logouts, losses, starts of instances and replies that
-// come late, in any order. Whatever instance has seen an epoch before a loss must not accept, in any
-// answer that it read after that loss, a token that was revoked before it.
+// TestNoRevokedTokenComesBack simulates logins, logouts, losses, starts of instances and replies that come late, in any
+// order. If an instance has seen an epoch before a loss, it must not accept a token that was revoked before that loss,
+// in any answer that it read after it.
 func TestNoRevokedTokenComesBack(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -338,7 +339,7 @@ func (w *world) epochNow() string {
 	return value
 }
 
-// judge has an instance judge an epoch that it read after so many losses.
+// judge makes an instance judge an epoch that it read after the given number of losses.
 func (w *world) judge(i *instance, answered string, losses int) int64 {
 	cut, err := i.judge(w.t.Context(), answered)
 	if err != nil {
@@ -351,7 +352,7 @@ func (w *world) judge(i *instance, answered string, losses int) int64 {
 	return cut
 }
 
-// login issues a token if its time isn't too far ahead; else it would wait, as IssueTime does.
+// login issues a token unless its time is too far ahead, in which case IssueTime would wait.
 func (w *world) login() {
 	i := w.instances[w.rng.IntN(len(w.instances))]
 	cut := w.judge(i, w.epochNow(), w.losses)
@@ -374,7 +375,7 @@ func (w *world) logout() {
 	}
 }
 
-// ask reads what an instance asks about a token; the reply is on its way then.
+// ask reads what an instance asks about a token. The reply arrives later.
 func (w *world) ask() {
 	if len(w.tokens) == 0 {
 		return
@@ -390,7 +391,7 @@ func (w *world) ask() {
 	})
 }
 
-// answer has one of the replies arrive, and holds what the instance makes of it against what must not be.
+// answer delivers one of the replies, and checks that the instance does not accept a token that it must reject.
 func (w *world) answer() {
 	if len(w.replies) == 0 {
 		return

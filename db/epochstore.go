@@ -10,10 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// replaceEpochScript replaces the epoch if it is still the one that the caller saw, and returns the one that is stored
-// then. So a late reply or a second instance that saw the same loss does no harm. It rejects all tokens issued until
-// now and those of the next second, because a token may be issued that far ahead (maxAhead). ARGV: the epoch that was
-// seen ("" for none), and of the new one the id, the least cut and what follows the cut.
+// replaceEpochScript replaces the epoch if it is still the one that the caller saw, and returns the stored epoch. So a
+// late reply, or a second instance that saw the same loss, does no harm. The cut is at least a second after now,
+// because a token may be issued that far ahead (maxAhead). ARGV: the epoch that was seen ("" for none); and of the new
+// one the id, the lowest cut, and the suffix of epochSuffix.
 const replaceEpochScript = `
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored ~= ARGV[1] then return stored end
@@ -49,8 +49,8 @@ func parseEpoch(value string) (storedEpoch, error) {
 	return storedEpoch{cut, keyTemplate(template)}, nil
 }
 
-// storeFirstEpoch needs no script, so that it works where scripts are denied. It and replaceEpoch have a timeout of
-// their own: with a Redis that is far away, the call that needs them has used up most of its own.
+// storeFirstEpoch uses no script, so that it also works if scripts are denied. It and replaceEpoch have their own
+// timeout: if Redis is far away, the call that needs them has already used most of its time.
 func (d *DB) storeFirstEpoch(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
 	defer cancel()
@@ -87,8 +87,8 @@ func (d *DB) BlacklistKey(ctx context.Context) (template string, err error) {
 	return template, err
 }
 
-// RevokeAll revokes every token issued until now, at every instance, and returns the cut. The template of the blacklist
-// stays that of the instances.
+// RevokeAll revokes every token issued until now, at every instance, and returns the cut. It does not change the
+// template that the instances use.
 func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 	if d.cluster() {
 		return 0, errors.New("revoking all tokens: a Redis Cluster has no epoch: change JWT_SECRET instead")
@@ -112,7 +112,7 @@ func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 				return nil
 			}
 		}
-		return errors.New("the epoch changes all the time")
+		return errors.New("other instances keep changing the epoch")
 	})
 	return cut, err
 }

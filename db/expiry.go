@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Each lookup has a deadline, and its client may disconnect before that. A goroutine of the batcher looks for both at
-// every tick, because a timer for each lookup, and a second channel to wait for, cost a tenth of a request's CPU time.
+// Each lookup has a deadline, and its client may disconnect before that. One goroutine of the batcher checks both at
+// every tick. A timer for each lookup, and a second channel to wait for, took a tenth of a request's CPU time.
 
-// tick is how exact a deadline is. It is subtracted from the timeout, so that no lookup takes longer.
+// tick is the time between two checks. It is subtracted from the timeout, so that no lookup takes longer than that.
 func (b *batcher) tick() time.Duration { return b.timeout / 50 }
 
 // limitWait makes sure that a lookup ends when its time is up or its caller has gone. The caller holds mu.
@@ -21,7 +21,7 @@ func (b *batcher) limitWait(q *lookup) {
 	}
 }
 
-// expire ends lookups that wait for too long until none waits.
+// expire ends lookups that have waited too long. It returns when none waits.
 func (b *batcher) expire() {
 	for {
 		time.Sleep(b.tick())
@@ -31,7 +31,7 @@ func (b *batcher) expire() {
 	}
 }
 
-// expireOnce returns how many lookups still wait.
+// expireOnce ends lookups that have waited too long, and returns how many still wait.
 func (b *batcher) expireOnce(now time.Time) (left int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,7 +40,7 @@ func (b *batcher) expireOnce(now time.Time) (left int) {
 	return len(b.waiting)
 }
 
-// giveUp ends a lookup if its time is up or its caller has gone.
+// giveUp ends a lookup if its deadline has passed or its caller has gone. It reports whether it did.
 func (q *lookup) giveUp(now time.Time) bool {
 	err := q.caller.Err()
 	if err == nil && now.After(q.deadline) {

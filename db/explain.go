@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// explain adds to an error of a call what is known of its cause: why no connection can be made, which settings
-// have the password, or that Redis is too far away for the timeout.
+// explain adds to the error of a call what is known about its cause: why no connection can be made, which settings have
+// the password, or that Redis is too far away for the timeout.
 func (d *DB) explain(err error) error {
 	var explained *connectError
 	switch {
@@ -31,7 +31,7 @@ func (d *DB) explain(err error) error {
 	return err
 }
 
-// isPasswordError reports whether Redis refused everything, because the password is wrong or missing.
+// isPasswordError reports whether Redis rejects every command, because the password is wrong or missing.
 func isPasswordError(err error) bool {
 	return redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOAUTH")
 }
@@ -41,7 +41,8 @@ func (d *DB) RoundTrip() time.Duration {
 	return time.Duration(d.dialer.roundTrip.Load()).Round(time.Millisecond)
 }
 
-// WantedTimeout returns the Options.Timeout that fits a round trip: enough for two, and for what Redis needs.
+// WantedTimeout returns the Options.Timeout for a Redis with that round trip: enough for two round trips and the time
+// that Redis itself takes.
 func WantedTimeout(roundTrip time.Duration) time.Duration {
 	const step = 100 * time.Millisecond
 	return (roundTrip*5/2 + step - 1).Truncate(step)

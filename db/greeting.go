@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// go-redis greets a connection (HELLO, with the password, and SELECT) within the timeout of the call that first
-// uses it. To a Redis that is far away that takes longer than the call may, and no connection would ever become
-// ready. So the dialer greets, within its own budget, and a conn answers go-redis from what Redis said. If
-// go-redis sends anything else, it goes to Redis as usual.
+// go-redis sends a greeting (HELLO with the password, and SELECT) within the timeout of the call that first uses a
+// connection. If Redis is far away, that takes longer than the timeout, and no connection would ever become ready. So
+// the dialer sends the greeting, within connectTimeout, and the conn keeps the replies. When go-redis sends its
+// greeting, the conn returns these replies. Anything else that go-redis sends goes to Redis.
 
 // exchange is a command of the greeting, encoded, and Redis's reply.
 type exchange struct{ command, reply []byte }
 
-// newGreeting returns what go-redis greets with. A password without a user name is that of "default".
+// newGreeting returns the commands of go-redis's greeting. A password without a user name is that of "default".
 func newGreeting(username, password string, db int) []exchange {
 	hello := []string{"hello", "3"}
 	if password != "" {
@@ -44,13 +44,13 @@ func encodeCommand(args ...string) []byte {
 	return out
 }
 
-// refusedError is a connection that Redis takes no commands on, in Redis's words.
+// refusedError is what Redis replies on a connection that it does not accept.
 type refusedError struct{ reply string }
 
 func (e *refusedError) Error() string { return e.reply }
 
-// greet sends the greeting and reads the replies. A refusal, of the password for example, is left to go-redis,
-// except that of a Redis with too many clients, which closes the connection.
+// greet sends the greeting and reads the replies. It leaves an error reply, such as that to a wrong password, to
+// go-redis. Only the reply of a Redis with too many clients is an error here, because that Redis closes the connection.
 func (c *conn) greet(ctx context.Context, greeting []exchange) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := c.SetDeadline(deadline); err != nil {
@@ -63,8 +63,8 @@ func (c *conn) greet(ctx context.Context, greeting []exchange) error {
 	for _, exchange := range greeting {
 		commands = append(commands, exchange.command...)
 	}
-	_, errWrite := c.Conn.Write(commands) // a Redis that closes at once may have said why
-	refused := false                      // by HELLO: go-redis goes on from there by itself
+	_, errWrite := c.Conn.Write(commands) // a Redis that has closed the connection may have sent the reason
+	refused := false                      // HELLO; go-redis then continues by itself
 	for _, exchange := range greeting {
 		var reply bytes.Buffer
 		err := copyReply(&reply, reader)
@@ -74,41 +74,42 @@ func (c *conn) greet(ctx context.Context, greeting []exchange) error {
 		if err != nil {
 			return fmt.Errorf("no answer to HELLO: %w", errors.Join(errWrite, err))
 		}
-		if !c.sentinel { // which may be closer than Redis
+		if !c.sentinel { // a sentinel may be closer than Redis
 			c.dialer.measured(time.Since(sent))
 		}
 		if exchange.reply = reply.Bytes(); !refused {
-			c.done = append(c.done, exchange)
+			c.greeted = append(c.greeted, exchange)
 		}
 		refused = refused || exchange.reply[0] == '-'
 	}
 	return c.SetDeadline(time.Time{})
 }
 
-// refusal returns what was said to a wrong or a missing password, "" if the greeting was accepted.
+// refusal returns the reply to a wrong or a missing password, "" if the greeting was accepted.
 func (c *conn) refusal() string {
-	for _, exchange := range c.done {
+	for _, exchange := range c.greeted {
 		switch reply := string(bytes.TrimSpace(exchange.reply)); {
 		case strings.HasPrefix(reply, "-WRONGPASS"):
 			return strings.Trim(reply, "-.")
 		case strings.HasPrefix(reply, "-NOAUTH"):
-			return "NOAUTH authentication is required" // Redis goes on about HELLO, which nobody has typed
+			return "NOAUTH authentication is required" // the rest of the reply is about HELLO, which the operator did not send
 		}
 	}
 	return ""
 }
 
-// Write answers a command of the greeting from what Redis said, and sends anything else.
+// Write sends p to Redis, unless it is the next command of the greeting: then Read returns the reply that Redis has
+// already sent.
 func (c *conn) Write(p []byte) (int, error) {
-	if len(c.done) == 0 {
+	if len(c.greeted) == 0 {
 		return c.Conn.Write(p)
 	}
-	next := c.done[0]
+	next := c.greeted[0]
 	if !bytes.Equal(p, next.command) {
-		c.done = nil
+		c.greeted = nil
 		return c.Conn.Write(p)
 	}
-	c.done, c.replies = c.done[1:], append(c.replies, next.reply...)
+	c.greeted, c.replies = c.greeted[1:], append(c.replies, next.reply...)
 	return len(p), nil
 }
 
@@ -124,10 +125,10 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-var errNoReply = errors.New("that is no reply of Redis")
+var errNoReply = errors.New("not a reply of Redis")
 
-// copyReply copies one reply, in either version of the protocol.
-// See https://redis.io/docs/latest/develop/reference/protocol-spec/.
+// copyReply copies one reply of version 2 or 3 of the protocol. See
+// https://redis.io/docs/latest/develop/reference/protocol-spec/.
 func copyReply(to io.Writer, from *bufio.Reader) error {
 	for pending := 1; pending > 0; pending-- {
 		line, err := from.ReadSlice('\n')

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestGreeting: go-redis greets no second time, so that a new connection costs a call nothing but the call, whatever
-// the password and the database. If go-redis changes what it sends, this fails, and things work all the same.
+// TestGreeting: go-redis sends no second greeting, whatever the password and the database, so a call on a new
+// connection takes one round trip. If go-redis changes its greeting, this test fails, but connections still work.
 func TestGreeting(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -53,7 +53,7 @@ func TestGreeting(t *testing.T) {
 	}
 }
 
-// TestGreetingIsRefused: what Redis refuses is go-redis's to deal with, as if nothing had been said.
+// TestGreetingIsRefused: go-redis handles a greeting that Redis refuses, as if it had sent the greeting itself.
 func TestGreetingIsRefused(t *testing.T) {
 	t.Parallel()
 	s := startSpy(t)
@@ -89,7 +89,7 @@ func TestCopyReply(t *testing.T) {
 	}
 	for _, reply := range []string{"", "+OK", "$3\r\nab", "*2\r\n:1\r\n", "$x\r\n", "*99999999999\r\n", "HTTP/1.1 400 Bad Request\r\n", "\r\n"} {
 		if err := copyReply(&bytes.Buffer{}, bufio.NewReader(strings.NewReader(reply))); err == nil {
-			t.Errorf("%q is taken for a reply", reply)
+			t.Errorf("%q is accepted as a reply", reply)
 		}
 	}
 }

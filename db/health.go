@@ -43,8 +43,9 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	}
 }
 
-// WaitForRedis waits until Redis was asked for the first time, for the timeout at most. So the first request finds a
-// connection, if Redis runs, and the epoch. The DB must have been opened with Options.Watch.
+// WaitForRedis waits until the watch has asked Redis for the first time, but no longer than the timeout. So, if Redis
+// is running, the first request finds a connection, and the epoch is known. The DB must have been opened with
+// Options.Watch.
 func (d *DB) WaitForRedis(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
@@ -54,8 +55,8 @@ func (d *DB) WaitForRedis(ctx context.Context) {
 	}
 }
 
-// waitForConnection gives the first connection as much time as connecting may take. A Redis that is far away would
-// otherwise be logged as one that does not answer.
+// waitForConnection gives the first connection as much time as connecting may take. Otherwise a Redis that is far away
+// would be logged as one that does not answer.
 func (d *DB) waitForConnection(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout+d.timeout)
 	defer cancel()
@@ -80,21 +81,21 @@ func (d *DB) rotateConnections(ctx context.Context) {
 	}
 }
 
-// Ping asks Redis what the guard asks, and returns why that fails, or nil. (PING would succeed where reading is
-// refused: on a replica without its master, or to an ACL user without rights.) It writes nothing.
+// Ping reads from Redis as the guard does, and returns an error if that fails. PING would succeed even if reading is
+// refused: on a replica without its master, or to an ACL user without rights. Ping writes nothing.
 func (d *DB) Ping(ctx context.Context) error { return d.call(ctx, "asking Redis", d.readEpoch) }
 
 func (d *DB) readEpoch(ctx context.Context) error {
 	return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { p.Get(ctx, epochKey) })
 }
 
-// probe asks what Ping asks, also while the breaker is open.
+// probe does what Ping does, even while the breaker is open.
 func (d *DB) probe(ctx context.Context) error { return d.withTimeout(ctx, d.readEpoch) }
 
-// Ready asks what Ping asks, and notices what a lookup would notice: a lost blacklist, and a clock that was set back.
+// Ready does what Ping does, and detects what a lookup would detect: a lost blacklist, and a clock that was set back.
 func (d *DB) Ready(ctx context.Context) error {
 	err := d.call(ctx, "asking Redis", d.observeRedis)
-	if ctx.Err() == nil { // otherwise the caller has gone, which says nothing about Redis
+	if ctx.Err() == nil { // if the caller has gone, the error does not show whether Redis answers
 		d.setState(err)
 	}
 	return err
@@ -116,7 +117,7 @@ func (d *DB) observeRedis(ctx context.Context) error {
 	received := time.Now()
 	now, err := clock.Result()
 	if err != nil {
-		return fmt.Errorf("the time: %w", err)
+		return fmt.Errorf("reading Redis's time: %w", err)
 	}
 	d.clock.recordSkew(sent, received, now)
 	if d.cluster() { // another node may hold the key
@@ -150,7 +151,7 @@ func outageReason(err error) string {
 	}
 }
 
-// state is whether Redis answers. Each change is logged once.
+// state records whether Redis answers. Each change is logged once.
 type state struct {
 	log   *slog.Logger
 	mu    sync.Mutex

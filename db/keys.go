@@ -11,10 +11,10 @@ import (
 // originalKey is the key of a revoked token in the original.
 const originalKey = "blacklist:" + tokenPlace
 
-// tokenPlace is where a template of keys has the token.
+// tokenPlace is replaced by the token in a template.
 const tokenPlace = "{token}"
 
-// keyTemplate says how the keys of revoked tokens are made. "" is the original's.
+// keyTemplate is the template of the keys of revoked tokens. "" means originalKey.
 type keyTemplate string
 
 func (k keyTemplate) String() string { return cmp.Or(string(k), originalKey) }
@@ -37,7 +37,7 @@ func (k keyTemplate) pattern() string {
 
 func userKey(email string) string { return "auth:user:" + strings.ToLower(email) }
 
-// usernameKey is the claim on a username, given as user.FoldUsername returns it.
+// usernameKey is the key of the claim on a username, which is given as user.FoldUsername returns it.
 func usernameKey(folded string) string { return "auth:username:" + folded }
 
 // userIDKey holds the email of the user with that id.
@@ -50,8 +50,8 @@ func sessionsKey(userID string) string { return "auth:sessions:" + userID }
 
 const epochKey = "auth:epoch"
 
-// clockKey records that Redis's clock was set back.
+// clockKey holds the record that Redis's clock was set back.
 const clockKey = "auth:clock"
 
-// loginLimitKey is a counter of the login limit, or a known address; kind says which. See limitKey.
+// loginLimitKey is the key of a counter of the login limit, or of a known address, depending on kind. See limitKey.
 func loginLimitKey(kind, of string) string { return "auth:login-limit:" + kind + ":" + of }

@@ -19,7 +19,7 @@ const (
 	abroad = "203.0.113.9"
 )
 
-// lock has logins to ada fail from many addresses until her account is full.
+// lock makes logins to ada fail from many addresses until her account's counter is full.
 func lock(t *testing.T, d *DB) {
 	t.Helper()
 	if passed := fail(t, d, 100, always("ada"), each("198.51.100.%d")); passed != 100 {
@@ -27,7 +27,7 @@ func lock(t *testing.T, d *DB) {
 	}
 }
 
-// succeed has ada log in.
+// succeed logs ada in.
 func succeed(t *testing.T, d *DB, address string, ownAddress bool) {
 	t.Helper()
 	end, err := d.BeginLogin(t.Context(), "ada", address, ownAddress)
@@ -39,7 +39,7 @@ func succeed(t *testing.T, d *DB, address string, ownAddress bool) {
 	}
 }
 
-// TestKnownAddress: a full account does not block those addresses from which its user has logged in.
+// TestKnownAddress: a full counter of an account does not block addresses from which its user has logged in.
 func TestKnownAddress(t *testing.T) {
 	t.Parallel()
 	d, _, _ := open(t)
@@ -82,7 +82,7 @@ func TestKnownAddress(t *testing.T) {
 	}
 }
 
-// TestAddressIsForgotten: thirty days after the last login from there.
+// TestAddressIsForgotten: an address is known until thirty days after the last login from it.
 func TestAddressIsForgotten(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
@@ -101,12 +101,12 @@ func TestAddressIsForgotten(t *testing.T) {
 			end(false, false)
 		}
 		redis.FastForward(time.Hour)
-		succeed(t, d, home, true) // which renews it
+		succeed(t, d, home, true) // it is known for another thirty days
 	}
 }
 
-// TestCountersOfAKnownAddress: its own guesses are limited, also many at once, and an attempt ends only in the counters
-// that counted it.
+// TestCountersOfAKnownAddress: guesses from a known address are limited, also many at once, and an attempt is ended
+// only in the counters that counted it.
 func TestCountersOfAKnownAddress(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
@@ -120,7 +120,7 @@ func TestCountersOfAKnownAddress(t *testing.T) {
 	}
 	succeed(t, d, home, true)
 	var ends []func(checked, right bool)
-	for i := range 100 { // so many are under way elsewhere that another would be told to come again
+	for i := range 100 { // so many are under way elsewhere that the next one from there would have to wait
 		end, _ := begin(t, d, "ada", each("198.51.100.%d")(i))
 		ends = append(ends, end)
 	}
@@ -166,7 +166,8 @@ func TestCountersOfAKnownAddress(t *testing.T) {
 	count("after many at once", "10 0", "10 0", "100 0")
 }
 
-// TestRoundTripsOfALogin: two, with the same commands, whoever the account is and whether the address is known.
+// TestRoundTripsOfALogin: a login makes two round trips, with the same commands for every account and every address,
+// known or not.
 func TestRoundTripsOfALogin(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 5*time.Second)
@@ -196,7 +197,7 @@ func TestRoundTripsOfALogin(t *testing.T) {
 	}
 }
 
-// TestHiddenKeys: what is counted cannot be read in any key, nor found by who does not have the secret.
+// TestHiddenKeys: what is counted cannot be read in any key, nor found without the secret.
 func TestHiddenKeys(t *testing.T) {
 	t.Parallel()
 	redisKeys := func(secret string) []string {
@@ -226,7 +227,7 @@ func TestHiddenKeys(t *testing.T) {
 	}
 }
 
-// TestPasswordChangesAndLogins: neither are counted with the other.
+// TestPasswordChangesAndLogins: they are counted separately.
 func TestPasswordChangesAndLogins(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
@@ -242,7 +243,7 @@ func TestPasswordChangesAndLogins(t *testing.T) {
 	}
 	lock(t, d)
 	for i := range 19 {
-		if !change("ada", i == 9) { // which clears the nine before
+		if !change("ada", i == 9) { // the tenth clears the nine before
 			t.Errorf("change %d was limited", i)
 		}
 	}
@@ -263,7 +264,7 @@ func TestPasswordChangesAndLogins(t *testing.T) {
 	}
 }
 
-// TestRegistrationLimit: so many are hashed for an address, also of many at once.
+// TestRegistrationLimit: no more than the limit are hashed for an address, also if many come at once.
 func TestRegistrationLimit(t *testing.T) {
 	t.Parallel()
 	d, err := Open(Options{Timeout: 20 * time.Second, LoginLimit: tenAMinute, Log: slog.New(slog.DiscardHandler)})

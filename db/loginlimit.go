@@ -15,9 +15,9 @@ import (
 // LoginLimit is how many failed logins are allowed, and how many failed password changes and registrations. Its zero
 // value means no limit.
 type LoginLimit struct {
-	// Failures is allowed in each Per: for an account from an address, for an address, and for the password changes of a
-	// user. An account as a whole may have accountFactor times as many in each hour. So many registrations are allowed
-	// from an address.
+	// Failures is how many failures are allowed in each Per: for an account from an address, for an address, and for
+	// the password changes of a user. An account as a whole may have accountFactor times as many in each hour. Failures
+	// is also how many registrations are allowed from an address in each Per.
 	Failures int
 	Per      time.Duration
 }
@@ -29,17 +29,17 @@ const (
 	knownFor = 30 * 24 * time.Hour
 )
 
-// limitKey returns the key of one kind for parts such as an account and an address. It has an HMAC of the parts: a
-// string that a client sends neither decides the length of a key nor can be read there, and Redis does not show who
-// logs in from where. Only the first part may contain a NUL.
+// limitKey returns the key of one kind for parts such as an account and an address. It contains an HMAC of the parts.
+// So the length of a key does not depend on what a client sends, and Redis does not show who logs in from where. Only
+// the first part may contain a NUL.
 func (d *DB) limitKey(kind string, parts ...string) string {
 	mac := hmac.New(sha256.New, d.limitSecret)
 	mac.Write([]byte(kind + "\x00" + strings.Join(parts, "\x00")))
 	return loginLimitKey(kind, hex.EncodeToString(mac.Sum(nil)[:16]))
 }
 
-// networkOf returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address, all of which
-// belongs to a single customer.
+// networkOf returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 address, because a
+// single customer has all addresses of a /64.
 func networkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
@@ -52,8 +52,8 @@ func networkOf(address string) string {
 	return netip.PrefixFrom(ip, 64).Masked().String()
 }
 
-// loginCounters returns the counters of a login to an account from a network: of both together, of the network and of
-// the account. Failures from elsewhere fill up only the last, which does not block those who are known.
+// loginCounters returns the counters of a login to an account from a network: for both together, for the network, and
+// for the account. Failures from other networks can fill only the last one, which does not block known addresses.
 func (d *DB) loginCounters(account, network string) [3]counter {
 	l := d.loginLimit
 	return [3]counter{
@@ -66,14 +66,16 @@ func (d *DB) loginCounters(account, network string) [3]counter {
 	}
 }
 
-// BeginLogin counts a login to account from address, an IP address, before it is known whether it fails, so that of
-// many at once no more than the limit are tried. If the limit is reached, it returns a *user.LimitError, and nothing is
-// counted. Otherwise end has to be called: it says whether the password was checked, and whether it was right.
+// BeginLogin counts a login to account from address, an IP address, before it is known whether the login fails. So of
+// many logins at once, no more than the limit are tried. If the limit is reached, it returns a *user.LimitError, and
+// nothing is counted. Otherwise the caller must call end, with whether the password was checked and whether it was
+// right.
 //
-// A right password makes the address known, for that account and for 30 days, unless ownAddress is false because the
-// address is not the client's own. What fails elsewhere does not block a known address. A right password also clears
-// the failures of that account from that address, but not those of either with others: nobody can clear their address
-// with an account of their own.
+// A right password makes the address known for that account for 30 days, unless ownAddress is false because the address
+// is not the client's own. Failures from other addresses do not block a known address. A right password also clears the
+// failures of that account from that address, but not the failures of the address with other accounts: so nobody can
+// clear their address by logging in to their own account. Nor does it clear the failures of the account from other
+// addresses.
 func (d *DB) BeginLogin(ctx context.Context, account, address string, ownAddress bool) (
 	end func(ctx context.Context, checked, right bool) error, err error,
 ) {
@@ -85,8 +87,8 @@ func (d *DB) BeginLogin(ctx context.Context, account, address string, ownAddress
 	return d.beginAttempt(ctx, known, counters[:]...)
 }
 
-// BeginPasswordChange counts a password change of a user as BeginLogin counts a login, with a counter of its own: so
-// failed logins do not block it, nor does it block logins. A right password clears the counter.
+// BeginPasswordChange counts a password change of a user as BeginLogin counts a login, with a separate counter. So
+// failed logins do not block it, and it does not block logins. A right password clears the counter.
 func (d *DB) BeginPasswordChange(ctx context.Context, userID string) (
 	end func(ctx context.Context, checked, right bool) error, err error,
 ) {
@@ -119,8 +121,9 @@ func (d *DB) beginAttempt(ctx context.Context, known string, counters ...counter
 	}, nil
 }
 
-// BeginRegistration counts a registration from address, an IP address, as BeginLogin counts a login, with a counter of
-// its own. end has to be called with whether a password was hashed: each that was counts, whatever becomes of it.
+// BeginRegistration counts a registration from address, an IP address, as BeginLogin counts a login, with a separate
+// counter. The caller must call end with whether a password was hashed. If it was, the registration counts, whether it
+// succeeds or not.
 func (d *DB) BeginRegistration(ctx context.Context, address string) (
 	end func(ctx context.Context, hashed bool) error, err error,
 ) {

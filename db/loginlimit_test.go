@@ -16,8 +16,8 @@ import (
 
 var tenAMinute = LoginLimit{Failures: 10, Per: time.Minute}
 
-// begin begins a login from the client's own address. A limit that is reached is no failure of the test: then end is nil,
-// and wait is that of the limit.
+// begin begins a login from the client's own address. If the limit is reached, the test does not fail: end is nil, and
+// wait is how long the limit lasts.
 func begin(t *testing.T, d *DB, account, address string) (end func(checked, right bool), wait time.Duration) {
 	t.Helper()
 	ended, err := d.BeginLogin(t.Context(), account, address, true)
@@ -43,7 +43,7 @@ func (d *DB) counters(account, address string) (keys []string) {
 	return keys
 }
 
-// fail has n tries fail, one by one, and returns how many were let pass.
+// fail makes n tries fail, one by one, and returns how many were not blocked.
 func fail(t *testing.T, d *DB, n int, account, address func(i int) string) int {
 	t.Helper()
 	passed := 0
@@ -100,7 +100,7 @@ func TestLoginLimit(t *testing.T) {
 					continue
 				}
 				if ttl := redis.TTL(key); ttl <= 0 || ttl > time.Hour {
-					t.Errorf("%q lives %s", key, ttl)
+					t.Errorf("%q expires in %s", key, ttl)
 				}
 				if !hidden.MatchString(key) {
 					t.Errorf("%q does not hide what it counts", key)
@@ -110,7 +110,7 @@ func TestLoginLimit(t *testing.T) {
 	}
 }
 
-// TestRefusedTriesAreNotCounted: who is refused for one of the three counters leaves the others alone.
+// TestRefusedTriesAreNotCounted: a try that one of the three counters blocks is not counted in the others.
 func TestRefusedTriesAreNotCounted(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
@@ -133,8 +133,8 @@ func TestRefusedTriesAreNotCounted(t *testing.T) {
 	}
 }
 
-// TestEndedLogins: a good login forgets what failed for its account and address together, and nothing else; one
-// that was none leaves no trace.
+// TestEndedLogins: a successful login clears the failures of its account and address together, and no others. A login
+// whose password was not checked is not counted.
 func TestEndedLogins(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
@@ -172,11 +172,11 @@ func TestEndedLogins(t *testing.T) {
 	count("nobody", "", "7 0", "")
 	late := take("late")
 	redis.FastForward(time.Hour)
-	late(true, false) // what failed after its time was over begins another
+	late(true, false) // a failure after its counter has expired begins another
 	count("late", "1 0", "1 0", "1 0")
 }
 
-// TestBusy: who is one of many at once waits for those under way, not for those that failed to be forgotten.
+// TestBusy: one of many logins at once has to wait for those under way, not until failures expire.
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	d, _, _ := open(t)
@@ -206,7 +206,7 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestGuessesAtOnce: of many at once no more pass than of many one by one.
+// TestGuessesAtOnce: of many guesses at once, no more pass than if they are made one by one.
 func TestGuessesAtOnce(t *testing.T) {
 	t.Parallel()
 	// All of them at once, on a machine that may be busy.
@@ -280,11 +280,11 @@ func TestLoginLimitOffAndAway(t *testing.T) {
 	}
 	redis.SetError("")
 	key := d.counters("a", "192.0.2.1")[0]
-	if err := redis.Set(key, "10 0"); err != nil { // without an expiry, by whatever mishap
+	if err := redis.Set(key, "10 0"); err != nil { // without an expiry, which should never happen
 		t.Fatal(err)
 	}
 	if end, wait := begin(t, d, "a", "192.0.2.1"); end == nil || redis.TTL(key) <= 0 {
-		t.Errorf("a counter without an expiry: %s, lives %s", wait, redis.TTL(key))
+		t.Errorf("a counter without an expiry: %s, expires in %s", wait, redis.TTL(key))
 	}
 }
 

@@ -23,7 +23,7 @@ func (d *DB) ask(
 // the batch is sent again with one command per key, because EXISTS returns only a count. The epoch is again read
 // last.
 func (d *DB) send(ctx context.Context, batch []*lookup) error {
-	if d.cluster() { // where a command has keys of one slot only
+	if d.cluster() { // on a cluster, the keys of a command must be in one slot
 		return d.sendToNode(ctx, batch)
 	}
 	if d.isFar() { // a second round trip would take too long
@@ -49,8 +49,8 @@ func (d *DB) send(ctx context.Context, batch []*lookup) error {
 	return d.setShared(ctx, batch, epoch, clock)
 }
 
-// sendOneByOne makes one round trip with one command per key. A command that Redis refuses, such as the GET of a
-// user's cut that is not a string, fails its own lookup. Any other error fails all.
+// sendOneByOne makes one round trip with one command per key. A command that Redis refuses, such as the GET of a user's
+// cut that is not a string, fails only its own lookup. Any other error fails all of them.
 func (d *DB) sendOneByOne(ctx context.Context, batch []*lookup) error {
 	var replies []keyReplies
 	var epoch *redis.StringCmd
@@ -74,7 +74,7 @@ func (d *DB) sendOneByOne(ctx context.Context, batch []*lookup) error {
 func (d *DB) setShared(ctx context.Context, batch []*lookup, epoch *redis.StringCmd, clock *redis.TimeCmd) error {
 	now, err := clock.Result()
 	if err != nil {
-		return fmt.Errorf("the time: %w", err)
+		return fmt.Errorf("reading Redis's time: %w", err)
 	}
 	d.clock.observe(&d.batcher.highest, now)
 	cut, err := d.epochCut(ctx, epoch)

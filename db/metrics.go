@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// metrics are what the DB measures of itself.
+// metrics are the metrics that the DB counts.
 type metrics struct {
 	exchanges   *prometheus.HistogramVec
 	batchSize   prometheus.Histogram
@@ -60,7 +60,7 @@ func newMetrics() *metrics {
 	for _, reason := range []string{outageUnreachable, outageRefused, outageNotMaster} {
 		m.outages.WithLabelValues(reason)
 	}
-	// Counters that exist from the start show their first increase.
+	// The first increase of a counter is visible only if the counter existed before.
 	for _, outcome := range []string{outcomeAnswered, outcomeRefused, outcomeUnanswered} {
 		m.exchanges.WithLabelValues(outcome)
 	}
@@ -71,7 +71,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// Register registers what the DB measures and knows of Redis.
+// Register registers the metrics of the DB and of Redis.
 func (d *DB) Register(registry prometheus.Registerer) error {
 	m := d.metrics
 	collectors := append(d.gauges(), m.exchanges, m.batchSize, m.overloaded, m.revocations, m.outages)
@@ -99,7 +99,8 @@ func (d *DB) gauges() []prometheus.Collector {
 			})
 			return open
 		}),
-		gauge("gin_auth_redis_risks", "Reasons why Redis can lose logouts or lacks rights: see the log.", func() float64 {
+		gauge("gin_auth_redis_risks", "Ways in which Redis can lose logouts, and rights that are missing: "+
+			"see the log.", func() float64 {
 			d.state.mu.Lock()
 			defer d.state.mu.Unlock()
 			return float64(len(d.state.risks))
@@ -108,8 +109,8 @@ func (d *DB) gauges() []prometheus.Collector {
 			_, _, err := d.epoch.current()
 			return number(err != nil || d.cluster())
 		}),
-		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until then are rejected: when the "+
-			"blacklist was last lost, or revoke-all was run; 0 for never. Absent until it is known.", func() (float64, bool) {
+		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until this time are rejected: the "+
+			"blacklist was lost then, or revoke-all was run; 0 for never. Absent until it is known.", func() (float64, bool) {
 			cut, known, _ := d.epoch.current()
 			return float64(cut), known
 		}),
@@ -161,7 +162,7 @@ func (m *metrics) exchanged(took time.Duration, err error) {
 	m.exchanges.WithLabelValues(outcome).Observe(took.Seconds())
 }
 
-// countRevocations counts n revocations that ended with err.
+// countRevocations counts n revocations with the result err.
 func (m *metrics) countRevocations(of string, err error, n float64) {
 	outcome := "stored"
 	if err != nil {

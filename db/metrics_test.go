@@ -9,7 +9,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// TestMetrics follows a Redis through an answer, a refusal, an outage and a loss.
+// TestMetrics checks the metrics after an answer, a refusal, an outage and a loss.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 300*time.Millisecond)

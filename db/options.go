@@ -23,7 +23,8 @@ type Options struct {
 	Username         string
 	Password         string
 	DB               int
-	// TLS returns how to connect by TLS. It is called for each connection. Without it, connections are not encrypted.
+	// TLS returns the configuration of TLS. It is called for each connection. If it is nil, connections are not
+	// encrypted.
 	TLS func() (*tls.Config, error)
 	// Timeout limits the wait for one answer, including dialing, queueing and retries.
 	Timeout time.Duration
@@ -31,27 +32,28 @@ type Options struct {
 	WaitReplicas int
 	// LoginLimit is how many failed logins and how many registrations are allowed.
 	LoginLimit LoginLimit
-	// LimitSecret is a key of an HMAC. It hides the accounts and addresses that the login limit counts, and all instances
+	// LimitSecret is a key for HMACs that hide the accounts and addresses in the keys of the login limit. All instances
 	// need the same.
 	LimitSecret []byte
-	// BlacklistKey is the key of a revoked token with {token} in its place; "" for the original's, blacklist:{token}.
+	// BlacklistKey is the template of the key of a revoked token, in which {token} is replaced by the token; "" for the
+	// original's, blacklist:{token}.
 	BlacklistKey string
 	// RebuildToken returns the token of a session that was issued here, from its record, and until when a revocation of
-	// it has to be kept. It returns an error if no secret can make that token. It is needed.
+	// it has to be stored. It returns an error if no secret can make that token. It is required.
 	RebuildToken func(record string) (token string, until time.Time, err error)
-	// ExpectEpoch says that there has been a blacklist before, so that a missing one is a lost one.
+	// ExpectEpoch is true if a blacklist has existed before, so that a missing epoch means a lost blacklist.
 	ExpectEpoch bool
 	// Watch makes the DB ask Redis every second whether it answers and whether the blacklist still exists.
 	Watch bool
 	// Advice is appended to the error when nothing listens at the address. It may be empty.
 	Advice string
-	// Log gets a line on each change between connected and not, and when the blacklist was lost. It is needed.
+	// Log gets a line on each change between connected and not, and when the blacklist was lost. It is required.
 	Log *slog.Logger
 }
 
 const (
-	// connLifetime and its jitter keep connections younger than a minute, so that none stays at a Redis whose host
-	// name leads elsewhere by now. The watch closes those that are idle.
+	// connLifetime and its jitter keep connections younger than a minute, so that none stays connected to an old Redis
+	// after its host name leads to another one. The watch closes idle ones.
 	connLifetime       = 40 * time.Second
 	connLifetimeJitter = 10 * time.Second
 	// minIdleConns are kept ready by an instance that serves. Connecting takes several round trips.
@@ -61,8 +63,9 @@ const (
 	bufferSize = 64 << 10
 )
 
-// clientOptions divides the timeout among the things that a call may wait for. go-redis honors a context's deadline
-// only if ContextTimeoutEnabled is set, and its own timeouts, seconds by default, apply as well.
+// clientOptions returns go-redis's options. It divides the timeout among the things that a call may wait for. go-redis
+// honors a context's deadline only if ContextTimeoutEnabled is set, and its own timeouts, seconds by default, apply as
+// well.
 func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
 	options := &redis.UniversalOptions{
 		Addrs:            o.Addrs,
@@ -94,7 +97,7 @@ func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
 		ConnMaxLifetimeJitter: connLifetimeJitter,
 		ConnMaxIdleTime:       -1,
 
-		// Neither is needed, and an ACL user may not have the right to them.
+		// Neither is needed, and an ACL user may lack the rights to them.
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
@@ -110,13 +113,13 @@ func newClient(options *redis.UniversalOptions) redis.UniversalClient {
 		return redis.NewUniversalClient(options)
 	}
 	cluster := options.Cluster()
-	// They are for commands that concern several nodes. To know these, go-redis sends COMMAND, and where it is denied,
-	// before every other command.
+	// Routing policies are for commands that concern several nodes. To know these commands, go-redis sends COMMAND; if
+	// that is denied, it sends it before every other command.
 	cluster.DisableRoutingPolicies = true
 	return redis.NewClusterClient(cluster)
 }
 
-// newDialer returns what makes the connections to the Redis that the options name.
+// newDialer returns the dialer for the Redis that the options specify.
 func newDialer(o Options) *dialer {
 	d := &dialer{
 		greeting: newGreeting(o.Username, o.Password, o.DB),

@@ -15,13 +15,13 @@ import (
 // issuedAt returns when the token was issued, in seconds of Redis's clock, 0 if it does not say; it is called only if
 // that matters.
 //
-// now is the time by which the token's expiry has to be judged. It is the time of the node that holds the entry,
-// read after it, so a token expires before its entry does; and if that clock was set back since the token was
-// issued, it is the highest time that the clock has shown.
+// now is the time by which the token's expiry has to be judged. It is the time of the node that stores the entry, and
+// is read after the entry, so a token expires before its entry does. If the node's clock was set back since the token
+// was issued, now is the highest time that the clock has shown.
 //
-// The epoch is read after the keys, on the same connection, so that a blacklist that is lost in between is noticed.
-// Last comes the proof that a master answered. Any entry on the blacklist counts, whatever its type or value:
-// EXISTS sees what GET and MGET would not.
+// The epoch is read after the keys, on the same connection, so that a blacklist that is lost in between is noticed. The
+// proof that a master answered is read last. Any entry on the blacklist counts, whatever its type or value: EXISTS also
+// finds what GET and MGET cannot read.
 func (d *DB) Revoked(
 	ctx context.Context, token, userID string, issuedAt func() int64,
 ) (revoked bool, now time.Time, err error) {
@@ -51,8 +51,8 @@ func (d *DB) find(ctx context.Context, token, userID string) (revoked bool, cut 
 // time that has passed stores nothing. The entry is the original's: "true". When Revoke returns nil, Redis has
 // stored it, and as many replicas as the options ask for. A client that disconnects does not stop it.
 //
-// It is stored with EXAT (Redis 6.2). A lifetime computed here would be wrong by as much as this instance's clock
-// is, and with a clock that is ahead a token could be valid again after its entry has expired.
+// It is stored with EXAT (Redis 6.2). A lifetime computed here would be wrong by as much as this instance's clock is.
+// If that clock is ahead, the entry would expire before its token, which would be valid again.
 func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
 	return d.revoke(ctx, []revocation{{token, until}})
 }
@@ -64,7 +64,7 @@ var absentKey = redis.NewStringResult("", redis.Nil)
 func parseUserCut(reply *redis.StringCmd) (int64, error) {
 	cut, err := reply.Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return 0, fmt.Errorf("the user's logout-all: %w", err)
+		return 0, fmt.Errorf("reading the user's last logout-all: %w", err)
 	}
 	return cut, nil
 }
@@ -81,12 +81,12 @@ redis.call('SET', KEYS[1], string.format('%.0f', cut))
 return cut`
 
 // LogoutAll revokes every token that the user was issued here until now: it raises their cut, then it puts their
-// sessions on the blacklist, the only one of the two that Node services ask for. When it returns nil, Redis has stored
-// it, and as many replicas as the options ask for.
+// sessions on the blacklist. Node services check only the blacklist. When it returns nil, Redis has stored it, and as
+// many replicas as the options ask for.
 //
-// The time of the presented token has no effect: a Node service, with a clock of its own, may have issued it, so the
-// caller revokes it separately. A cut that followed it could be ahead of Redis's clock, and so would the tokens issued
-// next, which the cut after a lost blacklist would then not reach.
+// The issue time of the presented token has no effect on the cut: a Node service with another clock may have issued it,
+// so the caller revokes it separately. If the cut were raised to that time, it could be ahead of Redis's clock. The
+// next tokens would then be issued ahead as well, and the cut after a lost blacklist would not revoke them.
 func (d *DB) LogoutAll(ctx context.Context, userID string) error {
 	return d.LogoutUsers(ctx, []string{userID})
 }
@@ -96,7 +96,7 @@ func (d *DB) LogoutUsers(ctx context.Context, userIDs []string) error {
 	ctx = context.WithoutCancel(ctx) // a client that disconnects does not stop it
 	perExchange := max(1, len(userIDs))
 	if d.cluster() {
-		perExchange = 1 // each has a node of its own
+		perExchange = 1 // their cuts are stored on different nodes
 	}
 	var cuts []int64
 	for ids := range slices.Chunk(userIDs, perExchange) {
@@ -181,7 +181,7 @@ func (d *DB) firstIssueTime(ctx context.Context, userID string) (at, now time.Ti
 }
 
 // readCuts returns the latest cut that applies to a user's tokens, 0 for none, and Redis's time. The commands that
-// before adds, if it is not nil, run before, except on a cluster. doing says in the error what that is for.
+// before adds, if it is not nil, run first, except on a cluster. doing is what the error begins with.
 func (d *DB) readCuts(
 	ctx context.Context, doing, userID string, before func(context.Context, redis.Pipeliner),
 ) (cut int64, now time.Time, err error) {

@@ -11,13 +11,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// right is a command that the service sends, and how a report names it: with the keys, where they matter.
+// right is a command that the service sends, and its name in reports, with the pattern of its keys if it has any.
 type right struct {
 	name    string
 	command redis.Cmder
 }
 
-// String says that Redis refused the command, in Redis's words, and which right to grant.
+// String returns a sentence with Redis's refusal of the command, and which right to grant.
 func (r right) String() string {
 	text := fmt.Sprintf("%s is refused: %v", r.name, r.command.Err())
 	command, key, _ := strings.Cut(r.name, " ")
@@ -38,7 +38,8 @@ func (r right) String() string {
 func (d *DB) nodeRights(ctx context.Context) []right {
 	rights := []right{{"TIME", redis.NewTimeCmd(ctx, "TIME")}}
 	if d.cluster() {
-		// Sent before a command whose key moves to another node. Here the next command, INFO, ends what it does.
+		// go-redis sends it before a command whose key is moving to another node. It affects only the next command:
+		// here INFO.
 		rights = append(rights, right{"ASKING", redis.NewStatusCmd(ctx, "ASKING")})
 	}
 	rights = append(rights, right{"INFO", redis.NewStringCmd(ctx, "INFO")})
@@ -52,7 +53,7 @@ func (d *DB) nodeRights(ctx context.Context) []right {
 // write but write nothing. auth:epoch and auth:clock, which may exist, are only read and passed to a script, which
 // needs the right to write as well.
 func (d *DB) keyRights(ctx context.Context) (rights []right) {
-	nobody := "eyJ-gin-auth-check-" + rand.Text() // as a token begins: the right to such keys may be all there is
+	nobody := "eyJ-gin-auth-check-" + rand.Text() // begins like a token: the user may have rights to such keys only
 	kinds := []struct{ key, name string }{
 		{d.blacklist.key(nobody), d.blacklist.pattern()},
 		{logoutAllKey(nobody), "auth:logout-all:*"},
@@ -89,8 +90,8 @@ func (d *DB) keyRights(ctx context.Context) (rights []right) {
 	return rights
 }
 
-// try sends the commands in one pipeline and returns those that Redis refuses. An error means that Redis could not be
-// asked.
+// try sends the commands in one pipeline and returns those that Redis refuses. An error means that Redis did not
+// answer.
 func (d *DB) try(ctx context.Context, client pipeliner, rights []right) (refused []right, err error) {
 	err = d.withTimeout(ctx, func(ctx context.Context) error {
 		pipeline := client.Pipeline()
@@ -118,7 +119,7 @@ func (d *DB) try(ctx context.Context, client pipeliner, rights []right) (refused
 
 // deniedRights returns the rights that this user lacks, one sentence each. A command that Redis refuses for another
 // reason, such as a full memory, is not among them.
-func (d *DB) deniedRights(ctx context.Context) (lacks []string, err error) {
+func (d *DB) deniedRights(ctx context.Context) (missing []string, err error) {
 	nodes, err := d.masters(ctx)
 	if err != nil {
 		return nil, err
@@ -133,8 +134,8 @@ func (d *DB) deniedRights(ctx context.Context) (lacks []string, err error) {
 	}
 	for _, r := range refused {
 		if isDenied(r.command.Err()) {
-			lacks = append(lacks, r.String())
+			missing = append(missing, r.String())
 		}
 	}
-	return lacks, err
+	return missing, err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Risks returns the ways in which Redis can lose revocations unnoticed, one sentence each. Anything that cannot be
-// determined is a risk.
+// determined counts as a risk.
 func (d *DB) Risks(ctx context.Context) ([]string, error) {
 	nodes, err := d.masters(ctx)
 	if err != nil {
@@ -72,7 +72,7 @@ func (d *DB) risksOf(ctx context.Context, node *redis.Client) ([]string, error) 
 	return risks, nil
 }
 
-// findProof finds out which proof that a master answered is permitted now. Every pipeline uses it from then on.
+// findProof determines which proof that a master answered is permitted now. Every pipeline uses that one from then on.
 func (d *DB) findProof(ctx context.Context, node *redis.Client) (roleProof, error) {
 	for proof := proofWait; ; proof++ {
 		command := proof.command(ctx)
@@ -138,7 +138,7 @@ func risksIn(info string) []string {
 }
 
 // logRisks examines Redis for risks and for missing rights, and logs those that it has not logged before. An error
-// means that Redis could not be asked.
+// means that Redis did not answer.
 func (d *DB) logRisks(ctx context.Context) error {
 	if d.embedded != nil {
 		return nil
@@ -147,22 +147,22 @@ func (d *DB) logRisks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lacks, err := d.deniedRights(ctx)
+	missing, err := d.deniedRights(ctx)
 	if err != nil {
 		return err
 	}
 	d.state.mu.Lock()
 	before := d.state.risks
-	d.state.risks = append(slices.Clone(risks), lacks...)
+	d.state.risks = append(slices.Clone(risks), missing...)
 	d.state.mu.Unlock()
 	for _, risk := range risks {
 		if !slices.Contains(before, risk) {
 			d.state.log.Warn("this Redis can lose logouts", "risk", risk)
 		}
 	}
-	for _, lack := range lacks {
-		if !slices.Contains(before, lack) {
-			d.state.log.Warn("a right is missing", "right", lack)
+	for _, sentence := range missing {
+		if !slices.Contains(before, sentence) {
+			d.state.log.Warn("a right is missing", "right", sentence)
 		}
 	}
 	return nil

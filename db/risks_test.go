@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestRisksIn looks at what a Redis says of itself.
+// TestRisksIn checks the risks that replies to INFO show.
 func TestRisksIn(t *testing.T) {
 	t.Parallel()
 	safe := map[string]string{

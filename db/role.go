@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// errNotMaster is the error of a round trip that a replica answered. A replica answers reads as if nothing had
-// happened, but does not know the newest revocations.
+// errNotMaster is the error of a round trip that a replica answered. A replica answers reads without an error, but may
+// not know the newest revocations.
 var errNotMaster = errors.New("this Redis is a replica, which cannot know the newest logouts: " +
 	"connect to the master, or wait until the host name leads to it")
 
@@ -21,7 +21,7 @@ type roleProof int32
 const (
 	// proofWait is WAIT 0 0. It returns at once on a master and is an error on a replica.
 	proofWait roleProof = iota
-	// proofRole is ROLE, which names the role. It is used where WAIT is denied.
+	// proofRole is ROLE, which names the role. It is used if WAIT is denied.
 	proofRole
 	// proofNone means that both are denied: a demoted master cannot be recognized.
 	proofNone
@@ -45,8 +45,8 @@ func (p roleProof) command(ctx context.Context) redis.Cmder {
 	}
 }
 
-// judge returns nil if the reply to the proof came from a master, and errNotMaster if it came from a replica.
-// Anything else that is not a master's reply is returned as an error, too.
+// judge returns nil if the reply to the proof came from a master, and errNotMaster if it came from a replica. Any other
+// error is returned as it is.
 func (p roleProof) judge(reply redis.Cmder) error {
 	err := reply.Err()
 	if err != nil && (strings.Contains(err.Error(), "replica") || strings.Contains(err.Error(), "slave")) {
@@ -60,8 +60,8 @@ func (p roleProof) judge(reply redis.Cmder) error {
 	return err
 }
 
-// isDenied reports whether Redis refused a command because this user may not run it, or because the command
-// was renamed or does not exist there.
+// isDenied reports whether Redis refused a command because the user has no right to it, or because the command was
+// renamed or does not exist there.
 func isDenied(err error) bool {
 	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "unknown command")
 }
@@ -72,8 +72,8 @@ type pipeliner interface{ Pipeline() redis.Pipeliner }
 // pipeline sends the commands that build adds, and last a proof that a master answered, in one round trip. Its
 // error is that of the round trip, or errNotMaster; an error of a single command stays with that command.
 //
-// Where the proof is denied, the round trip is repeated with the next one, so build may be called more than once.
-// On a Cluster there is no proof: a node that is not the master of a key redirects.
+// If the proof is denied, the round trip is repeated with the next one, so build may be called more than once. On a
+// Cluster no proof is needed: a node that is not the master of a key redirects.
 func (d *DB) pipeline(ctx context.Context, client pipeliner, build func(redis.Pipeliner)) ([]redis.Cmder, error) {
 	for {
 		pipeline := client.Pipeline()
@@ -118,9 +118,9 @@ func (d *DB) pipelineAll(ctx context.Context, client pipeliner, build func(redis
 	return nil
 }
 
-// exec runs a pipeline. Its error is that of the whole: a command that Redis refused has its own. The error
-// that Exec returns has to be examined besides: where no connection could be had, with a wrong password for
-// example, go-redis leaves the commands without one, and an EXISTS that was never sent reads 0.
+// exec runs a pipeline. It returns an error if the pipeline as a whole failed; a command that Redis refused has its own
+// error. Both have to be checked: if there is no connection, for example because of a wrong password, go-redis sets no
+// error in the commands, and an EXISTS that was never sent returns 0.
 func exec(ctx context.Context, pipeline redis.Pipeliner) ([]redis.Cmder, error) {
 	commands, err := pipeline.Exec(ctx)
 	if errors.Is(err, redis.Nil) || errors.As(err, new(redis.Error)) && slices.ContainsFunc(commands, hasFailed) {

@@ -15,7 +15,7 @@ import (
 	"gin-auth/user"
 )
 
-// answering is a Redis that answers some commands as the test decides.
+// answering returns a Redis that answers some commands as the test decides.
 func answering(t *testing.T, replies map[string]string) (*DB, *spy) {
 	t.Helper()
 	d, s := openSpy(t, 5*time.Second)
@@ -32,11 +32,11 @@ const (
 	slave     = "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:1\r\n$9\r\nconnected\r\n:0"
 )
 
-// TestRole: no read is answered by a replica, as far as Redis permits to ask.
+// TestRole: no reply of a replica is used, if Redis permits a proof.
 func TestRole(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		replies map[string]string // after the first, which a master gave
+		replies map[string]string // after the first reply, which a master gave
 		err     string            // "" if it is answered all the same
 		proof   roleProof
 	}{
@@ -67,7 +67,7 @@ func TestRole(t *testing.T) {
 	}
 }
 
-// reads are the questions whose answers decide something.
+// reads are the calls that read from Redis.
 func reads(d *DB) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Revoked":     func(ctx context.Context) error { _, _, err := d.Revoked(ctx, "token", "user", at(0)); return err },
@@ -110,7 +110,7 @@ func TestReplicaIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !d.breaker.isOpen() {
-		t.Error("calls go on to the replica")
+		t.Error("calls still go to the replica")
 	}
 	s.setReplies(nil)
 	eventually(t, "a master answers", func() bool { _, _, err := d.findCut(t.Context(), "token", ""); return err == nil })
@@ -124,7 +124,7 @@ func TestReplicaIsLeft(t *testing.T) {
 	}
 }
 
-// TestRefusedCommands: a command that Redis refuses is no answer, whichever of them it is.
+// TestRefusedCommands: if Redis refuses any command of a lookup, the lookup returns an error.
 func TestRefusedCommands(t *testing.T) {
 	t.Parallel()
 	for command, ask := range map[string]func(context.Context, *DB) error{
@@ -163,7 +163,7 @@ func TestTooFewReplicas(t *testing.T) {
 	}
 }
 
-// TestRisksAreExaminedAgain: at the start and then every minute, and every finding is logged once.
+// TestRisksAreExaminedAgain: risks are examined at the start and then every minute, and each is logged once.
 func TestRisksAreExaminedAgain(t *testing.T) {
 	t.Parallel()
 	s := startSpy(t)
@@ -203,8 +203,8 @@ func TestRisksAreExaminedAgain(t *testing.T) {
 	}
 }
 
-// TestFirstEpoch: it is stored without a script, and where it cannot be, that is logged, counted as a risk and tried
-// again.
+// TestFirstEpoch: the first epoch is stored without a script. If it cannot be stored, that is logged, counts as a risk
+// and is tried again.
 func TestFirstEpoch(t *testing.T) {
 	t.Parallel()
 	s := startSpy(t)
@@ -241,7 +241,7 @@ func TestFirstEpoch(t *testing.T) {
 	}
 }
 
-// TestUnknownIsARisk: what Redis refuses to say is a risk.
+// TestUnknownIsARisk: if Redis refuses a command that shows risks, that counts as a risk.
 func TestUnknownIsARisk(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -261,7 +261,8 @@ func TestUnknownIsARisk(t *testing.T) {
 	}
 }
 
-// answer sends a reply as it is, or an INFO with a policy, and reports whether it did.
+// answer sends a reply as it is, or an INFO with a policy for a reply that begins with "=". It reports whether it sent
+// one.
 func answer(peer *server.Peer, reply string) bool {
 	if reply == "" {
 		return false

@@ -11,7 +11,7 @@ import (
 	"gin-auth/user"
 )
 
-// sessionList is sessions of one user.
+// sessionList is a list of sessions of one user.
 type sessionList struct {
 	userID   string
 	sessions []user.Session
@@ -40,7 +40,7 @@ func (d *DB) EndSession(ctx context.Context, userID, id string) (token string, e
 // usersPerRead limits how many users' sessions are read and ended at a time.
 const usersPerRead = 50
 
-// endAllSessions ends every stored session of users that their cut applies to.
+// endAllSessions ends every stored session of users that was issued at or before its user's cut.
 func (d *DB) endAllSessions(ctx context.Context, userIDs []string, cuts []int64) error {
 	for i := 0; i < len(userIDs); i += usersPerRead {
 		end := min(i+usersPerRead, len(userIDs))
@@ -64,9 +64,9 @@ func (d *DB) endAllSessions(ctx context.Context, userIDs []string, cuts []int64)
 	return nil
 }
 
-// keepRebuilt returns the revocations of a list's sessions. It removes those from the list whose tokens cannot be made
-// again: no secret here made them, so they are not accepted here. They stay stored until they expire, because another
-// process may have their secret.
+// keepRebuilt returns the revocations of a list's sessions. It removes from the list the sessions whose tokens cannot
+// be rebuilt: they were signed with a secret that this process does not have, so they are not accepted here. They stay
+// stored until they expire, because another process may have their secret.
 func (d *DB) keepRebuilt(l *sessionList) (revocations []revocation) {
 	l.sessions = slices.DeleteFunc(l.sessions, func(s user.Session) bool {
 		token, until, err := d.rebuildToken(s.Record)
@@ -113,7 +113,7 @@ func (d *DB) endOldest(ctx context.Context, userID string, sessions []user.Sessi
 	return tokens, d.removeSessions(ctx, []sessionList{{userID, sessions}})
 }
 
-// removeSessions removes sessions from those of their users.
+// removeSessions removes sessions from the stored sessions of their users.
 func (d *DB) removeSessions(ctx context.Context, lists []sessionList) error {
 	lists = slices.DeleteFunc(lists, func(l sessionList) bool { return len(l.sessions) == 0 })
 	if len(lists) == 0 {
@@ -155,7 +155,7 @@ func (d *DB) revoke(ctx context.Context, revocations []revocation) error {
 	return nil
 }
 
-// storeRevocations stores the entries of tokens: in one pipeline for each node of a cluster.
+// storeRevocations stores the entries of tokens, in one pipeline for each node.
 func (d *DB) storeRevocations(ctx context.Context, revocations []revocation) error {
 	nodes := map[*redis.Client][]revocation{}
 	for _, r := range revocations {
@@ -170,7 +170,7 @@ func (d *DB) storeRevocations(ctx context.Context, revocations []revocation) err
 			for _, r := range part {
 				args := redis.SetArgs{}
 				if !r.until.IsZero() {
-					args.ExpireAt = time.Unix(max(1, r.until.Unix()), 0) // 0 is not a time to SET
+					args.ExpireAt = time.Unix(max(1, r.until.Unix()), 0) // SET rejects 0
 				}
 				p.SetArgs(ctx, d.blacklist.key(r.token), "true", args)
 			}

@@ -16,11 +16,11 @@ import (
 	"gin-auth/user"
 )
 
-// The sessions of a user that were issued here are stored in one string, a line for each in the order in which they
-// began: when it expires, in seconds of Redis's clock, its id, and a storedSession. The string expires with the last
-// of them. Nothing in it grants access. A session stays there until it has expired or its revocation is stored, so
-// every valid session that was issued here can be put on the blacklist, where Node services look. docs/revocation.md
-// gives the reasons.
+// The sessions of a user that were issued here are stored in one string, with a line for each, in the order in which
+// they began. A line has the time of expiry in seconds of Redis's clock, the id, and a storedSession. The string
+// expires with the last of them. Nothing in it grants access. A session stays there until it has expired or its
+// revocation is stored, so every valid session that was issued here can be put on the blacklist, which Node services
+// check. docs/revocation.md gives the reasons.
 
 // maxSessions is how many sessions a user may have. A further one ends the oldest.
 const maxSessions = 100
@@ -82,7 +82,8 @@ func decodeLines(lines iter.Seq[string]) (sessions []user.Session) {
 }
 
 // changeSessionsScript removes the sessions of a user that have expired or that have one of the ids, adds a line unless
-// it is "", and returns the oldest lines that are beyond the limit, which stay. ARGV: the line, the limit, the ids.
+// it is "", and returns the oldest lines beyond the limit, which it does not remove. ARGV: the line, the limit, the
+// ids.
 const changeSessionsScript = `
 local line, limit, now = ARGV[1], tonumber(ARGV[2]), tonumber(redis.call('TIME')[1])
 local removed, kept, last = {}, {}, 0
@@ -106,10 +107,10 @@ for i = 1, #kept - limit do oldest[i] = kept[i] end
 return oldest`
 
 // AddSession stores a new session of a user. If they have too many, it ends the oldest and returns their tokens. It
-// reports whether the new one is valid: whether the user was not logged out everywhere since it was issued.
+// reports whether the new one is valid, which it is unless the user was logged out everywhere since it was issued.
 //
-// That is asked after the session is stored, and a logout of all sessions raises the cut before it reads them. So
-// either that logout finds the session, or this finds the cut.
+// The cut is read after the session is stored, and a logout of all sessions raises the cut before it reads the
+// sessions. So either that logout finds the session, or AddSession finds the raised cut.
 func (d *DB) AddSession(
 	ctx context.Context, userID string, s user.Session,
 ) (valid bool, ended []string, err error) {
@@ -119,11 +120,11 @@ func (d *DB) AddSession(
 	}
 	var reply *redis.Cmd
 	add := func(ctx context.Context, p redis.Pipeliner) {
-		// Without the id, a command that go-redis sends again would add the session again.
+		// With the id, a command that go-redis sends again does not add the session twice.
 		reply = p.Eval(ctx, changeSessionsScript, []string{sessionsKey(userID)}, line, maxSessions, s.ID)
 	}
 	const doing = "storing a session"
-	if d.cluster() { // which would not run the commands of a pipeline one after another
+	if d.cluster() { // a cluster does not run the commands of a pipeline in order
 		if err := d.call(ctx, doing, func(ctx context.Context) error {
 			return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { add(ctx, p) })
 		}); err != nil {
@@ -143,7 +144,7 @@ func (d *DB) AddSession(
 	return s.IssuedAt.Unix() > cut, ended, err
 }
 
-// RemoveSession removes a session that is not valid, or no longer, from those of its user.
+// RemoveSession removes a session that is not valid, or no longer valid, from the stored sessions of its user.
 func (d *DB) RemoveSession(ctx context.Context, userID, id string) error {
 	return d.removeSessions(ctx, []sessionList{{userID, []user.Session{{ID: id}}}})
 }

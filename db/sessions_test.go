@@ -69,7 +69,7 @@ func revoked(server *miniredis.Miniredis) string {
 	return strings.Join(tokens, " ")
 }
 
-// TestSessions: what is stored is listed, the newest first, until it expires; the key expires with the last.
+// TestSessions: stored sessions are listed, the newest first, until they expire. The key expires with the last one.
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	d, server, _ := open(t)
@@ -107,7 +107,8 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// TestSessionsEndedElsewhere are no longer listed: revoked by a Node service, by a cut, or by another secret.
+// TestSessionsEndedElsewhere: sessions that were revoked by a Node service or a cut, or have another secret, are not
+// listed.
 func TestSessionsEndedElsewhere(t *testing.T) {
 	t.Parallel()
 	d, server, _ := open(t)
@@ -128,7 +129,7 @@ func TestSessionsEndedElsewhere(t *testing.T) {
 	}
 }
 
-// TestTooManySessions: the oldest are revoked, by the time that they are removed.
+// TestTooManySessions: the oldest sessions are revoked before they are removed.
 func TestTooManySessions(t *testing.T) {
 	t.Parallel()
 	d, redis, _ := open(t)
@@ -173,7 +174,7 @@ func TestTooManySessions(t *testing.T) {
 	}
 }
 
-// TestEndSession ends one session, and none of somebody else.
+// TestEndSession ends one session, and no session of another user.
 func TestEndSession(t *testing.T) {
 	t.Parallel()
 	d, server, _ := open(t)
@@ -194,7 +195,7 @@ func TestEndSession(t *testing.T) {
 	if got, ended := d.ids(t), revoked(server); got != "b" || ended != "a" {
 		t.Errorf("listed are %q, revoked are %q", got, ended)
 	}
-	// Whose secret is not known here stays until it expires: another process may know it.
+	// A session whose secret is not known here stays until it expires, because another process may know the secret.
 	if lines, _ := server.Get("auth:sessions:7"); strings.Count(lines, "\n") != 2 || strings.Contains(lines, "record-a") {
 		t.Errorf("stored are\n%s", lines)
 	}
@@ -211,8 +212,8 @@ func TestEndSession(t *testing.T) {
 	}
 }
 
-// TestLogoutAllEndsSessions: a logout of all revokes every session that is stored, of many users too, and a session that
-// was issued before it and is stored after it is not valid.
+// TestLogoutAllEndsSessions: a logout of all revokes every stored session, also of many users. A session that was
+// issued before it and is stored after it is not valid.
 func TestLogoutAllEndsSessions(t *testing.T) {
 	t.Parallel()
 	d, server, _ := open(t)
@@ -258,7 +259,8 @@ func TestLogoutAllEndsSessions(t *testing.T) {
 	}
 }
 
-// TestForeignSessions: what is stored there by somebody else is an error or, if it is a string, has no effect.
+// TestForeignSessions: if somebody else has stored a value under the key of sessions, it is an error or, if it is a
+// string, has no effect.
 func TestForeignSessions(t *testing.T) {
 	t.Parallel()
 	d, server, _ := open(t)

@@ -13,7 +13,7 @@ import (
 // A batch of users takes a few exchanges with Redis, each of which has to end within the DB's timeout. The default of
 // 300 ms is meant for a single request: a DB for batches needs a timeout of seconds.
 
-// Found is what is stored that concerns a user who is to be imported.
+// Found is what is already stored about a user who is to be imported.
 type Found struct {
 	// Err is set if a record is broken. Then the rest is undefined.
 	Err error
@@ -70,7 +70,7 @@ func (d *DB) now(ctx context.Context) (now time.Time, err error) {
 	return now, err
 }
 
-// decodeFound is decodeUser, except that no record is the zero user.
+// decodeFound is decodeUser, except that it returns the zero user if there is no record.
 func decodeFound(key string, reply *redis.StringCmd) (user.User, error) {
 	u, err := decodeUser(key, reply)
 	if errors.Is(err, redis.Nil) {
@@ -79,7 +79,7 @@ func decodeFound(key string, reply *redis.StringCmd) (user.User, error) {
 	return u, err
 }
 
-// findElsewhere sets the user with the same id and another email. email is what the key of the id says.
+// findElsewhere sets the user with the same id and another email. email is the value of the key of the id.
 func (d *DB) findElsewhere(ctx context.Context, f *Found, u user.User, email string) error {
 	if u.ID == "" || email == "" || email == u.Email {
 		return nil
@@ -94,7 +94,7 @@ func (d *DB) findElsewhere(ctx context.Context, f *Found, u user.User, email str
 	return f.setBroken(err)
 }
 
-// findName sets whose the username is. reply is that to a GET of its key.
+// findName sets the claim on the username, and whether another user has the name. reply is that to a GET of its key.
 func (d *DB) findName(ctx context.Context, f *Found, u user.User, reply *redis.StringCmd, now time.Time) (err error) {
 	folded := user.FoldUsername(u.Username)
 	if folded == "" {

@@ -157,7 +157,7 @@ func TestStoreUsers(t *testing.T) {
 	}
 }
 
-// TestStoreUsersMeanwhile: what changes between FindUsers and StoreUsers is not overwritten.
+// TestStoreUsersMeanwhile: a record that changes between FindUsers and StoreUsers is not overwritten.
 func TestStoreUsersMeanwhile(t *testing.T) {
 	t.Parallel()
 	ada := user.User{ID: "1", Email: "ada@example.com", Username: "Ada", PasswordHash: "x"}
@@ -218,7 +218,7 @@ func TestStoreUsersRefused(t *testing.T) {
 	}
 }
 
-// TestAnswerLost: what is stored at the first try counts as stored at the second.
+// TestAnswerLost: users who were stored by the first try count as stored by the second.
 func TestAnswerLost(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{"set", "get", "nx", "eval"} {

@@ -13,10 +13,10 @@ import (
 // listPage is how many keys a SCAN examines, and so about how many users a listing holds at a time.
 const listPage = 500
 
-// Users returns every user, in no order and a page at a time, however many there are. A broken record is a
-// *BrokenRecordError, and the rest follows; any other error is the last element. As with every SCAN, a user who is
-// added or removed meanwhile may be missing or not, and while Redis resizes its table a user may occur twice. It
-// needs the right to SCAN, which serving does not.
+// Users returns every user, in no particular order. It reads a page at a time, so the number of users does not matter.
+// A broken record is a *BrokenRecordError, after which the listing continues; any other error is the last element. As
+// with every SCAN, a user who is added or removed in the meantime may be missing or not, and while Redis resizes its
+// table a user may occur twice. It needs the right to SCAN, which serving does not.
 func (d *DB) Users(ctx context.Context) iter.Seq2[user.User, error] {
 	return func(yield func(user.User, error) bool) {
 		nodes, err := d.masters(ctx)

@@ -60,7 +60,7 @@ func TestListUsers(t *testing.T) {
 	}
 
 	for range d.Users(t.Context()) {
-		break // must not go on
+		break // it must stop
 	}
 }
 
@@ -117,7 +117,7 @@ func TestUpdateUser(t *testing.T) {
 	}
 }
 
-// TestUpdateUserAtOnce loses no update of those that are made at once.
+// TestUpdateUserAtOnce: no update is lost if many are made at once.
 func TestUpdateUserAtOnce(t *testing.T) {
 	t.Parallel()
 	d, _ := openUsers(t)
@@ -141,7 +141,7 @@ func TestUpdateUserAtOnce(t *testing.T) {
 	}
 }
 
-// TestUpdateUserAnswerLost has the update done once, though the client sends it twice.
+// TestUpdateUserAnswerLost: an update is made once, although the client sends it twice.
 func TestUpdateUserAnswerLost(t *testing.T) {
 	t.Parallel()
 	direct, server := openUsers(t)
@@ -214,7 +214,7 @@ func storeUser(t *testing.T, d *DB, u user.User) {
 	}
 }
 
-// newUsers are changes that store users whom nothing that is stored concerns.
+// newUsers returns the changes that store users of whom nothing is stored yet.
 func newUsers(users ...user.User) (changes []Change) {
 	for _, u := range users {
 		changes = append(changes, Change{User: u})
@@ -222,8 +222,8 @@ func newUsers(users ...user.User) (changes []Change) {
 	return changes
 }
 
-// loseAnswer returns the address of a way to the Redis at addr. It breaks each connection once Redis has
-// answered the first request with that word in it, before the answer is passed on.
+// loseAnswer returns the address of a proxy to the Redis at addr. On each connection, it drops the answer to the first
+// request that contains the word, and closes the connection.
 func loseAnswer(t *testing.T, addr, word string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

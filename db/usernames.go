@@ -12,9 +12,10 @@ import (
 	"gin-auth/user"
 )
 
-// A username belongs to one user. Its key holds a claim, which says whose it is. A claim is valid while the user exists
-// and has that name, or while it is younger than claimPending: the user may be stored at any moment. Any other claim is
-// what a registration has left that stopped halfway, or a change of the name, and the next one replaces it.
+// A username belongs to one user. Its key holds a claim, which has the id and the email of that user. A claim is valid
+// while the user exists and has that name, or while it is younger than claimPending: the user may be stored at any
+// moment. Any other claim was left by an interrupted registration or by a change of the name, and the next claim
+// replaces it.
 
 // claimPending is how long a claim is valid without its user, by Redis's clock.
 const claimPending = time.Minute
@@ -76,9 +77,9 @@ func (d *DB) readClaim(ctx context.Context, folded string) (c claim, now time.Ti
 	return c, now, err
 }
 
-// UsernameOwner returns the email and the id of the user whom the claim on a username names, in any of its forms. Both
-// are "" if there is no claim. A claim may have outlived the user, or their name: the user with that email has the
-// username only if their record has that id, and that name as well.
+// UsernameOwner returns the email and the id in the claim on a username, which may be in any of its forms. Both are ""
+// if there is no claim. The user in the claim may be deleted or have another name now: the user with that email has the
+// username only if their record has that id and that name.
 func (d *DB) UsernameOwner(ctx context.Context, username string) (email, id string, err error) {
 	c, _, err := d.readClaim(ctx, user.FoldUsername(username))
 	return c.Email, c.ID, err
@@ -87,8 +88,8 @@ func (d *DB) UsernameOwner(ctx context.Context, username string) (email, id stri
 // claimTries limits how often a claim starts again because another one was faster.
 const claimTries = 3
 
-// claimUsername makes the username, if there is one, the user's own. It returns user.ErrUsernameTaken if it is that of
-// another user.
+// claimUsername stores a claim on the user's name, if they have one. It returns user.ErrUsernameTaken if another user
+// has the name.
 func (d *DB) claimUsername(ctx context.Context, u user.User) error {
 	folded := user.FoldUsername(u.Username)
 	if folded == "" {
@@ -115,7 +116,7 @@ func (d *DB) claimUsername(ctx context.Context, u user.User) error {
 	return user.ErrUsernameTaken
 }
 
-// isValid reports whether a claim is that of a user who has the name, or may have it in a moment.
+// isValid reports whether the user in a claim has the name, or may be about to get it.
 func (d *DB) isValid(ctx context.Context, folded string, c claim, now time.Time) (bool, error) {
 	if c.record == "" {
 		return false, nil
@@ -128,8 +129,8 @@ func (d *DB) isValid(ctx context.Context, folded string, c claim, now time.Time)
 }
 
 // removeAbandoned removes what is left of the user whose claim was replaced by that of u. If that user was stored in
-// the meantime, they get it back. The user is looked for after the claim was replaced, and CreateUser reads the claim
-// after it has stored the user, so at least one of the two sees the other.
+// the meantime, they get the name back. The user is looked for after the claim was replaced, and CreateUser reads the
+// claim after it has stored the user, so at least one of the two sees the other.
 func (d *DB) removeAbandoned(ctx context.Context, folded string, u user.User, old claim) error {
 	if old.record == "" || old.ID == u.ID {
 		return nil
@@ -150,7 +151,7 @@ func (d *DB) removeAbandoned(ctx context.Context, folded string, u user.User, ol
 	return cmp.Or(err, user.ErrUsernameTaken)
 }
 
-// ownsUsername reports whether the claim on the user's name, if they have one, is theirs.
+// ownsUsername reports whether the claim on the user's name is theirs. It is true if they have no name.
 func (d *DB) ownsUsername(ctx context.Context, u user.User) (bool, error) {
 	folded := user.FoldUsername(u.Username)
 	if folded == "" {
@@ -183,7 +184,7 @@ func (d *DB) releaseKeys(ctx context.Context, u user.User) error {
 	return d.releaseUsername(ctx, u.Username, u.ID)
 }
 
-// removeUserID deletes the key of an id if it leads to that email.
+// removeUserID deletes the key of an id if it holds that email.
 func (d *DB) removeUserID(ctx context.Context, id, email string) error {
 	_, err := d.replaceRecord(ctx, userIDKey(id), email, "")
 	return err

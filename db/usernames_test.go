@@ -49,7 +49,7 @@ func TestUsernames(t *testing.T) {
 	}
 }
 
-// TestUsernameOwner looks for names: one that nobody has, whose user is gone or has another name now, and whose record is
+// TestUsernameOwner looks up names that nobody has, whose user is deleted or has another name now, or whose record is
 // broken.
 func TestUsernameOwner(t *testing.T) {
 	t.Parallel()
@@ -73,7 +73,8 @@ func TestUsernameOwner(t *testing.T) {
 	}
 }
 
-// TestClaims checks whose a name is that has been claimed already, by the claim's age and by what is stored of its user.
+// TestClaims checks who gets a name that has been claimed already, depending on the claim's age and on what is stored
+// about its user.
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	const young, old = claimPending - 2*time.Second, claimPending + time.Second
@@ -119,8 +120,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestLateOwner: a user who is stored after their claim was replaced, or while it is, leaves exactly one user with the
-// name.
+// TestLateOwner: a user who is stored after their claim was replaced, or while it is, results in exactly one user with
+// the name.
 func TestLateOwner(t *testing.T) {
 	t.Parallel()
 	for _, moment := range []string{"after the claim", "before the claim is read again"} {
@@ -152,8 +153,8 @@ func TestLateOwner(t *testing.T) {
 	}
 }
 
-// TestOwnerStoredMeanwhile: a user who is stored after their claim was found to be abandoned, and before it is replaced,
-// gets it back.
+// TestOwnerStoredMeanwhile: a user who is stored after their claim was found to be abandoned, and before it is
+// replaced, gets the name back.
 func TestOwnerStoredMeanwhile(t *testing.T) {
 	t.Parallel()
 	direct, server := openUsers(t)
@@ -177,7 +178,8 @@ func TestOwnerStoredMeanwhile(t *testing.T) {
 	checkKeys(t, direct, server)
 }
 
-// hook calls before with everything that is to be sent to Redis, and does not send it if that returns an error.
+// hook calls before with the commands that are about to be sent to Redis, and does not send them if that returns an
+// error.
 type hook struct {
 	before func(context.Context, []redis.Cmder) error
 }
@@ -296,7 +298,7 @@ func TestRegistrationRace(t *testing.T) {
 	}
 }
 
-// names are those that only one registration of a round wants.
+// names are the names for which only one registration of a round competes.
 func names(n int) (names []string) {
 	for i := 1; i < n; i += 4 {
 		names = append(names, fmt.Sprint("user", i))

@@ -77,7 +77,7 @@ func (d *DB) UserByEmail(ctx context.Context, email string) (user.User, bool, er
 	return u, err == nil, err
 }
 
-// readUser returns a user with their record as it is stored. No record is a redis.Nil.
+// readUser returns a user, and their record as it is stored. If there is no record, the error is redis.Nil.
 func (d *DB) readUser(ctx context.Context, email string) (record string, u user.User, err error) {
 	replies, err := d.getAll(ctx, "reading a user", []string{userKey(email)})
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *DB) readUser(ctx context.Context, email string) (record string, u user.
 	return replies[0].Val(), u, err
 }
 
-// BrokenRecordError is a record at one of our keys that is not what belongs there.
+// BrokenRecordError is the error for a record under one of our keys that this service cannot have stored.
 type BrokenRecordError struct {
 	Key string // contains an email or a username, so it is not part of the message
 	Err error
@@ -97,8 +97,8 @@ func (e *BrokenRecordError) Error() string { return "the record of a user is bro
 
 func (e *BrokenRecordError) Unwrap() error { return e.Err }
 
-// decodeUser decodes the reply to a GET of a user's key. No record is a redis.Nil. A record that is not a user,
-// whatever its type, is a *BrokenRecordError.
+// decodeUser decodes the reply to a GET of a user's key. If there is no record, the error is redis.Nil. If the record
+// is not a user, it is a *BrokenRecordError.
 func decodeUser(key string, reply *redis.StringCmd) (u user.User, err error) {
 	record, err := reply.Bytes()
 	switch {
@@ -126,8 +126,8 @@ func encodeUser(u user.User) (string, error) {
 
 var errHashChanged = errors.New("the hash was changed meanwhile, or the user was disabled")
 
-// ReplaceHash gives the user with that email another password hash if they still have the old one and are not
-// disabled; otherwise it returns false. So it undoes nothing that somebody else did meanwhile.
+// ReplaceHash gives the user with that email another password hash if they still have the old one and are not disabled;
+// otherwise it returns false. So it does not undo what somebody else did in the meantime.
 func (d *DB) ReplaceHash(ctx context.Context, email, old, hash string) (replaced bool, err error) {
 	_, replaced, err = d.UpdateUser(ctx, email, func(u *user.User) error {
 		if u.PasswordHash == hash { // by an update whose reply was lost
@@ -146,8 +146,8 @@ func (d *DB) ReplaceHash(ctx context.Context, email, old, hash string) (replaced
 }
 
 // replaceRecordScript replaces a record by another and returns 1, or returns 0 if it is no longer the one that was
-// read. "" stands for no record: the script also creates and deletes. If the new record is stored already, the reply
-// to an earlier try was lost. ARGV: the old record, the new record.
+// read. "" means no record, so the script also creates and deletes records. If the new record is stored already, the
+// reply to an earlier try was lost. ARGV: the old record, the new record.
 const replaceRecordScript = `
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored == ARGV[2] then return 1 end
@@ -167,8 +167,8 @@ func (d *DB) replaceRecord(ctx context.Context, key, old, record string) (replac
 const updateTries = 20
 
 // UpdateUser lets change modify the user with that email, in any case, and stores the result. If somebody else has
-// changed the user meanwhile, it starts again from what is stored then. So change may be called several times, and
-// must set values instead of adding to them: two callers who make the same change at once cannot be told from one
+// changed the user meanwhile, it starts again from what is stored then. So change may be called several times, and must
+// set values instead of adding to them: two callers who make the same change at once cannot be distinguished from one
 // whose reply was lost.
 //
 // It returns false if there is no such user. An error of change is returned unchanged, and nothing is stored. The
@@ -195,7 +195,7 @@ func (d *DB) UpdateUser(ctx context.Context, email string, change func(*user.Use
 			return u, true, err
 		}
 	}
-	return user.User{}, true, errors.New("changing a user: others change the same user all the time")
+	return user.User{}, true, errors.New("changing a user: somebody else keeps changing the same user")
 }
 
 // DeleteUser deletes a user, given as UpdateUser returned it, and frees the email and the username. It returns false if

@@ -10,8 +10,8 @@ import (
 	"gin-auth/user"
 )
 
-// Change is a user to store, with what FindUsers has found of them. A user at the same email is replaced; one with the
-// same id elsewhere is moved to the new email.
+// Change is a user to store, with what FindUsers has found about them. A user at the same email is replaced; one with
+// the same id elsewhere is moved to the new email.
 type Change struct {
 	User  user.User
 	Found Found
@@ -25,7 +25,7 @@ const (
 	Unsure Outcome = iota
 	// Stored means that the user is stored as given.
 	Stored
-	// StoredWithoutName means that another user was faster with the username.
+	// StoredWithoutName means that another user claimed the username first, and the user is stored without it.
 	StoredWithoutName
 	// Outdated means that what was found has changed: call FindUsers again.
 	Outdated
@@ -35,8 +35,8 @@ const (
 // email or username.
 //
 // As in CreateUser, the usernames are claimed first, then the users are stored, then the claims are read again. With an
-// error, which is the first that occurred, some outcomes are Unsure. Storing those again is safe: a user whose very
-// record exists counts as Stored.
+// error, which is the first that occurred, some outcomes are Unsure. Storing those again is safe: a user whose record
+// is already stored as given counts as Stored.
 func (d *DB) StoreUsers(ctx context.Context, changes []Change) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(changes))
 	if len(changes) == 0 {
@@ -65,8 +65,8 @@ func (d *DB) StoreUsers(ctx context.Context, changes []Change) ([]Outcome, error
 	return outcomes, cmp.Or(err, d.recheckUsernames(ctx, changes, records, outcomes))
 }
 
-// claimUsernames claims the names that nobody has in one exchange, and the others, which are few, one by one. Whether
-// that succeeded is not known before the claims are read again.
+// claimUsernames claims the names that nobody has in one exchange, and the others, which are few, one by one. Only
+// recheckUsernames, which reads the claims again, shows whether that succeeded.
 func (d *DB) claimUsernames(ctx context.Context, changes []Change) error {
 	now, err := d.now(ctx)
 	if err != nil {
@@ -190,7 +190,7 @@ func (d *DB) removeOld(ctx context.Context, c Change) (Outcome, error) {
 	return Stored, d.releaseUsername(ctx, old, c.User.ID)
 }
 
-// recheckUsernames reads the claims of the users that were stored again, and takes the name from those who lost it.
+// recheckUsernames reads the claims of the stored users again, and removes the name from users who lost it.
 func (d *DB) recheckUsernames(ctx context.Context, changes []Change, records []string, outcomes []Outcome) error {
 	var named []int
 	var keys []string
@@ -210,7 +210,7 @@ func (d *DB) recheckUsernames(ctx context.Context, changes []Change, records []s
 		}
 		u := changes[i].User
 		u.Username = ""
-		record, _ := encodeUser(u) // as before
+		record, _ := encodeUser(u) // StoreUsers has encoded it before
 		outcomes[i] = Unsure
 		if _, err = d.replaceRecord(ctx, userKey(u.Email), records[i], record); err == nil {
 			outcomes[i] = StoredWithoutName

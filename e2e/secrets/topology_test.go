@@ -114,7 +114,7 @@ func TestSocket(t *testing.T) {
 		if err := os.Chmod(path, 0); err != nil {
 			t.Fatal(err)
 		}
-		fails(t, production(t, "REDIS_URL=unix://auth:hush@"+path), "permission denied: this process may not open the socket: see unixsocketperm of Redis")
+		fails(t, production(t, "REDIS_URL=unix://auth:hush@"+path), "permission denied: this process has no permission to open the socket: see unixsocketperm in the configuration of Redis")
 	}
 	redis.Kill()
 	fails(t, production(t, "REDIS_URL=unix://auth:hush@"+path), "dial unix "+path+": connect: connection refused: is Redis running there?")
