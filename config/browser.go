@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// checkCookieDomain adds a problem if browsers drop a cookie with COOKIE_DOMAIN, whatever the host is.
+// checkCookieDomain adds a problem if browsers reject a cookie with COOKIE_DOMAIN on every host.
 func (c *Config) checkCookieDomain(p *findings) {
 	domain := strings.ToLower(strings.TrimPrefix(c.CookieDomain, "."))
 	if c.CookieDomain == "" {
@@ -19,8 +19,7 @@ func (c *Config) checkCookieDomain(p *findings) {
 	}
 	p.check(isCookieDomain(c.CookieDomain) && isDomain(domain), "COOKIE_DOMAIN")
 	if isPublicSuffix(domain) {
-		p.wrong("COOKIE_DOMAIN", "it is a public suffix, below which others have their domains "+
-			"(https://publicsuffix.org), and browsers drop a cookie for all of them")
+		p.wrong("COOKIE_DOMAIN", "it is a public suffix (https://publicsuffix.org), for which browsers reject cookies")
 	}
 }
 
@@ -32,7 +31,7 @@ func isCookieDomain(s string) bool {
 }
 
 // isDomain reports whether s can be the host of a URL: an IPv4 address, or labels of at most 63 characters (RFC 1035,
-// section 2.3.4) of which the last is not a number, because browsers take the whole for a broken IPv4 address then
+// section 2.3.4) of which the last is not a number, because browsers would read the whole as an invalid IPv4 address
 // (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 func isDomain(s string) bool {
 	if net.ParseIP(s) != nil {
@@ -47,8 +46,8 @@ func isDomain(s string) bool {
 	return len(s) <= 253 && strings.ContainsFunc(labels[len(labels)-1], func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// isPublicSuffix reports whether anybody may get a domain below s, as below com, co.uk and github.io. A name without a
-// dot that is no top-level domain, such as localhost, is that of a host.
+// isPublicSuffix reports whether anybody may get a domain below s, such as below com, co.uk and github.io. A name
+// without a dot that is not a top-level domain, such as localhost, is a host.
 func isPublicSuffix(s string) bool {
 	suffix, official := publicsuffix.PublicSuffix(s)
 	return suffix == s && net.ParseIP(s) == nil && (official || strings.Contains(s, "."))
@@ -89,7 +88,7 @@ func isOrigin(s string) bool {
 // maxCookieAge is how long browsers keep a cookie at most (RFC 6265bis, section 5.6.2).
 const maxCookieAge = 400 * day
 
-// warnOfBrowsers warns of what browsers make of settings that are right by themselves.
+// warnOfBrowsers warns of settings that are valid, but with which browsers do not keep or send the cookie as intended.
 func (c *Config) warnOfBrowsers() {
 	if time.Duration(c.JWTExpiresIn) > maxCookieAge {
 		c.addWarning("JWT_EXPIRES_IN is longer than 400 days: browsers drop the cookie after that time")

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestCookieDomains has domains that browsers drop, and those that they do not.
+// TestCookieDomains checks domains whose cookies browsers reject, and domains whose cookies they keep.
 func TestCookieDomains(t *testing.T) {
 	t.Parallel()
 	const suffix = "public suffix"
@@ -43,7 +43,7 @@ func TestCookieDomains(t *testing.T) {
 	}
 }
 
-// TestOrigins corrects what a person writes into what a browser sends.
+// TestOrigins checks that an origin as people write it is corrected to the origin that a browser sends.
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	for written, want := range map[string]string{
@@ -66,7 +66,7 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// TestNeverWorks has settings that are right by themselves and do not work together, or not as meant.
+// TestNeverWorks checks settings that are valid by themselves, but do not work together or as intended.
 func TestNeverWorks(t *testing.T) {
 	t.Parallel()
 	production := []string{"NODE_ENV=production", "REDIS_HOST=redis", "JWT_SECRET=a secret of more than thirty-two bytes"}
@@ -105,7 +105,7 @@ func TestNeverWorks(t *testing.T) {
 	}
 	for _, address := range []string{":3000", "127.0.0.1:3000"} {
 		_, err := Load("", append([]string{"METRICS_ADDR=" + address}, production...))
-		if err == nil || !strings.Contains(err.Error(), "PORT is the same") {
+		if err == nil || !strings.Contains(err.Error(), "the same port as PORT") {
 			t.Errorf("METRICS_ADDR=%s: %v", address, err)
 		}
 	}

@@ -40,12 +40,12 @@ func (c *Config) check(p *findings) {
 		host, port, err := net.SplitHostPort(c.MetricsAddr)
 		p.check(err == nil && (host == "" || isHost(host)) && isPort(port), "METRICS_ADDR")
 		if port == strconv.Itoa(int(c.Port)) && (host == c.Host || host == "" || c.Host == "") {
-			p.wrong("METRICS_ADDR", "PORT is the same")
+			p.wrong("METRICS_ADDR", "it is the same port as PORT")
 		}
 	}
 	if c.Production() && len(p.redisNames()) == 0 {
 		p.missing("REDIS_HOST", "NODE_ENV=production does not run on the embedded Redis "+
-			"(REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS will do as well)")
+			"(you can set REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS instead)")
 	}
 }
 
@@ -55,7 +55,7 @@ func (c *Config) checkCookie(p *findings) {
 	p.check(cookieNamePattern.MatchString(c.CookieName), "COOKIE_NAME")
 	c.checkCookieDomain(p)
 	p.checkKeyword(c.CookieSameSite, "COOKIE_SAMESITE", SameSiteStrict, SameSiteLax, SameSiteNone)
-	secure := c.CookieSecure || p.named["COOKIE_SECURE"]
+	secure := c.CookieSecure || p.reported["COOKIE_SECURE"]
 	if hasFoldedPrefix(c.CookieName, "__Host-") && (!secure || c.CookieDomain != "") {
 		p.wrong("COOKIE_NAME", "the prefix __Host- requires COOKIE_SECURE=true and no COOKIE_DOMAIN")
 	}
@@ -66,11 +66,11 @@ func (c *Config) checkCookie(p *findings) {
 		p.wrong("COOKIE_SAMESITE", "browsers reject a cookie with none unless COOKIE_SECURE is true")
 	}
 	if c.Production() && !secure {
-		p.wrong("COOKIE_SECURE", "NODE_ENV=production sends the cookie only over https")
+		p.wrong("COOKIE_SECURE", "NODE_ENV=production requires true, so that the cookie is sent only over https")
 	}
 }
 
-// tokenPlace is where BLACKLIST_KEY has the token.
+// tokenPlace is replaced by the token in BLACKLIST_KEY.
 const tokenPlace = "{token}"
 
 // isKeyTemplate reports whether s can be BLACKLIST_KEY. Keys that begin with auth: are the service's own.

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestWrong has wrong environments and the problems of each. Settings are separated by "&", problems by "; ".
+// TestWrong checks the problems of wrong environments. Settings are separated by "&", problems by "; ".
 func TestWrong(t *testing.T) {
 	t.Parallel()
 	const (
@@ -28,11 +28,11 @@ func TestWrong(t *testing.T) {
 		redisPort = "REDIS_PORT is set (19 bytes, not shown because it may contain a password); it should be a port from 1 to 65535" +
 			injected + "a Service named redis; set REDIS_PORT=6379" + unlink
 		noSecret = "JWT_SECRET is not set; it should be the secret that signs the tokens, 32 bytes or more: without it no token can be signed or checked"
-		noRedis  = "REDIS_HOST is not set; it should be a host name or an IP address, without a port: NODE_ENV=production does not run on the embedded Redis (REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS will do as well)"
+		noRedis  = "REDIS_HOST is not set; it should be a host name or an IP address, without a port: NODE_ENV=production does not run on the embedded Redis (you can set REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS instead)"
 		socket   = ": set REDIS_URL=unix:///path instead for a Unix socket"
 		both     = "; keep one of them"
 		other    = ", and REDIS_URL has another value for it; keep one of them"
-		weak     = ": a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true starts all the same)"
+		weak     = ": a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true allows it nevertheless)"
 	)
 	tests := map[string]string{
 		"PORT=http":                      `PORT is "http"; it should be a port from 0 to 65535 (0: any free one)`,
@@ -126,13 +126,13 @@ func TestWrong(t *testing.T) {
 		"REDIS_CLUSTER_NODES=a" + secret:                                                 `REDIS_CLUSTER_NODES is "a"; it should be host:port,host:port`,
 		"REDIS_CLUSTER_NODES=a:1&REDIS_DB=1" + secret:                                    `REDIS_DB is "1"; it should be a database number, 0 or more (0 only in a cluster)`,
 		"REDIS_SENTINELS=a:1" + secret:                                                   `REDIS_SENTINEL_MASTER is not set; it should be the master's name, with REDIS_SENTINELS: the sentinels may watch several masters`,
-		"REDIS_SENTINELS=a:1&REDIS_SENTINEL_MASTER=m&REDIS_SENTINEL_USERNAME=u" + secret: `REDIS_SENTINEL_PASSWORD is not set; it should be the sentinels' password, with REDIS_SENTINELS: REDIS_SENTINEL_USERNAME is set, and nobody logs in without a password`,
+		"REDIS_SENTINELS=a:1&REDIS_SENTINEL_MASTER=m&REDIS_SENTINEL_USERNAME=u" + secret: `REDIS_SENTINEL_PASSWORD is not set; it should be the sentinels' password, with REDIS_SENTINELS: REDIS_SENTINEL_USERNAME is set, and a user cannot log in without a password`,
 		"REDIS_HOST=a&REDIS_SENTINEL_USERNAME=u&REDIS_SENTINEL_PASSWORD=hush" + secret:   `REDIS_SENTINEL_USERNAME is "u"; it should be an ACL user of the sentinels, with REDIS_SENTINELS; REDIS_SENTINEL_PASSWORD is set (4 bytes); it should be the sentinels' password, with REDIS_SENTINELS`,
 
 		"REDIS_HOST=/run/redis.sock" + secret:                    `REDIS_HOST is "/run/redis.sock"; ` + host + socket,
 		"REDIS_HOST=unix:/run/redis.sock" + secret:               `REDIS_HOST is "unix:/run/redis.sock"; ` + host + socket,
 		"REDIS_HOST=unix:///hush" + secret:                       `REDIS_HOST is set (12 bytes, not shown because it may contain a password); ` + host + socket,
-		"REDIS_URL=unix://run/hush.sock" + secret:                `REDIS_URL is set (20 bytes); ` + url + `: the path must be absolute, which makes three slashes after unix:`,
+		"REDIS_URL=unix://run/hush.sock" + secret:                `REDIS_URL is set (20 bytes); ` + url + `: the path must be absolute, so there are three slashes after unix:`,
 		"REDIS_URL=unix:/hush" + secret:                          `REDIS_URL is set (10 bytes); ` + url,
 		"REDIS_URL=unix:///" + secret:                            `REDIS_URL is set (8 bytes); ` + url,
 		"REDIS_URL=unix:///hush?db=x" + secret:                   `REDIS_URL is set (17 bytes); ` + url,
@@ -150,7 +150,7 @@ func TestWrong(t *testing.T) {
 		"COOKIE_SAMESITE=none&COOKIE_SECURE=false":       `COOKIE_SAMESITE is "none"; it should be strict, lax or none: browsers reject a cookie with none unless COOKIE_SECURE is true`,
 
 		"NODE_ENV=production":                         noRedis + "; " + noSecret,
-		"NODE_ENV=prod&COOKIE_SECURE=no":              `NODE_ENV is "prod"; ` + exact + "; " + noRedis + "; " + noSecret + `; COOKIE_SECURE is "no"; it should be true or false: NODE_ENV=production sends the cookie only over https`,
+		"NODE_ENV=prod&COOKIE_SECURE=no":              `NODE_ENV is "prod"; ` + exact + "; " + noRedis + "; " + noSecret + `; COOKIE_SECURE is "no"; it should be true or false: NODE_ENV=production requires true, so that the cookie is sent only over https`,
 		"NODE_ENV= production &REDIS_HOST=a" + secret: `NODE_ENV is " production "; ` + exact,
 		"NODE_ENV=prd&REDIS_HOST=a" + secret:          `NODE_ENV is "prd"; ` + exact,
 		"NODE_ENV=PROD&REDIS_HOST=a" + secret:         `NODE_ENV is "PROD"; ` + exact,
@@ -164,7 +164,7 @@ func TestWrong(t *testing.T) {
 		"NODE_ENV=production&REDIS_HOSTNAME=hush" + secret: noRedis + "; REDIS_HOSTNAME is set: if it is the host of Redis, set REDIS_HOST to the same value",
 		"REDIS_PORT=1&REDIS_ADDR=hush" + secret:            `REDIS_HOST is not set; ` + host + `: REDIS_PORT is set, but no Redis is specified (the original uses 127.0.0.1); REDIS_ADDR is set: if it is the URL of Redis, set REDIS_URL to the same value`,
 
-		"COOKIE_SECURE=false" + prod:                           `COOKIE_SECURE is "false"; it should be true or false: NODE_ENV=production sends the cookie only over https`,
+		"COOKIE_SECURE=false" + prod:                           `COOKIE_SECURE is "false"; it should be true or false: NODE_ENV=production requires true, so that the cookie is sent only over https`,
 		"NODE_ENV=production&REDIS_HOST=a&JWT_SECRET=hush":     `JWT_SECRET is set (4 bytes); it should be the secret that signs the tokens, 32 bytes or more` + weak,
 		"JWT_SECRET_PREVIOUS=hush" + prod:                      `JWT_SECRET_PREVIOUS is set (4 bytes); it should be a second secret to verify tokens, 32 bytes or more` + weak,
 		"PORT=x&LOG_LEVEL=x&REGISTRATION=x&COOKIE_SECURE=true": `PORT is "x"; it should be a port from 0 to 65535 (0: any free one); LOG_LEVEL is "x"; it should be debug, info, warn or error; REGISTRATION is "x"; it should be open or closed`,
@@ -185,7 +185,7 @@ func TestWrong(t *testing.T) {
 	}
 }
 
-// TestEverySettingCanBeWrong wants a description of the correct value for every setting.
+// TestEverySettingCanBeWrong requires a description of the correct value for every setting.
 func TestEverySettingCanBeWrong(t *testing.T) {
 	t.Parallel()
 	for field := range reflect.TypeFor[Config]().Fields() {

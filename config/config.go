@@ -17,8 +17,8 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Load reads the .env file at path, if it exists, and environ, which has the form of os.Environ and takes
-// precedence over the file. An empty value counts as none.
+// Load reads the .env file at path, if it exists, and environ, which has the form of os.Environ and takes precedence
+// over the file. A variable with an empty value counts as not set.
 //
 // If anything is wrong, the error is an *Error that names every wrong setting.
 func Load(path string, environ []string) (*Config, error) {
@@ -39,7 +39,7 @@ func Load(path string, environ []string) (*Config, error) {
 	return c, err
 }
 
-// readFile returns what ReadDotenv finds in the file at path, and nothing if there is no such file.
+// readFile returns what ReadDotenv finds in the file at path, or an empty Dotenv if there is no such file.
 func readFile(path string) (Dotenv, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // G304: the path is main's own
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,7 +77,7 @@ func parse(p *findings) (*Config, error) {
 	return &c, nil
 }
 
-// textFormats has the names of morgan's formats, and what pino and winston call theirs for people.
+// textFormats has the names of morgan's formats, and of pino's and winston's formats for people.
 var textFormats = []Keyword{"dev", "combined", "common", "short", "tiny", "pretty", "simple"}
 
 // setDefaults sets the defaults that depend on other settings, and replaces other spellings of a value.

@@ -121,7 +121,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestUnusedPort wants a warning about a REDIS_PORT that no address has.
+// TestUnusedPort requires a warning about a REDIS_PORT that is not the port of any address.
 func TestUnusedPort(t *testing.T) {
 	t.Parallel()
 	const unused = `REDIS_PORT is "6380" and has no effect: the port is in `
@@ -167,7 +167,7 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// TestDocumentation wants every setting, with its default, in .env.example and docs/configuration.md.
+// TestDocumentation requires every setting, with its default, in .env.example and docs/configuration.md.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	read := func(path string) string {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table in docs/configuration.md anew")
+var update = flag.Bool("update", false, "rewrite the table in docs/configuration.md")
 
 // documented describes the settings for docs/configuration.md, in its order. The defaults are those that Load sets,
 // unless byDefault describes one.
@@ -39,7 +39,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "LOGIN_LIMIT", about: "[failed logins](#logins) per account and address together, and per address; failed password changes per user; registrations per address; `off`"},
 	{section: "Redis", about: "set exactly one of `REDIS_HOST`, `REDIS_URL`, `REDIS_CLUSTER_NODES`, `REDIS_SENTINELS`; without any, an embedded Redis starts"},
 	{name: "REDIS_HOST"},
-	{name: "REDIS_PORT", about: "`tcp://host:port` is what Kubernetes injects for a Service named `redis`: set the port, or `enableServiceLinks: false`, or rename the Service"},
+	{name: "REDIS_PORT", about: "if it is `tcp://host:port`, Kubernetes has injected it for a Service named `redis`: set the port, or `enableServiceLinks: false`, or rename the Service"},
 	{name: "REDIS_USERNAME", about: "an ACL user"},
 	{name: "REDIS_PASSWORD"},
 	{name: "REDIS_DB"},
@@ -66,7 +66,8 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "SHUTDOWN_DELAY", about: "after SIGTERM, `/readyz` answers 503 for this long; then the listener closes, and requests in progress have 10 s to end"},
 }
 
-// TestDocs fails if the table in docs/configuration.md is not that of documented, or documented lacks a setting.
+// TestDocs fails if the table in docs/configuration.md differs from documented, or a setting is missing from
+// documented.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join("..", "docs", "configuration.md")

@@ -25,7 +25,7 @@ type Dotenv struct {
 // of a name the last one counts.
 //
 // Settings that the two read differently, or that only godotenv finds, are errors, joined in the order of their lines:
-// each has the line, the name and how to write the value, but no part of it. Names that are not settings of this
+// each has the line, the name and how to write the value, but no part of the value. Names that are not settings of this
 // service cannot cause an error. If the file as a whole cannot be read, nothing is in Rejected.
 func ReadDotenv(src []byte) (Dotenv, error) {
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src))

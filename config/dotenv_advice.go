@@ -30,7 +30,7 @@ var differences = []struct {
 	source *regexp.Regexp
 	reason string
 }{
-	{regexp.MustCompile("^`"), "this service does not take backticks for quotes"},
+	{regexp.MustCompile("^`"), "this service does not read backticks as quotes"},
 	{regexp.MustCompile(`^'[^']*$|^"[^"]*$`), "the closing quote is missing"},
 	{regexp.MustCompile(`^"[^"]*[\\$]`), "in double quotes this service expands $ and drops backslashes"},
 	{regexp.MustCompile(`^'[^']*\\'`), "this service does not end a value at a quote after a backslash"},
@@ -39,8 +39,8 @@ var differences = []struct {
 	{regexp.MustCompile(`#`), "Node's dotenv ends an unquoted value at the first #"},
 }
 
-// advice says how to write the value so that both read it. If possible, that also suits an unquoted value with all
-// that follows a # in it. Every advice has been tried.
+// advice says how to write the value so that both read the same. If possible, it also fits an unquoted value that
+// includes everything after a #. Each way to write the value is tried before it is advised.
 func (a assignment) advice() string {
 	tries := [][]string{{a.source, a.value}, {a.value}}
 	if strings.ContainsAny(a.source[:min(1, len(a.source))], "'\"`") {
@@ -63,7 +63,7 @@ func (a assignment) advice() string {
 			return fmt.Sprintf("write it %s: %s", s.words, written)
 		}
 	}
-	return "no way to write this value is the same for both: choose another value, or delete the line and set " +
+	return "this value cannot be written so that both read the same: choose another value, or delete the line and set " +
 		a.name + " in the environment"
 }
 

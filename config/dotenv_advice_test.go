@@ -5,15 +5,15 @@ import (
 	"testing"
 )
 
-// A mending is a line, how its writer may change it following the advice, and the value that it has then. mended is
-// "" where the advice leaves that to the writer.
+// A mending is a line, how its writer may change it to follow the advice, and the value that it has then. mended is ""
+// if the advice leaves the change to the writer.
 type mending struct{ line, mended, value string }
 
 // The parts of an error about HOST.
 const (
 	hashDiffers   = "Node's dotenv ends an unquoted value at the first #"
 	dollarDiffers = "this service replaces $ and the name after it in an unquoted value"
-	tickDiffers   = "this service does not take backticks for quotes"
+	tickDiffers   = "this service does not read backticks as quotes"
 	doubleDiffers = "in double quotes this service expands $ and drops backslashes"
 	escapeDiffers = "this service does not end a value at a quote after a backslash"
 	unclosed      = "the closing quote is missing"
@@ -25,11 +25,12 @@ const (
 	double      = `write it in double quotes: HOST="..."`
 	bare        = "write it without quotes: HOST=..."
 	maybeEmpty  = "write HOST='' if it is to be empty, otherwise HOST='...'"
-	noWay       = "no way to write this value is the same for both: choose another value, " +
+	noWay       = "this value cannot be written so that both read the same: choose another value, " +
 		"or delete the line and set HOST in the environment"
 )
 
-// TestDotenvDiffers has lines that the two read differently, with the reason and the advice, and follows the advice.
+// TestDotenvDiffers checks the reason and the advice for lines that the two read differently, and then follows the
+// advice.
 func TestDotenvDiffers(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -126,7 +127,7 @@ func TestDotenvDiffers(t *testing.T) {
 	}
 }
 
-// TestDotenvRejects has files that can't be used although both read the same, or can't be read at all.
+// TestDotenvRejects checks files that cannot be used although both read the same, or that cannot be read at all.
 func TestDotenvRejects(t *testing.T) {
 	t.Parallel()
 	const (
@@ -153,7 +154,7 @@ func TestDotenvRejects(t *testing.T) {
 	}
 }
 
-// wantDotenvError wants one error, with no part of a value.
+// wantDotenvError requires one error, which contains no part of a value.
 func wantDotenvError(t *testing.T, text, want string) {
 	t.Helper()
 	file, err := ReadDotenv([]byte(text))

@@ -8,7 +8,7 @@ import (
 const (
 	// lineSeparators end a line in JavaScript's ^, $ and dot, but not in Go's.
 	lineSeparators = "\u2028\u2029"
-	// nodeSpace is what JavaScript's \s and trim take for white space.
+	// nodeSpace has what JavaScript's \s and trim treat as white space.
 	nodeSpace = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a" +
 		lineSeparators + "\u202f\u205f\u3000\ufeff"
 )

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestDotenvAgrees has files in which godotenv and Node's dotenv read the same HOST.
+// TestDotenvAgrees checks files in which godotenv and Node's dotenv read the same HOST.
 func TestDotenvAgrees(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -91,7 +91,8 @@ func TestDotenvAgrees(t *testing.T) {
 	}
 }
 
-// TestDotenvFile wants all errors of a file, each with its line, and the names of which only a warning is given.
+// TestDotenvFile checks that all errors of a file are returned, each with its line, and the names that only cause a
+// warning.
 func TestDotenvFile(t *testing.T) {
 	t.Parallel()
 	file, err := ReadDotenv([]byte(strings.ReplaceAll(`# a file

@@ -22,25 +22,25 @@ func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 // lines returns the errors that errors.Join joined.
 func lines(err error) []string { return strings.Split(err.Error(), "\n") }
 
-// findings has the values of the settings and collects what is wrong with them: at most one problem for each name,
-// the first. Settings that the .env file has in a wrong form have a problem from the beginning.
+// findings has the values of the settings and collects what is wrong with them: at most one problem for each name, the
+// first. A setting that is written in a wrong form in the .env file has its problem from the beginning.
 type findings struct {
-	values map[string]string
-	inFile map[string]bool   // the variables whose value is that of the .env file
-	files  map[string]string // the secrets that are in a file → its path
-	others map[string]string // folded name → name, of the variables that are not settings and have a value
-	found  []string
-	named  map[string]bool
+	values   map[string]string
+	inFile   map[string]bool   // the variables whose value is that of the .env file
+	files    map[string]string // the secrets that are in a file → its path
+	others   map[string]string // folded name → name, of the variables that are not settings and have a value
+	found    []string
+	reported map[string]bool // the settings that have a problem
 }
 
 // newFindings returns the findings in file; err is what ReadDotenv found wrong with it.
 func newFindings(file Dotenv, err error) *findings {
 	p := &findings{
-		values: map[string]string{},
-		inFile: map[string]bool{},
-		files:  map[string]string{},
-		others: map[string]string{},
-		named:  map[string]bool{},
+		values:   map[string]string{},
+		inFile:   map[string]bool{},
+		files:    map[string]string{},
+		others:   map[string]string{},
+		reported: map[string]bool{},
 	}
 	for name, value := range file.Values {
 		p.set(name, value)
@@ -50,7 +50,7 @@ func newFindings(file Dotenv, err error) *findings {
 		p.others[fold(name)], p.inFile[name] = name, true
 	}
 	for _, name := range file.Rejected {
-		p.named[name], p.inFile[name] = true, true
+		p.reported[name], p.inFile[name] = true, true
 	}
 	if err != nil {
 		p.found = lines(err)
@@ -58,7 +58,7 @@ func newFindings(file Dotenv, err error) *findings {
 	return p
 }
 
-// exact has the settings that are used as they are, besides the secrets.
+// exact has the settings, besides the secrets, whose values are used as they are.
 var exact = []string{"NODE_ENV", "BLACKLIST_KEY"}
 
 // set sets a variable. White space around a value is removed, unless the setting is used as it is.
@@ -76,7 +76,7 @@ func (p *findings) set(name, value string) {
 	}
 }
 
-// wrong adds that the setting name does not have the value that it should. The reason may be empty.
+// wrong adds that the value of the setting name is wrong. The reason may be empty.
 func (p *findings) wrong(name, reason string) {
 	text := fmt.Sprintf("%s %s; it should be %s", name, p.describe(name), want(name))
 	if reason != "" {
@@ -107,10 +107,10 @@ func (p *findings) missing(name, reason string) {
 
 // add adds text for the setting name, unless it has a problem already.
 func (p *findings) add(name, text string) {
-	if p.named[name] {
+	if p.reported[name] {
 		return
 	}
-	p.named[name] = true
+	p.reported[name] = true
 	p.found = append(p.found, text)
 }
 
@@ -136,7 +136,7 @@ func (p *findings) addParsing(err error) {
 	}
 }
 
-// reason returns why a value that cannot be parsed is wrong, "" if that is plain.
+// reason returns why a value that cannot be parsed is wrong, "" if that is obvious.
 func (p *findings) reason(name string) string {
 	value := p.values[name]
 	if name == "JWT_EXPIRES_IN" && isBareNumber(value) {
@@ -176,7 +176,7 @@ func mayContainPassword(value string) bool {
 	return strings.Contains(value, "@") || strings.Contains(value, "://")
 }
 
-// withheld returns what is shown instead of such a value.
+// withheld returns what is shown instead of a value that may contain a password.
 func withheld(value string) string {
 	return fmt.Sprintf("%d bytes, not shown because it may contain a password", len(value))
 }

@@ -22,22 +22,22 @@ const (
 	maxPEMFile    = 1 << 20 // a bundle of all public CAs has a quarter of that
 )
 
-// readSecretFiles gives each secret that is in a file its value.
+// readSecretFiles sets the value of each secret that is in a file.
 func (p *findings) readSecretFiles() {
 	for _, name := range settingNames {
 		fileName := name + fileSuffix
 		path := p.values[fileName]
 		switch {
-		case p.named[fileName]: // in .env, in a wrong form
-			p.named[name] = true
-		case path == "" || p.named[name]:
+		case p.reported[fileName]: // in .env, in a wrong form
+			p.reported[name] = true
+		case path == "" || p.reported[name]:
 		case p.values[name] != "":
 			p.add(name, name+" and "+fileName+" are both set; keep one of them"+p.overrideHint([]string{name, fileName}))
 		default:
 			value, err := readSecret(File(path))
 			if err != nil {
 				p.wrong(fileName, err.Error())
-				p.named[name] = true
+				p.reported[name] = true
 				continue
 			}
 			p.values[name], p.files[name] = value, path
@@ -73,7 +73,7 @@ func (f File) read(limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, withoutPath(err)
 	case info.IsDir():
-		return nil, errors.New("it is a directory (Docker makes one where the file to mount does not exist)")
+		return nil, errors.New("it is a directory (Docker creates one if the file to mount does not exist)")
 	case !info.Mode().IsRegular():
 		return nil, errors.New("it is not a regular file")
 	}
@@ -104,8 +104,8 @@ func withoutPath(err error) error {
 	return err
 }
 
-// isPath reports whether value can be shown as the path of a file. It may be the content by mistake, and base64 can
-// begin with a slash, so its first directory must exist.
+// isPath reports whether value can be shown as the path of a file. It might be the content of the file by mistake, and
+// base64 may begin with a slash. So the first directory of the path must exist.
 func isPath(value string) bool {
 	if !strings.HasPrefix(value, "/") {
 		return false

@@ -61,7 +61,7 @@ func TestSecretFiles(t *testing.T) {
 	}
 }
 
-// TestWrongSecretFiles has files that cannot be a secret, and the reason.
+// TestWrongSecretFiles checks the reasons why files cannot be a secret.
 func TestWrongSecretFiles(t *testing.T) {
 	t.Parallel()
 	const redis = "REDIS_HOST=a"
@@ -75,7 +75,7 @@ func TestWrongSecretFiles(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		missing:                   "no such file or directory",
-		dir:                       "it is a directory (Docker makes one where the file to mount does not exist)",
+		dir:                       "it is a directory (Docker creates one if the file to mount does not exist)",
 		fifo:                      "it is not a regular file",
 		"/dev/null":               "it is not a regular file",
 		unreadable:                fmt.Sprintf("permission denied to the user of this process (uid %d)", os.Getuid()),
@@ -107,7 +107,7 @@ func TestWrongSecretFiles(t *testing.T) {
 	}
 }
 
-// TestSecretAsPath has a secret in the place of its path. It is not shown.
+// TestSecretAsPath checks that a secret which is set instead of its path is not shown.
 func TestSecretAsPath(t *testing.T) {
 	t.Parallel()
 	for value, reason := range map[string]string{
@@ -171,7 +171,7 @@ func TestSecretTwice(t *testing.T) {
 	}
 }
 
-// TestFilesWithoutEffect has variables that are not settings here, most of which name a file, and the warning about each.
+// TestFilesWithoutEffect checks the warnings about variables that are not settings here. Most of them name a file.
 func TestFilesWithoutEffect(t *testing.T) {
 	t.Parallel()
 	ca := write(t, "ca", string(newCertificate(t, "ca", nil).pem))
@@ -186,7 +186,7 @@ func TestFilesWithoutEffect(t *testing.T) {
 		{"REDIS_USERNAME_FILE=/x", "", []string{"REDIS_USERNAME_FILE has no effect: only secrets are read from files; set REDIS_USERNAME"}},
 		{"", "JWT_SECRETFILE=/x", []string{"JWT_SECRETFILE has no effect: write JWT_SECRET_FILE"}},
 		{"", "redis_password_file=/x", []string{"redis_password_file has no effect: write REDIS_PASSWORD_FILE"}},
-		{"", "REDIS_TLS_CA_FILE=/x", []string{"REDIS_TLS_CA_FILE has no effect: the path belongs into REDIS_TLS_CA"}},
+		{"", "REDIS_TLS_CA_FILE=/x", []string{"REDIS_TLS_CA_FILE has no effect: write the path in REDIS_TLS_CA"}},
 		{"", "REDIS_HOST_FILE=", nil},
 		{"", "LOG_FILE=/x", nil},
 		{"SSL_CERT_FILE=/x\nSSL_CERT_DIR=/x", "", []string{"SSL_CERT_FILE" + ssl, "SSL_CERT_DIR" + ssl}},

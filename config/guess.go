@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// guesses has the names under which applications keep what this service reads from another setting, the likeliest
-// first. Their values are neither used nor shown.
+// guesses has the names that other applications use for a setting of this service, the likeliest first. Their values
+// are neither used nor shown.
 var guesses = []struct {
 	missing string // the setting that is missing
 	instead string // the setting that has the same meaning

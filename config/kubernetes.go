@@ -26,7 +26,8 @@ func serviceReason(name, value string) string {
 		"enableServiceLinks: false in the pod, or rename the Service", service, name, m[1])
 }
 
-// dropInjectedPort removes an injected REDIS_PORT where no port is read, because another setting specifies the Redis.
+// dropInjectedPort removes an injected REDIS_PORT if another setting than REDIS_HOST specifies the Redis, because no
+// port is read from it then.
 func (p *findings) dropInjectedPort() {
 	names := p.redisNames()
 	if len(names) > 0 && !slices.Contains(names, "REDIS_HOST") && serviceAddress.MatchString(p.values["REDIS_PORT"]) {

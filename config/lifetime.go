@@ -29,7 +29,7 @@ var lifetimeUnits = []struct {
 	{"y yr yrs year years", 365*day + day/4},
 }
 
-// numberAndUnit is the regular expression of ms, with a unit and without a minus.
+// numberAndUnit is the regular expression of ms, except that the unit is required and a minus is not allowed.
 var numberAndUnit = regexp.MustCompile(`^([0-9]*\.?[0-9]+) *([A-Za-z]+)$`)
 
 // UnmarshalText accepts a number and a unit of the npm package ms. A number without a unit is rejected, because

@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// checkNodeEnv rejects other spellings of production: the original would run in development. The rules for production
-// are then checked as well, so that one run names everything that is wrong.
+// checkNodeEnv rejects other spellings of production, with which the original would run in development. The rules for
+// production are then checked as well, so that one run names everything that is wrong.
 func (c *Config) checkNodeEnv(p *findings) {
 	letters := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) {

@@ -61,7 +61,7 @@ func wantNoPasswordOfFile(t *testing.T, name string) {
 	}
 }
 
-// wantNoPassword fails if the password is in a configuration as it is printed, or in the error about it.
+// wantNoPassword fails if the password is in the printed configuration or in the error about it.
 func wantNoPassword(t *testing.T, name string, c *Config, err error) {
 	t.Helper()
 	said := fmt.Sprintf("%v %#v", err, err)

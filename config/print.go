@@ -11,7 +11,7 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Setting is one setting as it is in effect.
+// Setting is one setting with the value that is in effect.
 type Setting struct {
 	Name string
 	// Value has the syntax of the environment variable, "" for none. Secrets and values that may contain one are

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestSettings loads the output of Settings again, and wants no secret in it.
+// TestSettings loads the output of Settings again, and checks that it contains no secret.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	for _, environment := range []string{
@@ -67,7 +67,7 @@ func typeOf(name string) reflect.Type {
 	return nil
 }
 
-// TestDefaultSettings has the settings that differ from what would apply if they were not set.
+// TestDefaultSettings checks which settings differ from their defaults.
 func TestDefaultSettings(t *testing.T) {
 	t.Parallel()
 	for environment, want := range map[string]string{

@@ -14,7 +14,7 @@ var redisSettings = []string{"REDIS_HOST", "REDIS_URL", "REDIS_CLUSTER_NODES", "
 // redisNames returns which of redisSettings are set or have a problem. If there is none, the Redis is the embedded one.
 func (p *findings) redisNames() []string {
 	return slices.DeleteFunc(slices.Clone(redisSettings), func(name string) bool {
-		return p.values[name] == "" && !p.named[name]
+		return p.values[name] == "" && !p.reported[name]
 	})
 }
 
@@ -67,27 +67,27 @@ func (c *Config) checkHost(p *findings) {
 	p.check(c.RedisPort > 0, "REDIS_PORT")
 }
 
-// checkSentinels checks the settings that need REDIS_SENTINELS; set says whether there is that.
+// checkSentinels checks the settings that need REDIS_SENTINELS. set reports whether that is set.
 func (c *Config) checkSentinels(p *findings, set bool) {
 	if set && c.RedisSentinelMaster == "" {
 		p.missing("REDIS_SENTINEL_MASTER", "the sentinels may watch several masters")
 	}
 	if set && c.RedisSentinelUsername != "" && c.RedisSentinelPassword == "" {
-		p.missing("REDIS_SENTINEL_PASSWORD", "REDIS_SENTINEL_USERNAME is set, and nobody logs in without a password")
+		p.missing("REDIS_SENTINEL_PASSWORD", "REDIS_SENTINEL_USERNAME is set, and a user cannot log in without a password")
 	}
 	for _, name := range []string{"REDIS_SENTINEL_MASTER", "REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD"} {
 		p.check(set || p.values[name] == "", name)
 	}
 }
 
-// tooManyRedis says that one of names has to remain.
+// tooManyRedis returns the problem that all of names are set, of which only one may be.
 func (p *findings) tooManyRedis(names []string) string {
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + " and " + names[last] + " specify a Redis each; keep one of them" +
 		p.overrideHint(names)
 }
 
-// overrideHint says how to override what is set in .env, if only some of names are set there.
+// overrideHint returns how to override a setting in .env if some of names, but not all, are set there.
 func (p *findings) overrideHint(names []string) string {
 	inFile := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !p.inFile[name] })
 	if n := len(inFile); 0 < n && n < len(names) {
@@ -104,13 +104,13 @@ func (c *Config) checkNoOtherSettings(p *findings) {
 	names := append([]string{"REDIS_PORT", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_DB", "REDIS_TLS"}, tlsSettings...)
 	for _, name := range names {
 		value := p.values[name]
-		if (value != "" || p.named[name]) && !serviceAddress.MatchString(value) {
+		if (value != "" || p.reported[name]) && !serviceAddress.MatchString(value) {
 			p.missing("REDIS_HOST", name+" is set, but no Redis is specified (the original uses 127.0.0.1)")
 		}
 	}
 }
 
-// areAddrs reports whether there are addrs, and each is a host and a port.
+// areAddrs reports whether addrs is not empty and each of them is a host and a port.
 func areAddrs(addrs []string) bool {
 	for _, addr := range addrs {
 		host, port, err := net.SplitHostPort(addr)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestRedis wants the Redis that each way to specify one results in.
+// TestRedis checks the Redis that results from each way to specify one.
 func TestRedis(t *testing.T) {
 	t.Parallel()
 	for env, want := range map[string]Redis{

@@ -10,11 +10,12 @@ import (
 	"strings"
 )
 
-// anyFamily is the one query in a URL of Redis that has no effect here: ioredis needs it to connect by IPv6.
+// anyFamily matches the one query in a URL of Redis that is allowed and has no effect here: ioredis needs it to connect
+// by IPv6.
 var anyFamily = regexp.MustCompile(`^(family=[046])?$`)
 
-// readURL sets the fields of r that REDIS_URL contains. Another setting may not have another value for one of them,
-// except for REDIS_PORT, which teams also set to a port that Docker publishes.
+// readURL sets the fields of r that REDIS_URL contains. No other setting may have a different value for one of them,
+// except REDIS_PORT, which teams also set to a port that Docker publishes.
 func (c *Config) readURL(p *findings, r *Redis) {
 	text := strings.TrimSpace(string(c.RedisURL))
 	if !strings.Contains(text, "//") {
@@ -65,7 +66,7 @@ const maxSocketPath = 107
 func checkSocket(p *findings, u *url.URL) {
 	switch {
 	case u.Host != "":
-		p.wrong("REDIS_URL", "the path must be absolute, which makes three slashes after unix:")
+		p.wrong("REDIS_URL", "the path must be absolute, so there are three slashes after unix:")
 	case len(u.Path) > maxSocketPath:
 		p.wrong("REDIS_URL", fmt.Sprintf("the path of a socket has %d bytes at most", maxSocketPath))
 	case len(u.Path) < 2 || u.RawQuery != "" && !strings.HasPrefix(u.RawQuery, "db="):

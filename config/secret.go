@@ -34,7 +34,7 @@ func (c *Config) checkSecrets(p *findings) {
 	const asymmetric = "it is a key or a certificate in PEM or DER form, and anyone who has its public key could " +
 		"sign tokens (this service signs only with HS256); " +
 		"set a random secret, such as that of openssl rand -base64 48"
-	const short = "a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true starts all the same)"
+	const short = "a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true allows it nevertheless)"
 	for _, s := range []struct {
 		name   string
 		secret Secret

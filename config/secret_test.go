@@ -23,8 +23,8 @@ import (
 
 var line64 = regexp.MustCompile(".{1,64}")
 
-// TestKeyAsSecret has keys and certificates in the forms that people give them in the environment and in .env
-// files. The service starts with none of them, whatever NODE_ENV is.
+// TestKeyAsSecret checks keys and certificates in the forms that people use in the environment and in .env files. The
+// service starts with none of them, whatever NODE_ENV is.
 func TestKeyAsSecret(t *testing.T) {
 	t.Parallel()
 	for kind, block := range keys(t) {
@@ -139,7 +139,7 @@ func TestSecretsThatAreNoKeys(t *testing.T) {
 	}
 }
 
-// TestSpaceAroundSecrets has secrets that Node may not read as this service does.
+// TestSpaceAroundSecrets checks the warnings about secrets that Node may read differently.
 func TestSpaceAroundSecrets(t *testing.T) {
 	t.Parallel()
 	const rest = " begins or ends with a space or a line break, which another service or a secret manager may drop: " +

@@ -106,7 +106,7 @@ const (
 	LogJSON            Keyword = "json"
 )
 
-// DefaultRole returns the role of users for whom none is given.
+// DefaultRole returns the role of users who are not given one.
 func (c *Config) DefaultRole() string { return c.RegistrationRoles[0] }
 
 // Production reports whether the rules for production apply.

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestTeams loads the .env files of teams in testdata/teams. The first comment of each has what to expect:
+// TestTeams loads the .env files of teams in testdata/teams. The first comment of each says what to expect:
 //
 //	starts; warns LOG_LEVEL; differing SMTP_PASS; guess REDIS_URI
 //	stopped JWT_SECRET PORT

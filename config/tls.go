@@ -15,8 +15,8 @@ import (
 // tlsSettings has the settings that have no effect without TLS, and so are rejected then.
 var tlsSettings = []string{"REDIS_TLS_CA", "REDIS_TLS_CERT", "REDIS_TLS_KEY", "REDIS_TLS_SERVER_NAME"}
 
-// TLSConfig reads the files of REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY and returns how to connect to Redis by
-// TLS. Called for each connection, it needs no restart to use certificates that were renewed.
+// TLSConfig reads the files of REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY and returns the configuration of TLS. It
+// is called for each connection, so that renewed certificates are used without a restart.
 func (r Redis) TLSConfig() (*tls.Config, error) {
 	var errs []error
 	config := r.readTLS(func(name string, err error) { errs = append(errs, fmt.Errorf("%s: %w", name, err)) })
@@ -57,7 +57,8 @@ func (r Redis) readTLS(wrong func(name string, err error)) *tls.Config {
 	if err != nil {
 		wrong("REDIS_TLS_KEY", err)
 	}
-	// It is sent whatever CAs Redis says it knows: Redis's error is clearer than that about no certificate at all.
+	// It is sent even if Redis does not list its CA: Redis's error about its CA is clearer than the one about a missing
+	// certificate.
 	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	return config
 }
@@ -107,10 +108,10 @@ func (f File) readKey() ([]byte, error) {
 	return nil, errors.New("it contains no private key in PEM form (-----BEGIN PRIVATE KEY-----)")
 }
 
-// checkTLS checks how the Redis is reached by TLS. Files are read as each connection reads them.
+// checkTLS checks the settings of TLS. It reads the files as each connection does.
 func (c *Config) checkTLS(p *findings) {
 	p.check(c.RedisTLSServerName == "" || isHost(c.RedisTLSServerName), "REDIS_TLS_SERVER_NAME")
-	unknown := p.named["REDIS_TLS"] || p.named["REDIS_URL"] || len(p.redisNames()) > 1
+	unknown := p.reported["REDIS_TLS"] || p.reported["REDIS_URL"] || len(p.redisNames()) > 1
 	for _, name := range tlsSettings {
 		switch {
 		case p.values[name] == "":

@@ -19,7 +19,7 @@ import (
 // A certificate is one that a test made, with its key.
 type certificate struct{ pem, key, der []byte }
 
-// newCertificate makes a certificate for a name that signs itself. change changes it before.
+// newCertificate makes a self-signed certificate for a name. change modifies it before it is signed.
 func newCertificate(t *testing.T, name string, change func(*x509.Certificate)) certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -48,7 +48,7 @@ func newCertificate(t *testing.T, name string, change func(*x509.Certificate)) c
 	}
 }
 
-// TestTLSFiles has files of TLS that can't be used, and what is said of each.
+// TestTLSFiles checks the problems that are reported about TLS files that cannot be used.
 func TestTLSFiles(t *testing.T) {
 	t.Parallel()
 	one, other := newCertificate(t, "one", nil), newCertificate(t, "other", nil)
@@ -116,7 +116,7 @@ func TestTLSFiles(t *testing.T) {
 	}
 }
 
-// TestTLSFilesAreReadAgain: certificates that are renewed are used, and a file that is gone is an error.
+// TestTLSFilesAreReadAgain: renewed certificates are used, and a file that no longer exists is an error.
 func TestTLSFilesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	before, after := newCertificate(t, "before", nil), newCertificate(t, "after", nil)
@@ -150,7 +150,7 @@ func TestTLSFilesAreReadAgain(t *testing.T) {
 	}
 }
 
-// TestExpiredCertificates: they are warnings, because they may be renewed while the service runs.
+// TestExpiredCertificates: expired certificates are warnings, because they may be renewed while the service runs.
 func TestExpiredCertificates(t *testing.T) {
 	t.Parallel()
 	good := newCertificate(t, "good", nil)

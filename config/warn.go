@@ -23,7 +23,7 @@ func (c *Config) warn(p *findings) {
 		{"LOG_FORMAT", text(c.LogFormat)},
 	} {
 		word := strings.ToLower(p.values[s.name])
-		if word != "" && word != s.read && word != "warning" { // which is just another word for warn
+		if word != "" && word != s.read && word != "warning" { // "warning" means the same as warn
 			c.addWarning("%s %s, which is read as %s: it should be %s", s.name, p.describe(s.name), s.read, want(s.name))
 		}
 	}
@@ -55,7 +55,7 @@ func (c *Config) warn(p *findings) {
 	c.warnOfExpiry(time.Now())
 }
 
-// warnOfAddresses warns of addresses that are hardly meant, and of a user of Redis who is not used.
+// warnOfAddresses warns of addresses that are probably mistakes, and of a Redis user that has no effect.
 func (c *Config) warnOfAddresses() {
 	if c.Redis.Username != "" && c.Redis.Password == "" {
 		c.addWarning("REDIS_USERNAME, or the user in REDIS_URL, has no effect without a password")
@@ -72,7 +72,7 @@ func (c *Config) warnOfAddresses() {
 	}
 }
 
-// onlyInEnvironment are variables that Go's own packages read, most of them before this program reads .env.
+// onlyInEnvironment has variables that Go's own packages read, most of them before this program reads .env.
 var onlyInEnvironment = []struct{ name, advice string }{
 	{"SSL_CERT_FILE", "set REDIS_TLS_CA to the file with the CA of Redis"},
 	{"SSL_CERT_DIR", "set REDIS_TLS_CA to the file with the CA of Redis"},
@@ -91,7 +91,7 @@ func (c *Config) warnOfFiles(p *findings) {
 		switch {
 		case other == "":
 		case isFile(name):
-			c.addWarning("%s has no effect: the path belongs into %s", other, name)
+			c.addWarning("%s has no effect: write the path in %s", other, name)
 		case isSecret(name):
 			c.addWarning("%s has no effect: write %s", other, name+fileSuffix)
 		default:

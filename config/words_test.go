@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestWords has values that Node's libraries accept, how this service reads each, and whether that causes a warning.
+// TestWords checks how this service reads values that Node's libraries accept, and whether that causes a warning.
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -59,7 +59,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestLifetime has the lifetimes that jsonwebtoken gives tokens with these strings for expiresIn.
+// TestLifetime checks the lifetimes that jsonwebtoken gives tokens with these strings for expiresIn.
 func TestLifetime(t *testing.T) {
 	t.Parallel()
 	for want, words := range map[time.Duration]string{

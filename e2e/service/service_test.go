@@ -215,7 +215,7 @@ func TestWrongStarts(t *testing.T) {
 		"production with nothing": {
 			env: []string{"NODE_ENV=production"}, status: 1,
 			output: "gin-auth: the configuration is wrong:\n" +
-				"  REDIS_HOST is not set; it should be a host name or an IP address, without a port: NODE_ENV=production does not run on the embedded Redis (REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS will do as well)\n" +
+				"  REDIS_HOST is not set; it should be a host name or an IP address, without a port: NODE_ENV=production does not run on the embedded Redis (you can set REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS instead)\n" +
 				"  JWT_SECRET is not set; it should be the secret that signs the tokens, 32 bytes or more: without it no token can be signed or checked\n",
 		},
 		"several wrong": {
@@ -223,7 +223,7 @@ func TestWrongStarts(t *testing.T) {
 			output: "gin-auth: the configuration is wrong:\n" +
 				"  PORT is \"http\"; it should be a port from 0 to 65535 (0: any free one)\n" +
 				"  COOKIE_SECURE is \"maybe\"; it should be true or false\n" +
-				"  JWT_SECRET is set (4 bytes); it should be the secret that signs the tokens, 32 bytes or more: a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true starts all the same)\n",
+				"  JWT_SECRET is set (4 bytes); it should be the secret that signs the tokens, 32 bytes or more: a shorter one can be guessed from any token (JWT_ALLOW_WEAK_SECRET=true allows it nevertheless)\n",
 		},
 		"port in use": {
 			env: []string{"HOST=127.0.0.1", "PORT=" + port}, status: 1,
