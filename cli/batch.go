@@ -18,10 +18,10 @@ const batchSize = 1000
 // batch is a part of an export. No id, email or username is in it twice.
 type batch struct {
 	people     []candidate
-	refused    []string   // the documents that cannot be taken, each with its place and the reason
+	refused    []string   // the documents that cannot be imported, each with its place and the reason
 	identities []identity // of all documents
 	bytes      int64
-	err        error // why the reading ended here
+	err        error // why reading ended here
 }
 
 // candidate is a person with their place in the export.
@@ -31,8 +31,8 @@ type candidate struct {
 	where string
 }
 
-// identity says whom a document is about, as hashes of their id, email and folded username: 0 for one that is missing
-// or not valid.
+// identity identifies the person in a document, by hashes of their id, email and folded username. A hash is 0 if the
+// value is missing or not valid.
 type identity struct{ id, email, name uint64 }
 
 // hasher makes identities. It is made for one import, so nobody can choose values with the same hash.

@@ -20,13 +20,13 @@ func newCheck(o Options) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "check [--all | --token FILE|-]",
-		Short: "Says whether production should run on these settings and this Redis",
-		Long: `Prints the settings that differ from their defaults, with --all all of them, secrets
-masked, and what it finds of Redis: whether it answers, role, persistence, eviction
-policy, and the rights of this user, which it tries without leaving anything behind.
+		Short: "Checks whether these settings and this Redis are safe for production",
+		Long: `Prints the settings that differ from their defaults, or all of them with --all.
+Secrets are masked. It then checks Redis: whether it answers, its role, persistence
+and eviction policy, and whether this user has the necessary rights. It stores nothing.
 ` + nodeHelp + `
 
-Exit status: 0 if production can run on it, 1 if it should not; with --token, 0 if
+Exit status: 0 if production can run on this, 1 if it should not; with --token, 0 if
 this service agrees with the Node service, 1 if something has to be changed.`,
 		Example: `  gin-auth check
   curl -si -H 'Content-Type: application/json' -d '{"email":"…","password":"…"}' \
@@ -35,7 +35,7 @@ this service agrees with the Node service, 1 if something has to be changed.`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if all && token != "" {
-				return &usageError{errors.New("--all and --token exclude each other")}
+				return &usageError{errors.New("--all and --token cannot be used together")}
 			}
 			cfg, err := o.LoadConfig()
 			if err != nil {
@@ -47,8 +47,9 @@ this service agrees with the Node service, 1 if something has to be changed.`,
 			return o.check(cmd, cfg, all)
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "print the settings that have their defaults as well")
-	cmd.Flags().StringVar(&token, "token", "", "examine a token of the Node service")
+	cmd.Flags().BoolVar(&all, "all", false, "also print the settings that have their defaults")
+	cmd.Flags().StringVar(&token, "token", "",
+		"examine a token of the Node service in `FILE`, or on standard input if it is -")
 	return cmd
 }
 
@@ -56,9 +57,9 @@ func (o Options) check(cmd *cobra.Command, cfg *config.Config, all bool) error {
 	var b strings.Builder
 	line := func(words ...string) { b.WriteString(strings.Join(words, "") + "\n") }
 	b.WriteString(settingsText(cfg.Settings(), all))
-	var against []string
+	var problems []string
 	if !cfg.Production() {
-		against = append(against, "NODE_ENV is not production: its rules are off")
+		problems = append(problems, "NODE_ENV is not production: the rules for production are off")
 	}
 	line("\nRedis")
 	nodes, found := o.checkRedis(cmd.Context(), cfg)
@@ -70,17 +71,17 @@ func (o Options) check(cmd *cobra.Command, cfg *config.Config, all bool) error {
 		line("  ", strings.Join(says, ", "))
 	}
 	if len(nodes) == 0 {
-		line("  nothing is known of it")
+		line("  nothing is known about it")
 	}
-	against = append(against, found...)
+	problems = append(problems, found...)
 	if notes := o.notes(cfg); len(notes) > 0 {
-		line("\nTo know\n  ", strings.Join(notes, "\n  "))
+		line("\nNotes\n  ", strings.Join(notes, "\n  "))
 	}
-	if len(against) == 0 {
+	if len(problems) == 0 {
 		line("\nProduction can run on this.")
 		return say(cmd, "%s", b.String())
 	}
-	line("\nProduction should not run on this:\n  ", strings.Join(against, "\n  "))
+	line("\nProduction should not run on this:\n  ", strings.Join(problems, "\n  "))
 	if err := say(cmd, "%s", b.String()); err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func settingsText(settings []config.Setting, all bool) string {
 	return b.String()
 }
 
-// notes returns the warnings of a start, and what is wrong only in some deployments.
+// notes returns the warnings that a start would log, and what may be wrong, depending on the deployment.
 func (o Options) notes(cfg *config.Config) []string {
 	notes := slices.Clone(cfg.Warnings)
 	if cfg.Production() && len(cfg.TrustedProxies) == 0 && cfg.LoginLimit != (config.Limit{}) {
@@ -114,15 +115,15 @@ func (o Options) notes(cfg *config.Config) []string {
 	}
 	listener, err := o.Listen(cfg)
 	if err != nil {
-		return append(notes, err.Error()+" (unless that is this service, which runs already, a start would fail)")
+		return append(notes, err.Error()+" (ignore this if the service is already running)")
 	}
-	_ = listener.Close() // nobody has used it
+	_ = listener.Close() // it was not used
 	return notes
 }
 
-// checkRedis returns what it finds of Redis, and what speaks against it. A command gets REDIS_TIMEOUT and no more, as
-// when serving, and one that is refused does not end it: so it does not use withDB.
-func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db.NodeReport, against []string) {
+// checkRedis returns what it finds about each node of Redis, and the problems. It does not use withDB: each exchange
+// has to take no longer than REDIS_TIMEOUT, as when serving, and a command that Redis refuses must not end the check.
+func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db.NodeReport, problems []string) {
 	if cfg.Redis.Embedded() {
 		return nil, []string{errEmbedded.Error()}
 	}
@@ -131,7 +132,7 @@ func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db
 		return nil, []string{err.Error()}
 	}
 	defer func() { _ = store.Close() }()
-	nodes, lacks, err := store.Check(ctx)
+	nodes, missing, err := store.Check(ctx)
 	if err != nil {
 		return nil, []string{fmt.Sprintf("the Redis at %s can't be used: %v", strings.Join(cfg.Redis.Addrs, ", "), err)}
 	}
@@ -140,28 +141,28 @@ func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db
 		risks = append(risks, err.Error())
 	}
 	if before, err := store.BlacklistKey(ctx); err == nil && before != "" && before != cfg.BlacklistKey {
-		against = append(against, fmt.Sprintf("BLACKLIST_KEY was %s before: starting with another one revokes every token "+
+		problems = append(problems, fmt.Sprintf("BLACKLIST_KEY was %s before: starting with another one revokes every token "+
 			"issued until then", before))
 	}
 	for _, node := range nodes {
 		if wanted := db.WantedTimeout(node.RoundTrip); wanted > cfg.RedisTimeout {
-			against = append(against, fmt.Sprintf("a round trip to %s takes %s: set REDIS_TIMEOUT=%s",
+			problems = append(problems, fmt.Sprintf("a round trip to %s takes %s: set REDIS_TIMEOUT=%s",
 				node.Addr, node.RoundTrip.Round(time.Millisecond), wanted))
 		}
 		if node.Skew.Abs() > db.MaxSkew {
-			against = append(against, fmt.Sprintf("the clock of %s is %s: synchronize both (NTP)", node.Addr, skew(node.Skew)))
+			problems = append(problems, fmt.Sprintf("the clock of %s is %s: synchronize both (NTP)", node.Addr, skew(node.Skew)))
 		}
 	}
-	for _, lack := range lacks {
-		against = append(against, "a right is missing: "+lack)
+	for _, right := range missing {
+		problems = append(problems, "a right is missing: "+right)
 	}
 	for _, risk := range risks {
-		against = append(against, "this Redis can lose logouts: "+risk)
+		problems = append(problems, "this Redis can lose logouts: "+risk)
 	}
-	return nodes, against
+	return nodes, problems
 }
 
-// skew puts into words how far this machine's clock is ahead of a node's.
+// skew returns words for how far a node's clock differs from this machine's. ahead is how far this machine's is ahead.
 func skew(ahead time.Duration) string {
 	switch ahead = ahead.Round(time.Second); {
 	case ahead > 0:
@@ -169,6 +170,6 @@ func skew(ahead time.Duration) string {
 	case ahead < 0:
 		return (-ahead).String() + " ahead of this machine's"
 	default:
-		return "in step"
+		return "in sync"
 	}
 }

@@ -29,7 +29,7 @@ func (r *tokenReport) checkClaims(s *session.Session, cookie *http.Cookie) {
 	if other := slices.DeleteFunc(names, func(name string) bool {
 		return name == by || slices.Contains(issuedClaims, name)
 	}); len(other) > 0 {
-		r.warn("tokens issued here do not have %s: code at Node that reads it finds nothing", strings.Join(other, ", "))
+		r.warn("tokens issued here do not have %s: code at Node that reads it will find nothing", strings.Join(other, ", "))
 	}
 	r.checkTimes(s, cookie)
 }
@@ -42,7 +42,7 @@ func (r *tokenReport) checkTimes(s *session.Session, cookie *http.Cookie) {
 	issued, hasIssued := seconds(s, "iat")
 	expires, hasExpiry := seconds(s, "exp")
 	if !hasIssued {
-		r.warn("the token does not say when it was issued (iat): any logout of all ends it")
+		r.warn("the token does not say when it was issued (iat): any logout of all sessions revokes it")
 	}
 	if !hasExpiry {
 		r.warn("the token never expires (exp): its entry on the blacklist stays forever")
@@ -64,7 +64,7 @@ func (r *tokenReport) checkTimes(s *session.Session, cookie *http.Cookie) {
 	}
 }
 
-// checkIdentity reports whose token it is, and returns the claim that says so.
+// checkIdentity reports which user the token belongs to, and returns the claim that names them.
 func (r *tokenReport) checkIdentity(s *session.Session) (by string) {
 	by, id := s.UserClaim()
 	switch by {
@@ -86,7 +86,7 @@ func seconds(s *session.Session, name string) (int64, bool) {
 	return n, err == nil
 }
 
-// checkCookie reports how the Node service sets its cookie. It is nil if the input does not show that.
+// checkCookie reports how the Node service sets its cookie. cookie is nil if the input does not have it.
 func (r *tokenReport) checkCookie(cookie *http.Cookie) {
 	if cookie == nil {
 		return

@@ -45,7 +45,7 @@ func (r *tokenReport) checkSignature(token string) *session.Session {
 
 var algorithmPattern = regexp.MustCompile(`^[A-Za-z0-9-]{1,20}$`)
 
-// algorithm returns the alg of a token, which nobody has verified, "an unknown algorithm" if it does not say.
+// algorithm returns the alg in the header of a token, without verifying it, or "an unknown algorithm" if there is none.
 func algorithm(token string) string {
 	head, _, _ := strings.Cut(token, ".")
 	text, _ := base64.RawURLEncoding.DecodeString(head)

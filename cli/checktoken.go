@@ -16,18 +16,18 @@ import (
 
 const nodeHelp = `
 With --token it examines a token that the Node service has issued: its signature,
-its claims, whose it is and whether that user is here, how the cookie was set, and,
-after a logout at the Node service, under which key of Redis the entry is. It
-prints the settings with which this service agrees with that one. It reads the
-token, its Set-Cookie header or the whole response to a login from a file, or from
-standard input if that is -.`
+its claims, which user it belongs to and whether they exist here, how the cookie was
+set, and, after a logout at the Node service, the Redis key of the token's entry. It
+prints the settings that this service needs to agree with the Node service. It reads
+the token, its Set-Cookie header or the whole response to a login from a file, or from
+standard input if FILE is -.`
 
 // tokenReport is what is found about a token of a Node service.
 type tokenReport struct {
 	cfg      *config.Config
 	lines    [][2]string
-	settings []string // NAME=value, with which this service agrees with the Node service
-	against  []string // what no setting changes
+	settings []string // NAME=value, which this service needs to agree with the Node service
+	problems []string // problems that no setting solves
 	unknown  string   // what is not known yet
 }
 
@@ -38,7 +38,7 @@ func (r *tokenReport) say(subject, format string, args ...any) {
 func (r *tokenReport) set(name, value string) { r.settings = append(r.settings, name+"="+value) }
 
 func (r *tokenReport) warn(format string, args ...any) {
-	r.against = append(r.against, fmt.Sprintf(format, args...))
+	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 
 // checkToken examines the token that input names and prints the report.
@@ -67,19 +67,19 @@ func (r *tokenReport) print(cmd *cobra.Command) error {
 	if len(r.settings) > 0 {
 		b.WriteString("\nSet, to agree with the Node service:\n  " + strings.Join(r.settings, "\n  ") + "\n")
 	}
-	if len(r.against) > 0 {
-		b.WriteString("\nWhat no setting changes:\n  " + strings.Join(r.against, "\n  ") + "\n")
+	if len(r.problems) > 0 {
+		b.WriteString("\nProblems that no setting solves:\n  " + strings.Join(r.problems, "\n  ") + "\n")
 	}
-	if len(r.settings)+len(r.against) == 0 {
+	if len(r.settings)+len(r.problems) == 0 {
 		b.WriteString("\nThis service and the Node service agree on this token" + r.unknown + ".\n")
 	}
-	if err := say(cmd, "%s", b.String()); err != nil || len(r.settings)+len(r.against) == 0 {
+	if err := say(cmd, "%s", b.String()); err != nil || len(r.settings)+len(r.problems) == 0 {
 		return err
 	}
 	return &statusError{statusFailed}
 }
 
-// checkTokenInRedis reports whether the token's user is here, and where the token is on a blacklist.
+// checkTokenInRedis reports whether the token's user exists here, and under which key the token is on a blacklist.
 func (o Options) checkTokenInRedis(ctx context.Context, r *tokenReport, s *session.Session) error {
 	if r.cfg.Redis.Embedded() {
 		r.say("user here", "not examined: no Redis is specified")
@@ -94,7 +94,7 @@ func (o Options) checkTokenInRedis(ctx context.Context, r *tokenReport, s *sessi
 	})
 }
 
-// checkUser reports whether the user of the token is here, and is the same.
+// checkUser reports whether the user of the token exists here, and how they differ.
 func (r *tokenReport) checkUser(ctx context.Context, store *db.DB, s *session.Session) error {
 	u, found, err := store.UserByID(ctx, s.UserID())
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *tokenReport) checkUser(ctx context.Context, store *db.DB, s *session.Se
 		state := "enabled"
 		if u.Disabled {
 			state = "disabled"
-			r.warn("the user is disabled here, and goes on at the Node service")
+			r.warn("the user is disabled here, but can still use the Node service")
 		}
 		r.say("user here", "%s, role %s, %s", printable(u.Email), printable(u.Role), state)
 		if role := s.StringClaim("role"); role != "" && role != u.Role {
@@ -119,7 +119,7 @@ func (r *tokenReport) checkUser(ctx context.Context, store *db.DB, s *session.Se
 		r.warn("the email of the token belongs to another user here, with the id %s: import the users again",
 			printable(other.ID))
 	default:
-		r.say("user here", "nobody with this id: gin-auth import-users brings them here; until then they log in at Node")
+		r.say("user here", "nobody with this id: gin-auth import-users imports them; until then they log in at Node")
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (r *tokenReport) checkBlacklist(ctx context.Context, store *db.DB, s *sessi
 			r.say("", "Not every key was examined: %v.", refused)
 		}
 		r.say("", "Log out at the Node service with this token, and run this again. If there is still none,")
-		r.say("", "that service stores no logouts, or in another Redis or database number.")
+		r.say("", "that service stores no logouts, or it stores them in another Redis or database number.")
 		r.unknown = "; whether they agree on logouts is not known yet"
 		return nil
 	}
@@ -161,7 +161,7 @@ func (r *tokenReport) checkBlacklist(ctx context.Context, store *db.DB, s *sessi
 	return nil
 }
 
-// expiry puts into words when an entry expires.
+// expiry returns words for when an entry expires.
 func expiry(ttl time.Duration) string {
 	if ttl < 0 {
 		return "which never expires"

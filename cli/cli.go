@@ -1,5 +1,5 @@
-// Package cli is the command line of gin-auth: serving, the commands that keep the users, and those that look
-// after the service.
+// Package cli is the command line of gin-auth: it runs the service, manages the users, and checks the settings, Redis
+// and the service.
 package cli
 
 import (
@@ -16,20 +16,19 @@ import (
 	"gin-auth/db"
 )
 
-// Options are what the commands are made of. All are needed.
+// Options are the functions that the commands call. All are required.
 type Options struct {
 	// Serve runs the service until ctx ends: what gin-auth does without a command.
 	Serve func(ctx context.Context) error
 	// LoadConfig reads the configuration. A *config.Error is printed with a line for each problem.
 	LoadConfig func() (*config.Config, error)
-	// OpenDB opens the DB that the configuration names. It should log nothing: what a command returns
-	// says what went wrong.
+	// OpenDB opens the DB that the configuration names. It should log nothing: a command returns an error instead.
 	OpenDB func(*config.Config) (*db.DB, error)
 	// Listen opens the listener that the service would have.
 	Listen func(*config.Config) (net.Listener, error)
 }
 
-// The exit statuses. Each command's help names those that it has.
+// The exit statuses. The help of a command lists those that it has.
 const (
 	statusFailed   = 1
 	statusUsage    = 2
@@ -40,17 +39,17 @@ const (
 func New(o Options) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gin-auth",
-		Short: "Serves logins and keeps the users",
-		Long: `Serves logins, when it is given no command.
+		Short: "Serves logins and manages the users",
+		Long: `Without a command, gin-auth serves logins.
 
 Its settings, and those of every command, come from the environment and from
 the file .env in the working directory (see .env.example).
 
 Exit status: 0 if all went well, 1 if something failed, 2 if the command line
-makes no sense.`,
+is wrong.`,
 		Example: `  gin-auth                             serve
-  gin-auth check                       should production run on these settings?
-  gin-auth user list                   who is there
+  gin-auth check                       can production run on these settings?
+  gin-auth user list                   list the users
   gin-auth import-users users.json     import the users of a mongoexport`,
 		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return o.Serve(cmd.Context()) },
@@ -66,8 +65,8 @@ makes no sense.`,
 	return root
 }
 
-// Execute runs the command that the process's arguments name until it is done or ctx ends, prints what
-// went wrong, and returns the exit status.
+// Execute runs the command in the process's arguments until it is done or ctx ends, prints an error if there is one,
+// and returns the exit status.
 func Execute(ctx context.Context, root *cobra.Command) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	status := Status(err)
@@ -83,7 +82,7 @@ func Execute(ctx context.Context, root *cobra.Command) int {
 	return status
 }
 
-// Status returns the exit status that tells of err.
+// Status returns the exit status for err.
 func Status(err error) int {
 	var usage *usageError
 	var quiet *statusError
@@ -99,7 +98,7 @@ func Status(err error) int {
 	}
 }
 
-// text is what is printed of err.
+// text returns what is printed about err.
 func text(err error) string {
 	var wrong *config.Error
 	if errors.As(err, &wrong) {
@@ -108,17 +107,18 @@ func text(err error) string {
 	return err.Error()
 }
 
-// usageError is a command line that makes no sense.
+// usageError is an error in the command line.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 
-// statusError is an exit status that needs no words: the command has found them.
+// statusError is an exit status without a message, because the command has already printed what is wrong.
 type statusError struct{ status int }
 
 func (e *statusError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
 
-// noArgs refuses every argument: of a command that has others, it is the name of one that it has not.
+// noArgs rejects every argument. To a command with subcommands, the argument is the name of a subcommand that it does
+// not have.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -134,10 +134,10 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return &usageError{err}
 }
 
-// exactArgs wants one argument for each of the names.
+// exactArgs requires one argument for each of the names.
 func exactArgs(names ...string) cobra.PositionalArgs { return rangeArgs(len(names), names...) }
 
-// rangeArgs wants one argument for each of the names, of which only the first least are required.
+// rangeArgs accepts one argument for each of the names. The first least of them are required.
 func rangeArgs(least int, names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < least {

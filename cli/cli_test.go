@@ -19,7 +19,7 @@ import (
 	"gin-auth/db"
 )
 
-// TestExecute has the exit statuses and what is printed, without a Redis.
+// TestExecute checks exit statuses and output without a Redis.
 func TestExecute(t *testing.T) {
 	t.Parallel()
 	wrong := &config.Error{Problems: []string{"PORT is wrong", "HOST is wrong"}}
@@ -27,8 +27,8 @@ func TestExecute(t *testing.T) {
 		args   []string
 		change func(*Options)
 		status int
-		stdout string // in it
-		stderr string // in it, "" for nothing
+		stdout string // a part of it
+		stderr string // a part of it, "" for nothing
 	}{
 		"serves": {nil, func(*Options) {}, 0, "", ""},
 		"fails to serve": {nil, func(o *Options) {
@@ -39,19 +39,19 @@ func TestExecute(t *testing.T) {
 		}, 1, "", "gin-auth: the configuration is wrong:\n  PORT is wrong\n  HOST is wrong\n"},
 		"embedded Redis": {[]string{"user", "list"}, func(o *Options) {
 			o.LoadConfig = func() (*config.Config, error) { return &config.Config{}, nil }
-		}, 1, "", "gin-auth: no Redis is named (REDIS_HOST, "},
+		}, 1, "", "gin-auth: no Redis is specified: set REDIS_HOST, "},
 		"Redis away": {[]string{"user", "list"}, func(*Options) {}, 1, "", "gin-auth: the Redis at 127.0.0.1:1 can't be used: asking Redis: "},
 		"help":       {[]string{"--help"}, nil, 0, "import-users", ""},
 		"version":    {[]string{"--version"}, nil, 0, "gin-auth version ", ""},
 		"checks no Redis": {[]string{"check"}, func(o *Options) {
 			o.LoadConfig = func() (*config.Config, error) { return config.Load("", nil) }
-		}, 1, "should not run on this:\n  NODE_ENV is not production: its rules are off\n  no Redis is named", ""},
+		}, 1, "should not run on this:\n  NODE_ENV is not production: the rules for production are off\n  no Redis is specified: set REDIS_HOST, ", ""},
 		"checks a port in use": {[]string{"check"}, func(o *Options) {
 			o.Listen = func(*config.Config) (net.Listener, error) { return nil, errors.New("port 3000 is in use") }
-		}, 1, "\nTo know\n  port 3000 is in use (unless that is this service, which runs already, a start would fail)\n", ""},
+		}, 1, "\nNotes\n  port 3000 is in use (ignore this if the service is already running)\n", ""},
 		"checks, prints what differs":    {[]string{"check"}, func(*Options) {}, 1, "gin-auth check --all prints them.\n", ""},
 		"checks, prints everything":      {[]string{"check", "--all"}, func(*Options) {}, 1, "\n  SHUTDOWN_DELAY            0s\n\nRedis\n", ""},
-		"checks everything, and a token": {[]string{"check", "--all", "--token", "-"}, nil, 2, "", "gin-auth: --all and --token exclude each other\n"},
+		"checks everything, and a token": {[]string{"check", "--all", "--token", "-"}, nil, 2, "", "gin-auth: --all and --token cannot be used together\n"},
 		"checks a Redis that is away":    {[]string{"check"}, func(*Options) {}, 1, "the Redis at 127.0.0.1:1 can't be used: trying TIME: ", ""},
 		"checks a wrong configuration": {[]string{"check"}, func(o *Options) {
 			o.LoadConfig = func() (*config.Config, error) { return nil, wrong }
@@ -70,7 +70,7 @@ func TestExecute(t *testing.T) {
 		"argument missing":           {[]string{"user", "role", "ada@example.com"}, nil, 2, "", "gin-auth: ROLE is missing"},
 		"argument too many":          {[]string{"user", "list", "ada"}, nil, 2, "", `gin-auth: unexpected argument "ada"`},
 		"no password as an argument": {[]string{"user", "password", "ada@example.com", "secret"}, nil, 2, "", "unexpected argument"},
-		"add without flags":          {[]string{"user", "add"}, nil, 2, "", "gin-auth: --email and --username are needed"},
+		"add without flags":          {[]string{"user", "add"}, nil, 2, "", "gin-auth: --email and --username are required"},
 		"bad email":                  {[]string{"user", "add", "--email", "x", "--username", "ada"}, nil, 1, "", "gin-auth: email"},
 		"bad username":               {[]string{"user", "add", "--email", "a@b.c", "--username", " "}, nil, 1, "", "gin-auth: username"},
 		"bad role":                   {[]string{"user", "role", "a@b.c", "a\nb"}, nil, 1, "", "gin-auth: role must have"},
@@ -147,7 +147,7 @@ func connect(root *cobra.Command, in io.Reader, out, complaints io.Writer, args 
 	root.SetArgs(args)
 }
 
-// startRedis returns Options for a Redis of its own, and that with a DB on it.
+// startRedis starts a Redis and returns Options for it, the Redis, and a DB on it.
 func startRedis(t *testing.T) (Options, *db.DB, *miniredis.Miniredis) {
 	t.Helper()
 	server := miniredis.RunT(t)

@@ -17,7 +17,8 @@ import (
 // null counts as missing.
 type document map[string]json.RawMessage
 
-// person is what a document says of a user. The id, the names, the role and the time are zero if it does not have them.
+// person is what a document says about a user. The id, the names, the role and the time are zero if the document does
+// not have them.
 type person struct {
 	user.User
 	nameRejected bool     // the document has a username that nobody can have here
@@ -70,7 +71,8 @@ func email(doc document) (string, error) {
 	return email, nil
 }
 
-// passwordHash returns the hash, or user.NoPassword if there is none, as of users who log in through others.
+// passwordHash returns the hash, or user.NoPassword if there is none, for example because the user logs in with another
+// provider.
 func passwordHash(doc document) (string, error) {
 	value, ok := doc["password"]
 	if !ok || string(value) == `""` {
@@ -175,7 +177,7 @@ func jsonString(value json.RawMessage) (text string, ok bool) {
 		return "", false
 	}
 	if !bytes.ContainsRune(value, '\\') {
-		return string(value[1 : len(value)-1]), true // almost all need no decoding
+		return string(value[1 : len(value)-1]), true // the usual case, without decoding
 	}
 	return text, json.Unmarshal(value, &text) == nil
 }
@@ -183,7 +185,7 @@ func jsonString(value json.RawMessage) (text string, ok bool) {
 // unwrap returns the value in {"key": value}, the form in which extended JSON writes types that JSON does not have.
 func unwrap(value json.RawMessage, key string) (json.RawMessage, bool) {
 	if !bytes.Contains(value, []byte(key)) {
-		return nil, false // almost always, without decoding it
+		return nil, false // the usual case, without decoding the value
 	}
 	members := objectOf(value)
 	inner, ok := members[key]

@@ -111,7 +111,7 @@ func personOf(export string) (p person, err error) {
 	}
 }
 
-// TestNotes checks what is reported of people who are imported.
+// TestNotes checks what is reported about people who are imported.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	const noName = "username cannot be used here: they are imported without it, and log in with their email"
@@ -133,7 +133,7 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// TestFlags checks whom flags deny access, and which of them are not understood.
+// TestFlags checks which flags deny access, and which are not understood.
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -179,7 +179,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// TestRefusedDocuments checks the reasons, which show nothing of the fields' values.
+// TestRefusedDocuments checks the reasons, which do not show the fields' values.
 func TestRefusedDocuments(t *testing.T) {
 	t.Parallel()
 	with := func(field string) string {

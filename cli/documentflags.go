@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// answer is what a value says to a question.
+// answer is the answer that a value gives to a question.
 type answer int
 
 const (
@@ -17,7 +17,7 @@ const (
 	no
 )
 
-// flag says how to read a field that may deny its user access. It answers whether the user is denied.
+// flag reads a field that may deny its user access. It answers whether the user is denied access.
 type flag func(value json.RawMessage, now time.Time) answer
 
 // flags are the fields that may deny access. Letter case, _ and - in a name do not matter.
@@ -56,7 +56,7 @@ var stateObjects = []string{"account.", "access.", "moderation."}
 const maxFlagDepth = 4
 
 // isDenied reports whether the document denies its user access. A user with a flag that cannot be understood is denied
-// it, and gets a note.
+// access, and gets a note.
 func isDenied(doc document, p *person, now time.Time) bool {
 	r := flagReader{now: now}
 	r.read(doc, "", true, 1)
@@ -103,7 +103,7 @@ func (r *flagReader) read(object map[string]json.RawMessage, path string, ofAcco
 	}
 }
 
-// judge records what a flag says.
+// judge records the answer of a flag.
 func (r *flagReader) judge(denies answer, path string, ofAccount bool) {
 	switch {
 	case denies == no:
@@ -129,7 +129,7 @@ func hasFlag(object map[string]json.RawMessage) bool {
 	return false
 }
 
-// denies reads a flag like banned, or the time since when a user is.
+// denies reads a flag such as banned, or the time since which a user has been banned.
 func denies(value json.RawMessage, now time.Time) answer {
 	if at, ok := date(value); ok && truth(value) == unclear {
 		return past(at, now)
@@ -137,7 +137,8 @@ func denies(value json.RawMessage, now time.Time) answer {
 	return truth(value)
 }
 
-// deniesUntil reads the time until when a user is denied access. A ban that ends is unclear: it is not lifted here.
+// deniesUntil reads the time until when a user is denied access. A ban that ends later is unclear, because this service
+// does not lift it.
 func deniesUntil(value json.RawMessage, now time.Time) answer {
 	if at, ok := date(value); ok && past(at, now) == yes || truth(value) == no {
 		return no
@@ -145,7 +146,7 @@ func deniesUntil(value json.RawMessage, now time.Time) answer {
 	return unclear
 }
 
-// past answers yes for a time that has come. What a later time means is unclear.
+// past answers yes for a time that has passed. The meaning of a later time is unclear.
 func past(at, now time.Time) answer {
 	if at.After(now) {
 		return unclear
@@ -153,7 +154,7 @@ func past(at, now time.Time) answer {
 	return yes
 }
 
-// allows reads a flag like isActive.
+// allows reads a flag such as isActive.
 func allows(value json.RawMessage, _ time.Time) answer {
 	if _, ok := date(value); ok && truth(value) == unclear {
 		return no
@@ -171,7 +172,7 @@ func allows(value json.RawMessage, _ time.Time) answer {
 	}
 }
 
-// mayAllow reads a flag like emailVerified, without which some applications deny access and others do not.
+// mayAllow reads a flag such as emailVerified, without which some applications deny access and others do not.
 func mayAllow(value json.RawMessage, now time.Time) answer {
 	if allows(value, now) == no {
 		return no
@@ -203,7 +204,7 @@ func statusAllows(value json.RawMessage, now time.Time) answer {
 	}
 }
 
-// truth returns what a value says that should be true or false.
+// truth returns the meaning of a value that should be true or false.
 func truth(value json.RawMessage) answer {
 	text, ok := jsonString(value)
 	if !ok {

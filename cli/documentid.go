@@ -13,11 +13,11 @@ import (
 	"gin-auth/session"
 )
 
-// maxID is the longest id that is taken, in bytes.
+// maxID is the longest id that is accepted, in bytes.
 const maxID = 128
 
-// id returns the id of a document as the string that counts in a token, and whether it is a number there: _id, or
-// id where there is no _id, or "" if there is neither.
+// id returns the id of a document as a string, and whether it is a number in tokens. The id is _id, or id if there is
+// no _id, or "" if there is neither.
 func id(doc document) (id string, numeric bool, err error) {
 	field := "_id"
 	value, ok := doc[field]

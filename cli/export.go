@@ -117,8 +117,8 @@ func (e *export) reason(err error) (reason error, isBroken bool) {
 	}
 }
 
-// skipBroken moves to the next line whose first byte is a brace. So every document of mongoexport begins, while the
-// braces inside a document are indented.
+// skipBroken moves to the next line whose first byte is a brace. Every document of mongoexport begins with such a line,
+// and braces inside a document are indented.
 func (e *export) skipBroken() {
 	for lineStart := false; ; e.advance(1) {
 		next, err := e.in.Peek(1)

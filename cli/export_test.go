@@ -150,7 +150,7 @@ func read(in io.Reader) string {
 	}
 }
 
-// FuzzExport reads anything to its end, and loses no document that has a line to itself.
+// FuzzExport reads any input to its end, and checks that no document on its own line is lost.
 func FuzzExport(f *testing.F) {
 	for _, seed := range []string{
 		"{1}\n{2}", "[{1},{2}]", "{\n 1\n}", "[1,\"]", "\xef\xbb\xbf{", "{}{}x{}", "{\"a\":[", "{}\n[[\"", "{} 1",

@@ -20,7 +20,7 @@ var (
 )
 
 var (
-	// mongoshObject matches the begin of an object whose first name has no quotes.
+	// mongoshObject matches the beginning of an object whose first name has no quotes.
 	mongoshObject = regexp.MustCompile(`^\s*\[?\s*\{\s*[A-Za-z_$][\w$]*\s*:`)
 	// csvHeader matches a first line with the names of columns.
 	csvHeader = regexp.MustCompile(`(?i)^\s*"?[\w.$ ]+"?([,;\t]"?[\w.$ ]+"?)+\r?\n`)

@@ -8,7 +8,7 @@ import (
 	"gin-auth/user"
 )
 
-// FuzzImport reads anything as an export. Reading ends, and each user taken from it can be stored and can log in.
+// FuzzImport reads any input as an export. Reading must end, and each user in it can be stored and can log in.
 func FuzzImport(f *testing.F) {
 	for _, text := range []string{line("ada@b.c"), "[" + line("a@b.c", `"_id":{"$oid":"`+oid+`"}`) + ",7]", "{\n  \"email\": \"a@b.c\"\n}\n{", "\xef\xbb\xbf[", "[{}", line("a@b.c") + line("b@b.c", `"createdAt":{"$date":{"$numberLong":"1"}}`)} {
 		f.Add([]byte(text))

@@ -18,9 +18,9 @@ import (
 func newHealthcheck(o Options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
-		Short: "Asks the service on this machine whether it is alive",
-		Long: `Asks /healthz of the service that runs with these settings on this machine: for
-containers, which have no curl.
+		Short: "Checks whether the service on this machine is alive",
+		Long: `Requests /healthz of the service that runs with these settings on this machine. It is
+meant for containers, which have no curl.
 
 Exit status: 0 if it is alive, 1 if not.`,
 		Args: noArgs,
@@ -44,7 +44,7 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("asking for the health: %w", err)
 	}
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{}} // no proxy between
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{}} // without a proxy
 	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("asking for the health: %w", err)

@@ -16,28 +16,29 @@ import (
 )
 
 const importHelp = `Imports users from a mongoexport, or from any file of JSON documents, one after
-another or in an array. They log in with their existing passwords.
+another or in an array. The users log in with their existing passwords.
 
 The fields of a document are
-  _id               who it is: an ObjectId, a string, a number or a UUID; otherwise
-                    id; otherwise a new id
+  _id               an ObjectId, a string, a number or a UUID; otherwise id; otherwise
+                    a new id
   email             required: users log in with it
   password          a bcrypt hash ($2a$, $2b$ or $2y$); a user without one cannot
                     log in before gin-auth user password has set one
-  username          a username belongs to one user, whatever the case of its letters
-  fullName          otherwise name: a string, or {firstName,lastName}
-  role              otherwise the one value of roles, or the first of REGISTRATION_ROLES
-  createdAt         otherwise created, the time in the ObjectId, or now
+  username          optional; it belongs to one user, whatever the case of its letters
+  fullName          a string, or {firstName,lastName}; otherwise name
+  role              a string; otherwise the only value of roles; otherwise the first
+                    of REGISTRATION_ROLES
+  createdAt         a date; otherwise created, the time in the ObjectId, or now
 and flags that deny access, such as disabled, isBanned, deletedAt, isActive: false
-or a status other than active: their user is imported disabled. So is a user with
-a flag that cannot be understood.
+or a status other than active. A user with such a flag, or with a flag that cannot
+be understood, is imported disabled.
 
 Whatever needs attention is reported on standard error with its line, its place in
 an array and the field at fault, never with the field's value, and the import
 continues. After a document that is not JSON, it continues at the next line that
 begins with "{". If an array is broken, nothing is imported.
 
-A user is known by the _id. If it exists here already, the user is kept unchanged,
+A user is identified by the _id. A user who exists here already is kept unchanged,
 so it is safe to run an import again, also after it was interrupted. With
 --overwrite the user is replaced: they keep what the document does not have, and
 if they are disabled, they stay disabled. If their email, password or role changes,
@@ -48,7 +49,7 @@ whatever the case of its letters, none is imported, and no existing user with
 another _id is overwritten.
 
 With --prune, users here who are not in the export are disabled and their sessions
-end. It has to be a whole export.
+end. The export must contain all users.
 
 An export is read twice. If it does not come from a file, it is copied to the
 directory for temporary files first. Another 24 bytes for each document are
@@ -56,10 +57,10 @@ written there. Both files are deleted when the import ends.`
 
 const importStatuses = `
 Exit status:
-  0  every user was taken as they are, or existed already
-  1  it failed or was interrupted: what the summary counts is done, the rest not
+  0  every user was imported or existed already, and none needs attention
+  1  it failed or was interrupted: what the summary counts is done, the rest is not
   2  the command line is wrong
-  3  everything was read, but some users could not be taken, or not as they are`
+  3  everything was read, but some users were not imported or need attention`
 
 func newImport(o Options) *cobra.Command {
 	var flags importFlags
@@ -94,7 +95,7 @@ func newImport(o Options) *cobra.Command {
 		"read and check everything, write nothing (a user who is in the export twice counts twice)")
 	cmd.Flags().BoolVar(&flags.prune, "prune", false, "disable users who are not in the export, after confirmation")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "confirm --prune without asking")
-	cmd.Flags().BoolVar(&flags.quiet, "quiet", false, "no progress bar")
+	cmd.Flags().BoolVar(&flags.quiet, "quiet", false, "do not show a progress bar")
 	return cmd
 }
 

@@ -45,10 +45,10 @@ func TestImport(t *testing.T) {
 		old     user.User            // what old becomes, if it changes
 		moved   bool                 // old is no longer at their email
 	}{
-		"nothing":   {in: "", summary: "imported 0, kept 0 existing, 0 documents read"},
-		"one":       {in: adaLine, summary: "imported 1, kept 0 existing, 1 document read", want: map[string]user.User{"ada@b.c": ada}},
-		"array":     {in: "[" + adaLine + "]", summary: "imported 1, kept 0 existing, 1 document read", want: map[string]user.User{"ada@b.c": ada}},
-		"an exists": {in: line("old@b.c") + adaLine, summary: "imported 1, kept 1 existing, 2 documents read", want: map[string]user.User{"ada@b.c": ada}},
+		"nothing":    {in: "", summary: "imported 0, kept 0 existing, 0 documents read"},
+		"one":        {in: adaLine, summary: "imported 1, kept 0 existing, 1 document read", want: map[string]user.User{"ada@b.c": ada}},
+		"array":      {in: "[" + adaLine + "]", summary: "imported 1, kept 0 existing, 1 document read", want: map[string]user.User{"ada@b.c": ada}},
+		"one exists": {in: line("old@b.c") + adaLine, summary: "imported 1, kept 1 existing, 2 documents read", want: map[string]user.User{"ada@b.c": ada}},
 		"no name": {
 			in: line("x.y@b.c", dated, `"role":"staff"`, `"name":{"first":"X","last":"Y"}`), summary: "imported 1, kept 0 existing, 1 of them without a username, 1 document read",
 			want: map[string]user.User{"x.y@b.c": {ID: "new", Email: "x.y@b.c", FullName: user.FullName{First: "X", Last: "Y"}, Role: "staff", PasswordHash: hash, Created: then}},
@@ -118,7 +118,7 @@ func TestImport(t *testing.T) {
 			summary: "imported 0, kept 0 existing, 2 documents not taken, 2 documents read",
 			stderr:  "line 1" + sharedEmail + "line 2" + sharedEmail,
 		},
-		"two people with one email, one of whom cannot be taken": {
+		"two people with one email, one not imported": {
 			in: adaLine + `{"_id":"2","email":"ADA@b.c","password":"x"}`, status: 3,
 			summary: "imported 0, kept 0 existing, 2 documents not taken, 2 documents read",
 			stderr:  "line 2: password is not a bcrypt hash ($2a$, $2b$ or $2y$, a cost from 4 to 16, 60 characters)\nline 1" + sharedEmail,
@@ -128,11 +128,11 @@ func TestImport(t *testing.T) {
 			summary: "imported 0, replaced 0, 1 document not taken, 1 document read",
 			stderr:  "line 1: its email is that of a user here with another id: not overwritten\n",
 		},
-		"nobody knows who": {
+		"no id, overwriting": {
 			in: line("old@b.c"), flags: []string{"--overwrite"}, status: 3, summary: "imported 0, replaced 0, 1 document not taken, 1 document read",
 			stderr: "line 1: it has no _id, so it may be about somebody else than the user here with its email: not overwritten\n",
 		},
-		"overwrites what is said": {
+		"overwrites what the document has": {
 			in: line("old@b.c", `"_id":"old"`), flags: []string{"--overwrite"}, status: 3,
 			summary: "imported 0, replaced 1, 1 of them disabled, 1 of them with their sessions ended, 1 reported above, 1 document read",
 			stderr:  "line 1: they stay disabled here, until gin-auth user enable\n",
@@ -249,7 +249,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// checkNames checks that the users have their names, and that no name is anybody else's.
+// checkNames checks that the users have their names, and that nobody else has a name.
 func checkNames(t *testing.T, server *miniredis.Miniredis, users map[string]user.User) {
 	t.Helper()
 	names := map[string]bool{}
@@ -270,7 +270,7 @@ func checkNames(t *testing.T, server *miniredis.Miniredis, users map[string]user
 	}
 }
 
-// sharedEmail follows the place of a document whose email is also that of another.
+// sharedEmail is printed after the place of a document whose email is also that of another document.
 const sharedEmail = ": its email, in lower case, is also that of another document with another _id or none: neither is imported\n"
 
 // TestImportTwice imports several batches, and then imports them again.
@@ -356,7 +356,7 @@ func TestImportInterruptedWriting(t *testing.T) {
 	}
 }
 
-// TestImportOverFaults retries what Redis has refused, and counts nothing twice.
+// TestImportOverFaults: commands that Redis refused are retried, and nothing is counted twice.
 func TestImportOverFaults(t *testing.T) {
 	t.Parallel()
 	_, store, server := startRedis(t)

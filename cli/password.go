@@ -13,10 +13,10 @@ import (
 	"golang.org/x/term"
 )
 
-// maxPasswordLine bounds, in bytes, what is read of standard input for a password.
+// maxPasswordLine is how many bytes of standard input are read for a password.
 const maxPasswordLine = 4096
 
-// newPassword asks for a password: on a terminal twice and unseen, or else as one line of standard input.
+// newPassword asks for a password twice on a terminal, without echo. Otherwise it reads one line of standard input.
 func newPassword(cmd *cobra.Command) (string, error) {
 	if terminal, ok := terminalOf(cmd.InOrStdin()); ok {
 		return promptTwice(cmd.Context(), terminal, cmd.ErrOrStderr())
@@ -24,7 +24,7 @@ func newPassword(cmd *cobra.Command) (string, error) {
 	return readLine(cmd.InOrStdin())
 }
 
-// terminalOf returns the terminal behind a stream, if that is one.
+// terminalOf returns the stream as a terminal, and whether it is one.
 func terminalOf(stream any) (*os.File, bool) {
 	file, ok := stream.(*os.File)
 	return file, ok && term.IsTerminal(int(file.Fd()))
@@ -56,7 +56,7 @@ func promptTwice(ctx context.Context, terminal *os.File, out io.Writer) (string,
 	return first, nil
 }
 
-// prompt reads a line without echo. If ctx ends meanwhile, the terminal gets its echo back.
+// prompt reads a line without echo. If ctx ends in the meantime, it turns the echo of the terminal on again.
 func prompt(ctx context.Context, terminal *os.File, out io.Writer, question string) (string, error) {
 	fd := int(terminal.Fd())
 	before, err := term.GetState(fd)
@@ -80,7 +80,7 @@ func prompt(ctx context.Context, terminal *os.File, out io.Writer, question stri
 			return "", fmt.Errorf("reading the password: %w", a.err)
 		}
 		return string(a.password), nil
-	case <-ctx.Done(): // the read goes on until the process ends
+	case <-ctx.Done(): // the read continues until the process ends
 		_ = term.Restore(fd, before)
 		return "", errors.New("interrupted")
 	}

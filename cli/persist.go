@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// persist retries an exchange with Redis until it succeeds, no pause is left or ctx ends. The end of ctx does not
+// persist retries an exchange with Redis until it succeeds, all pauses are used or ctx ends. The end of ctx does not
 // interrupt the exchange itself.
 func (i *importer) persist(ctx context.Context, exchange func(context.Context) error) error {
 	whole := context.WithoutCancel(ctx)

@@ -41,7 +41,7 @@ func (p *progress) add(bytes int64) {
 	}
 }
 
-// print prints a line in place of the bar, which is drawn again below it by the next add.
+// print replaces the bar by a line. The next add draws the bar again below the line.
 func (p *progress) print(format string, args ...any) {
 	p.clear()
 	_, _ = fmt.Fprintf(p.out, format+"\n", args...)

@@ -63,7 +63,7 @@ func (i *importer) prune(ctx context.Context) error {
 	return nil
 }
 
-// disable disables a user unless another one has the email by now, and ends their sessions.
+// disable disables a user, unless another user has the email now, and ends their sessions.
 func (i *importer) disable(ctx context.Context, u user.User) error {
 	if _, _, err := i.store.UpdateUser(ctx, u.Email, func(stored *user.User) error {
 		if stored.ID == u.ID {
@@ -98,8 +98,8 @@ func (i *importer) missing(ctx context.Context) iter.Seq2[user.User, error] {
 	}
 }
 
-// enabled returns the users who may log in and were created before the import began, missingTogether at a time. A
-// broken record is nobody's. The slice is used again.
+// enabled returns the users who may log in and were created before the import began, missingTogether at a time. Broken
+// records are skipped. The slice is used again for the next users.
 func (i *importer) enabled(ctx context.Context) iter.Seq2[[]user.User, error] {
 	return func(yield func([]user.User, error) bool) {
 		some := make([]user.User, 0, missingTogether)
@@ -143,7 +143,7 @@ func confirm(cmd *cobra.Command, question string) error {
 			return nil
 		}
 		return errors.New("not confirmed: nothing was written")
-	case <-cmd.Context().Done(): // the read goes on until the process ends
+	case <-cmd.Context().Done(): // the read continues until the process ends
 		return errInterrupted
 	}
 }

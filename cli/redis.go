@@ -11,12 +11,12 @@ import (
 	"gin-auth/db"
 )
 
-// commandTimeout is what a command grants Redis for one exchange, if REDIS_TIMEOUT, which is for requests
-// that people wait for, doesn't grant more: a batch of an import is one exchange.
+// commandTimeout is how long an exchange of a command with Redis may take, unless REDIS_TIMEOUT is longer.
+// REDIS_TIMEOUT is meant for requests that people wait for, while a batch of an import is one exchange.
 const commandTimeout = 5 * time.Second
 
-var errEmbedded = errors.New("no Redis is named (REDIS_HOST, REDIS_URL, REDIS_CLUSTER_NODES or REDIS_SENTINELS): " +
-	"the embedded one would forget everything at once")
+var errEmbedded = errors.New("no Redis is specified: set REDIS_HOST, REDIS_URL, REDIS_CLUSTER_NODES or " +
+	"REDIS_SENTINELS (the embedded Redis would lose everything when this command ends)")
 
 // withDB runs a command with the DB that the configuration names, once it has answered.
 func (o Options) withDB(ctx context.Context, command func(*config.Config, *db.DB) error) (err error) {

@@ -47,7 +47,7 @@ func (i *importer) save(ctx context.Context, people []candidate) error {
 			return err
 		}
 	}
-	return errors.New("others change the same users all the time")
+	return errors.New("somebody else keeps changing the same users")
 }
 
 // decide looks up what is stored of people and returns those that are to be stored. The others are counted.
@@ -86,7 +86,7 @@ func (i *importer) decide(ctx context.Context, people []candidate) (entries []*e
 	return entries, nil
 }
 
-// claimName does what storing would do in a dry run: the username of an earlier document is taken.
+// claimName does, in a dry run, what storing would do: the username of an earlier document counts as taken.
 func (i *importer) claimName(e *entry) {
 	name := e.who.name
 	if e.next.Username == "" || !i.survey.sharedNames[name] {
@@ -100,7 +100,7 @@ func (i *importer) claimName(e *entry) {
 	}
 }
 
-// judge sets the user that an entry replaces. It returns the reason if the entry cannot be taken, and whether the
+// judge sets the user that an entry replaces. It returns the reason if the entry cannot be stored, and whether the
 // existing user is kept.
 func (i *importer) judge(e *entry) (reason string, kept bool) {
 	existing, elsewhere := e.found.AtEmail, e.found.Elsewhere
@@ -202,7 +202,7 @@ func (i *importer) storeAll(ctx context.Context, entries []*entry) (outdated []c
 	return outdated, nil
 }
 
-// endSessions ends the sessions of the users whose change demands it.
+// endSessions ends the sessions of the users whose change requires it.
 func (i *importer) endSessions(ctx context.Context, entries []*entry) error {
 	var ids []string
 	for _, e := range entries {

@@ -7,7 +7,7 @@ import (
 	"gin-auth/user"
 )
 
-// counts says what was done with how many documents.
+// counts has the numbers of the summary.
 type counts struct {
 	read, refused                        int
 	imported, replaced, kept             int
@@ -17,7 +17,7 @@ type counts struct {
 	pruned                               int
 }
 
-// refuse counts a document that cannot be taken, and reports it.
+// refuse counts a document that cannot be imported, and reports it.
 func (i *importer) refuse(p candidate, reason string) {
 	i.progress.print("%s: %s", p.where, reason)
 	i.count.refused++

@@ -15,12 +15,12 @@ import (
 // may be far apart in the export, and records who is in it, in a temporary file. The memory it needs does not depend on
 // the size of the export, except for what several people have.
 
-// survey says who is in an export.
+// survey records who is in an export.
 type survey struct {
 	hasher
 	file         *os.File // the identities of all documents
 	documents    int
-	unidentified int             // documents that may be about anybody
+	unidentified int             // documents without a valid id or email
 	sharedEmails map[uint64]bool // those of several people
 	sharedNames  map[uint64]bool // usernames of several people
 }
@@ -88,8 +88,8 @@ func (s *survey) shared(hashOf func(identity) uint64) (map[uint64]bool, error) {
 	return shared, nil
 }
 
-// missing returns those of users who are not in the export: no document has their id, and none without an id has their
-// email. It reads all identities, so it is called with many users.
+// missing returns the users who are not in the export: no document has their id, and no document without an id has
+// their email. It reads all identities, so it should be called with many users.
 func (s *survey) missing(users []user.User) ([]user.User, error) {
 	present := make(map[uint64]bool, 2*len(users))
 	for _, u := range users {
@@ -147,7 +147,7 @@ type source struct {
 	spooled   bool
 }
 
-// newSource returns the source that reads in. What is not a file is copied to a temporary file on the way.
+// newSource returns the source that reads in. If in is not a file, it is copied to a temporary file while it is read.
 func newSource(in io.Reader) (*source, error) {
 	if file, ok := in.(*os.File); ok && sizeOf(in) >= 0 {
 		start, err := file.Seek(0, io.SeekCurrent)

@@ -57,8 +57,8 @@ func TestSurvey(t *testing.T) {
 	}
 
 	missing, err := s.missing([]user.User{
-		{ID: "a", Email: "old@b.c"},    // known by the id
-		{ID: "x", Email: "noid@b.c"},   // known by the email of a document without an id
+		{ID: "a", Email: "old@b.c"},    // identified by the id
+		{ID: "x", Email: "noid@b.c"},   // identified by the email of a document without an id
 		{ID: "y", Email: "again@b.c"},  // this email is another user's in the export
 		{ID: "z", Email: "nobody@b.c"}, // missing
 		{ID: strconv.Itoa(many - 1), Email: "last@b.c"},

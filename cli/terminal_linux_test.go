@@ -17,7 +17,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is a terminal with nobody but the test in front of it.
+// terminal is a terminal that the test uses as a person would.
 type terminal struct {
 	program *os.File // the end that a program gets
 	person  *os.File // the end that the person types at and looks at
@@ -43,8 +43,8 @@ func openTerminal(t *testing.T) *terminal {
 	return tty
 }
 
-// unlock makes the other end of a terminal usable, and returns its number. It leaves the file to the
-// runtime's poller, so that closing it ends a read.
+// unlock makes the other end of a terminal usable, and returns its number. The runtime's poller keeps the file, so that
+// closing it ends a read.
 func unlock(t *testing.T, person *os.File) (number int) {
 	t.Helper()
 	raw, err := person.SyscallConn()
@@ -62,7 +62,7 @@ func unlock(t *testing.T, person *os.File) (number int) {
 	return number
 }
 
-// Write is the screen's.
+// Write records what is shown on the screen.
 func (tty *terminal) Write(p []byte) (int, error) {
 	tty.mu.Lock()
 	defer tty.mu.Unlock()
@@ -85,7 +85,7 @@ func (tty *terminal) waitFor(t *testing.T, text string) {
 	}
 }
 
-// answer waits for a question, and until the echo is off, and types.
+// answer waits for a question and until the echo is off, and then types an answer.
 func (tty *terminal) answer(t *testing.T, question, text string) {
 	t.Helper()
 	tty.waitFor(t, question)
@@ -127,7 +127,7 @@ func TestPrompt(t *testing.T) {
 				t.Errorf("got %q, %v", got, err)
 			}
 			if !tty.echoes(t) {
-				t.Error("the terminal has no echo any more")
+				t.Error("the echo of the terminal is still off")
 			}
 			if strings.Contains(tty.seen(), "correct") {
 				t.Errorf("on the screen is %q", tty.seen())
@@ -136,7 +136,7 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
-// TestPromptInterrupted gives the terminal its echo back.
+// TestPromptInterrupted: an interrupted prompt turns the echo of the terminal on again.
 func TestPromptInterrupted(t *testing.T) {
 	t.Parallel()
 	tty := openTerminal(t)
@@ -152,16 +152,16 @@ func TestPromptInterrupted(t *testing.T) {
 		t.Error("no error")
 	}
 	if !tty.echoes(t) {
-		t.Error("the terminal has no echo any more")
+		t.Error("the echo of the terminal is still off")
 	}
 }
 
-// TestProgressBar draws on a terminal alone, and keeps lines apart from the bar.
+// TestProgressBar: the bar is drawn only on a terminal, and printed lines do not mix with it.
 func TestProgressBar(t *testing.T) {
 	t.Parallel()
 	tty := openTerminal(t)
 	if !term.IsTerminal(int(tty.program.Fd())) {
-		t.Fatal("the terminal is none")
+		t.Fatal("it is not a terminal")
 	}
 	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {

@@ -99,7 +99,7 @@ func newUserPassword(o Options) *cobra.Command {
 		Args: exactArgs("EMAIL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.withDB(cmd.Context(), func(cfg *config.Config, store *db.DB) error {
-				// First, so that nobody chooses a password in vain.
+				// Check this first: otherwise somebody may choose a password that is then not used.
 				if _, err := findUser(cmd.Context(), store, args[0]); err != nil {
 					return err
 				}

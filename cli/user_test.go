@@ -16,7 +16,7 @@ import (
 	"gin-auth/user"
 )
 
-// TestUserCommands is the life of a user, one command after the other.
+// TestUserCommands runs the commands on one user, one after the other.
 func TestUserCommands(t *testing.T) {
 	t.Parallel()
 	o, store, server := startRedis(t)
@@ -119,7 +119,7 @@ func TestUserList(t *testing.T) {
 	}
 }
 
-// TestUserListLong lists more than a portion: each user once, under one heading.
+// TestUserListLong lists more users than a portion has: each user once, under one heading.
 func TestUserListLong(t *testing.T) {
 	t.Parallel()
 	o, store, _ := startRedis(t)
@@ -147,7 +147,7 @@ func TestUserListLong(t *testing.T) {
 	}
 }
 
-// storeUsers stores users whom nothing that is stored concerns.
+// storeUsers stores users of whom nothing is stored yet.
 func storeUsers(t *testing.T, store *db.DB, users []user.User) {
 	t.Helper()
 	changes := make([]db.Change, len(users))

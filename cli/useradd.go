@@ -14,7 +14,8 @@ import (
 
 const fromWhere = `
 On a terminal the command asks for the password twice. Otherwise it reads one line
-of standard input. It is never an argument, which others on the machine can see.`
+of standard input. The password cannot be an argument, because other users of the
+machine could see it.`
 
 func newUserAdd(o Options) *cobra.Command {
 	var email, username, role string
@@ -27,7 +28,7 @@ func newUserAdd(o Options) *cobra.Command {
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if email == "" || username == "" {
-				return &usageError{errors.New("--email and --username are needed")}
+				return &usageError{errors.New("--email and --username are required")}
 			}
 			var u user.User
 			if u.Email, err = user.CleanEmail(email); err != nil {
@@ -47,7 +48,7 @@ func newUserAdd(o Options) *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().StringVar(&email, "email", "", "the email that the user logs in with")
-	cmd.Flags().StringVar(&username, "username", "", "the name that others see, which nobody else may have")
+	cmd.Flags().StringVar(&username, "username", "", "the name of the user, which no other user may have")
 	cmd.Flags().StringVar(&role, "role", "", "the user's role (default: the first of REGISTRATION_ROLES)")
 	return cmd
 }
@@ -55,7 +56,7 @@ func newUserAdd(o Options) *cobra.Command {
 // addUser asks for a password and stores a new user.
 func addUser(cmd *cobra.Command, cfg *config.Config, store *db.DB, u user.User) error {
 	exists := fmt.Errorf("the user %s exists already", u.Email)
-	// First, so that nobody chooses a password in vain.
+	// Check this first: otherwise somebody may choose a password that is then not used.
 	if _, found, err := store.UserByEmail(cmd.Context(), u.Email); found || err != nil {
 		return cmp.Or(err, exists)
 	}

@@ -25,9 +25,9 @@ func newUserList(o Options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Lists the users",
-		Long: `Lists the users, without their password hashes: up to a thousand sorted by email,
-more in sorted portions of a thousand. It needs the right to SCAN in Redis, which
-serving does not.
+		Long: `Lists the users, without their password hashes. Up to a thousand are sorted by email;
+more are listed in portions of a thousand, each of which is sorted. It needs the right
+to SCAN in Redis, which serving does not.
 
 A record that is not a user is reported on standard error, and the exit status is 1.`,
 		Example: `  gin-auth user list

@@ -19,8 +19,7 @@ func newUserSessions(o Options) *cobra.Command {
 		Use:   "sessions EMAIL [--json]",
 		Short: "Lists a user's sessions",
 		Long: `Lists a user's active sessions, the newest first, each with the address and the
-User-Agent that it was begun with. Sessions that a Node service began are not
-among them.`,
+User-Agent that began it. Sessions that began at a Node service are not listed.`,
 		Example: `  gin-auth user sessions ada@example.com
   gin-auth user sessions ada@example.com --json | jq -r .id`,
 		Args:                  exactArgs("EMAIL"),
@@ -77,10 +76,10 @@ func newUserLogout(o Options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout EMAIL [ID]",
 		Short: "Ends a user's sessions, or one of them",
-		Long: `Ends every session of a user or, with an ID that gin-auth user sessions shows, that
-one. The user can log in again.
+		Long: `Ends every session of a user, or only the session with an ID that gin-auth user
+sessions shows. The user can log in again.
 
-Node services reject those sessions as well, except any that they began themselves.`,
+Node services reject these sessions as well, except sessions that began there.`,
 		Example: `  gin-auth user logout ada@example.com
   gin-auth user logout ada@example.com ivAGOrIWlAJOyhUPqPTMLPVQo7vVrJ8j`,
 		Args: rangeArgs(1, "EMAIL", "ID"),

@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// version says what this binary was built of: the module's version, where Go knows one, the commit, and
-// whether there was more than the commit.
+// version returns what this binary was built from: the version of the module if Go knows it, the commit, and whether
+// there were changes after the commit.
 func version(info *debug.BuildInfo) string {
 	commit, modified := "unknown", ""
 	for _, setting := range info.Settings {

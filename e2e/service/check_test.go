@@ -27,7 +27,7 @@ func TestCheck(t *testing.T) {
 	}{
 		"safe": {
 			"--appendonly yes", nil, 0,
-			[]string{"JWT_SECRET                (secret, 38 bytes)\n", ", role master, replicas 0, append-only file on, maxmemory 0B, policy noeviction, round trip ", ", clock in step\n", fine},
+			[]string{"JWT_SECRET                (secret, 38 bytes)\n", ", role master, replicas 0, append-only file on, maxmemory 0B, policy noeviction, round trip ", ", clock in sync\n", fine},
 		},
 		"forgets and evicts": {
 			"--maxmemory 100mb --maxmemory-policy allkeys-lru", nil, 1,
@@ -67,10 +67,10 @@ func TestCheck(t *testing.T) {
 			[]string{"REDIS_USERNAME=auth", "REDIS_PASSWORD=hush"}, 1, []string{not + lacks + "EVAL auth:epoch is refused: NOPERM", lacks + "EVAL auth:clock is refused: NOPERM"},
 		},
 		"a wrong password": {
-			"--requirepass hush", []string{"REDIS_PASSWORD=rush"}, 1, []string{"nothing is known of it\n", not, "can't be used: trying TIME: WRONGPASS"},
+			"--requirepass hush", []string{"REDIS_PASSWORD=rush"}, 1, []string{"nothing is known about it\n", not, "can't be used: trying TIME: WRONGPASS"},
 		},
 		"not for production": {
-			"--appendonly yes", []string{"NODE_ENV=", "TRUSTED_PROXIES=10.0.0.1"}, 1, []string{not + "  NODE_ENV is not production: its rules are off\n"},
+			"--appendonly yes", []string{"NODE_ENV=", "TRUSTED_PROXIES=10.0.0.1"}, 1, []string{not + "  NODE_ENV is not production: the rules for production are off\n"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

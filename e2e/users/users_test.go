@@ -238,7 +238,7 @@ func TestRedisAway(t *testing.T) {
 			t.Errorf("%q printed %q, want one line with the reason", args, got.stderr)
 		}
 	}
-	command(t, nil, "", "user", "list").is(t, 1, "", "gin-auth: no Redis is named (REDIS_HOST")
+	command(t, nil, "", "user", "list").is(t, 1, "", "gin-auth: no Redis is specified: set REDIS_HOST, ")
 }
 
 // TestImportInterrupted sends a signal before the export is complete. The import stops and stores no user.
