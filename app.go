@@ -96,21 +96,21 @@ var sameSite = map[config.Keyword]http.SameSite{
 	config.SameSiteNone:   http.SameSiteNoneMode,
 }
 
-// introduce says that the embedded Redis keeps nothing, and how to try the service.
+// introduce logs that the embedded Redis loses everything when the process ends, and prints how to try the service.
 func introduce(out io.Writer, log *slog.Logger, cfg *config.Config, address net.Addr) {
 	if cfg.RedisGuess != "" {
 		log = log.With("hint", cfg.RedisGuess)
 	}
-	log.Warn("no Redis is named (REDIS_HOST): an embedded one is running, " +
-		"and all users and logouts are gone when this process ends")
+	log.Warn("no Redis is specified (REDIS_HOST): an embedded one is running, " +
+		"and all users and logouts are lost when this process ends")
 	_, port, _ := net.SplitHostPort(address.String())
 	root := "http://" + net.JoinHostPort("localhost", port)
 	_, _ = fmt.Fprintf(out, flow, root+cfg.RoutePrefix, root)
 }
 
 const flow = `
-Register and log in; request a protected route and log out; then try the old cookie. In a browser at
-%[2]s/ or here:
+To try the service, register and log in, request a protected route, log out, and try the old cookie again.
+Do that in a browser at %[2]s/ or here:
 
   curl -w '\n' -c cookies.txt -H 'Content-Type: application/json' ` +
 	`-d '{"username":"ada","email":"ada@example.com","password":"correct horse"}' %[1]s/{register,login}

@@ -34,7 +34,7 @@ type service struct {
 	log   *syncBuffer
 	app   *app
 	tls   *httptest.Server
-	// described is what /openapi.json says: every answer is held against it.
+	// described is the content of /openapi.json. Every answer is checked against it.
 	described *description
 }
 
@@ -55,7 +55,7 @@ func (b *syncBuffer) String() string {
 	return b.text.String()
 }
 
-// newService starts the service with the given settings over those of production.
+// newService starts the service with the settings of production, changed by the given ones.
 func newService(t testing.TB, settings ...string) *service {
 	t.Helper()
 	s := &service{redis: miniredis.RunT(t), log: &syncBuffer{}}
@@ -147,7 +147,7 @@ func (s *service) send(t *testing.T, client *http.Client, method, path, body str
 	contentType := "application/json; charset=utf-8"
 	route, _, _ := strings.Cut(path, "?")
 	if (method == http.MethodGet || method == http.MethodHead) && strings.HasSuffix(route, "/verify") {
-		contentType = "" // no answer of its has a body
+		contentType = "" // its answers have no body
 		if len(text) > 0 {
 			t.Errorf("%s %s has a body: %s", method, path, text)
 		}
@@ -191,7 +191,7 @@ const (
 	clearedFor = "token=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure; SameSite=Strict"
 )
 
-// TestFlow is what the service is for: register, log in, be let through, log out, be refused.
+// TestFlow is the purpose of the service: a user registers, logs in, is accepted, logs out and is rejected.
 func TestFlow(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -234,7 +234,7 @@ func TestFlow(t *testing.T) {
 		t.Errorf("the blacklist has %q, %v", value, err)
 	}
 	if ttl := s.redis.TTL("blacklist:" + token); ttl < 24*time.Hour || ttl > 24*time.Hour+time.Minute {
-		t.Errorf("the entry lives %s", ttl)
+		t.Errorf("the entry expires in %s", ttl)
 	}
 
 	old := s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token)
@@ -259,7 +259,7 @@ func userIn(t *testing.T, body string) string {
 	return `{"id":"` + u.ID + `","email":"` + u.Email + `","username":"` + u.Username + `","role":"` + u.Role + `"}`
 }
 
-// login registers a user and logs him in.
+// login registers a user and logs them in.
 func (s *service) login(t *testing.T, client *http.Client) string {
 	t.Helper()
 	s.send(t, client, "POST", "/api/auth/register", ada)
@@ -399,13 +399,13 @@ func TestRedisAway(t *testing.T) {
 	out := s.send(t, browser, "POST", "/api/auth/logout", "")
 	out.want(t, "logout", 500, internal)
 	if out.header.Get("Set-Cookie") != "" || tokenIn(t, browser, s) != token {
-		t.Error("a logout that failed took the cookie")
+		t.Error("a logout that failed cleared the cookie")
 	}
 	s.send(t, other, "POST", "/api/auth/login", adaLogin).want(t, "login", 503, noRedis)
 	s.send(t, other, "POST", "/api/auth/register", ada).want(t, "register", 503, noRedis)
 	s.send(t, other, "GET", "/readyz", "").want(t, "readyz", 503, `{"message":"not ready"}`)
 
-	// What needs no Redis to be known is known.
+	// Requests that need no Redis are answered.
 	s.send(t, other, "GET", "/healthz", "").want(t, "healthz", 200, `{"message":"ok"}`)
 	s.send(t, other, "GET", "/api/auth/me", "").want(t, "me without a cookie", 401, noSession)
 	s.send(t, other, "GET", "/api/auth/me", "", "Cookie", "token=a.b.c").want(t, "me with a forged token", 401, refused)
@@ -426,7 +426,8 @@ func TestRedisAway(t *testing.T) {
 	s.send(t, other, "GET", "/api/auth/me", "", "Cookie", "token="+token).want(t, "me with the old token", 401, revoked)
 }
 
-// TestVerify has what a reverse proxy is told of tokens, by this service or another, and of none.
+// TestVerify checks what a reverse proxy is told about tokens, of this service or another, and about requests without
+// one.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -507,7 +508,7 @@ func TestVerify(t *testing.T) {
 	down := s.send(t, s.tls.Client(), "GET", "/api/auth/verify", "", "Cookie", "token="+token)
 	down.want(t, "without Redis", 503, "")
 	if down.header.Get("Set-Cookie") != "" {
-		t.Error("without Redis, the client loses his cookie")
+		t.Error("without Redis, the client loses its cookie")
 	}
 }
 
@@ -660,7 +661,7 @@ func TestSettings(t *testing.T) {
 	})
 }
 
-// TestLogoutAll ends every session of a user and of nobody else, and lets him log in again at once.
+// TestLogoutAll ends every session of a user and of nobody else. The user can log in again at once.
 func TestLogoutAll(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -696,7 +697,7 @@ func TestLogoutAll(t *testing.T) {
 		want(t, "logout-all of nobody", 400, `{"message":"the token names no user"}`)
 	s.send(t, s.tls.Client(), "POST", "/api/auth/logout-all", "").want(t, "logout-all without a cookie", 401, noSession)
 
-	// Tokens of the Node service, whose clock may be ahead by a minute, and one that doesn't say when.
+	// Tokens of the Node service, whose clock may be a minute ahead, and one without a time of issue.
 	now := time.Now().Unix()
 	if err := s.redis.Set("auth:logout-all:n", strconv.FormatInt(now, 10)); err != nil {
 		t.Fatal(err)
@@ -747,7 +748,7 @@ func TestLostBlacklist(t *testing.T) {
 	}
 }
 
-// TestCrossOrigin: a page of another origin gets nothing done, unless the origin is trusted.
+// TestCrossOrigin: a page of another origin cannot change anything, unless the origin is trusted.
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "CORS_ORIGINS=https://app.example.com")
@@ -815,7 +816,7 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
-// TestTheLogHasNoSecrets uses every route, well and badly, and looks for what must not be in the log.
+// TestTheLogHasNoSecrets uses every route, with valid and invalid requests, and checks that no secret is in the log.
 func TestTheLogHasNoSecrets(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

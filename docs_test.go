@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestDocs looks for each test that the docs name, and for each file that they link to.
+// TestDocs checks that each test that the docs name, and each file that they link to, exists.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	declared := map[string]bool{}
@@ -45,7 +45,7 @@ func TestDocs(t *testing.T) {
 		}
 		for _, match := range regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w+)`").FindAllSubmatch(text, -1) {
 			if !declared[string(match[1])] {
-				t.Errorf("%s names %s, which there is not", page, match[1])
+				t.Errorf("%s names %s, which does not exist", page, match[1])
 			}
 		}
 		for _, match := range regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`).FindAllSubmatch(text, -1) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// FuzzRegister posts anything as a registration: it is answered in JSON with a status of the contract, never
-// with a 5xx, and who was registered can log in with the same body and by username, but not register again.
+// FuzzRegister posts any input as a registration. It is answered in JSON with a status of the contract, never with a
+// 5xx. A user who was registered can log in with the same body and by username, but cannot register again.
 func FuzzRegister(f *testing.F) {
 	for _, body := range []string{ada, `{}`, `[]`, `{"username":"` + "\u202e" + `","email":"a@b.c","password":"12345678"}`,
 		`{"username":"x","email":"A@B.C ","password":"` + strings.Repeat("é", 37) + `"}`, `{"email":{"$ne":""},"username":1,"password":null}`,
@@ -45,7 +45,7 @@ func FuzzRegister(f *testing.F) {
 		if in := post("/api/auth/login", body); in.Code != http.StatusOK {
 			t.Errorf("%q registers, but does not log in: %d %s", body, in.Code, in.Body)
 		}
-		var sent map[string]json.RawMessage // whose names have their case, unlike those of a struct
+		var sent map[string]json.RawMessage // its names are case-sensitive, unlike those of a struct
 		if json.Unmarshal([]byte(body), &sent) == nil {
 			byName := `{"username":` + string(sent["username"]) + `,"password":` + string(sent["password"]) + `}`
 			if in := post("/api/auth/login", byName); in.Code != http.StatusOK {

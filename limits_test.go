@@ -26,7 +26,7 @@ func (s *service) from(t *testing.T, client *http.Client, address, path, body st
 	return s.send(t, client, "POST", path, body, "X-Forwarded-For", address)
 }
 
-// lockAda has logins to ada fail from ten addresses: as often as an account may where three failures are the limit.
+// lockAda makes logins to ada fail from ten addresses, as often as an account may if the limit is three failures.
 func (s *service) lockAda(t *testing.T) {
 	t.Helper()
 	for i := range 30 {
@@ -34,7 +34,8 @@ func (s *service) lockAda(t *testing.T) {
 	}
 }
 
-// TestLockedOut: guesses elsewhere lock nobody out where they have logged in before, nor out of changing the password.
+// TestLockedOut: guesses from other addresses do not keep a user from logging in from a known address, or from changing
+// their password.
 func TestLockedOut(t *testing.T) {
 	t.Parallel()
 	const home, office, hotel = "192.0.2.1", "2001:db8:1:2::1", "198.51.100.7"
@@ -70,7 +71,7 @@ func TestLockedOut(t *testing.T) {
 	login("at home a month later", home, newLogin, 429)
 }
 
-// TestOwnAddress: a login makes an address known unless it may be that of a proxy that is not trusted.
+// TestOwnAddress: a login makes an address known, unless the address may be that of an untrusted proxy.
 func TestOwnAddress(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -117,7 +118,7 @@ func TestOwnAddress(t *testing.T) {
 	}
 }
 
-// TestSecretOfTheLimit: who does not have the secret cannot find out which account or address a key is for.
+// TestSecretOfTheLimit: without the secret, nobody can find out which account or address a key belongs to.
 func TestSecretOfTheLimit(t *testing.T) {
 	t.Parallel()
 	keys := func(secret string) (keys []string) {
@@ -136,7 +137,7 @@ func TestSecretOfTheLimit(t *testing.T) {
 	}
 }
 
-// TestRegistrationLimit: so many passwords are hashed for those who register from one address.
+// TestRegistrationLimit: no more passwords than the limit are hashed for registrations from one address.
 func TestRegistrationLimit(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "LOGIN_LIMIT=3/1m", "TRUSTED_PROXIES=127.0.0.0/8")
@@ -185,7 +186,7 @@ func TestLoginsWhileManyRegister(t *testing.T) {
 					registered.Add(1)
 				case 503:
 					busy.Add(1)
-					time.Sleep(10 * time.Millisecond) // a second would be asked of it
+					time.Sleep(10 * time.Millisecond) // the answer asks for a second
 				default:
 					t.Errorf("a registration: %d %s", got.status, got.body)
 				}
@@ -204,7 +205,7 @@ func TestLoginsWhileManyRegister(t *testing.T) {
 	done.Store(true)
 	all.Wait()
 	t.Logf("%d of 10 logins, %d registered, %d told to come again", good, registered.Load(), busy.Load())
-	// Where other tests run at the same time, a hash may take a second, which is as long as a login waits.
+	// If other tests run at the same time, a hash may take a second, which is as long as a login waits.
 	if measuring := os.Getenv("MEASURE") != ""; good < 10 && measuring || good == 0 || registered.Load() == 0 {
 		t.Errorf("%d of 10 logins and %d registrations were successful", good, registered.Load())
 	}

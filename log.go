@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// maxLogQueue bounds the lines that wait for the log's reader, in bytes: about 5,000 requests.
+	// maxLogQueue is how many bytes of lines may wait for the log's reader: the lines of about 5,000 requests.
 	maxLogQueue = 1 << 20
-	// maxLogWrite bounds the lines that are written together. A pipe takes up to PIPE_BUF bytes as a whole, so
-	// that the lines of several processes that share one are never mixed.
+	// maxLogWrite is how many bytes are written at once. A pipe accepts up to PIPE_BUF bytes atomically, so the lines
+	// of several processes that share a pipe are never mixed.
 	maxLogWrite = 4096
-	// logFlushTimeout bounds the wait for the reader when the process ends.
+	// logFlushTimeout is how long the end of the process waits for the log's reader.
 	logFlushTimeout = time.Second
 )
 
-// newLog returns a logger that writes to out, in the format and from the level that cfg names.
+// newLog returns a logger that writes to out, with the format and the level that cfg sets.
 func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
 	if cfg.LogFormat == config.LogJSON {
@@ -31,11 +31,12 @@ func newLog(cfg *config.Config, out io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, options))
 }
 
-// newNoticeLog returns a logger for warnings that somebody who starts the service has to see at every LOG_LEVEL.
+// newNoticeLog returns a logger for warnings that are logged at every LOG_LEVEL, because whoever starts the service has
+// to see them.
 func newNoticeLog(cfg *config.Config, out io.Writer) *slog.Logger {
-	loud := *cfg
-	loud.LogLevel = min(cfg.LogLevel, config.Level(slog.LevelWarn))
-	return newLog(&loud, out)
+	notices := *cfg
+	notices.LogLevel = min(cfg.LogLevel, config.Level(slog.LevelWarn))
+	return newLog(&notices, out)
 }
 
 // logWriter writes lines to out, in order and without blocking: one goroutine writes them. Lines that do not fit into
@@ -43,8 +44,8 @@ func newNoticeLog(cfg *config.Config, out io.Writer) *slog.Logger {
 type logWriter struct {
 	out     io.Writer
 	dropped prometheus.Counter
-	inLine  bool          // out ends with a part of a line; only run uses it
-	done    chan struct{} // closed when nothing is left to write after Close
+	inLine  bool          // out ends in the middle of a line; only run uses it
+	done    chan struct{} // closed when all lines are written after Close
 
 	mu      sync.Mutex
 	wake    sync.Cond    // there is a line, or closing is set
@@ -71,7 +72,7 @@ func newLogWriter(out io.Writer) *logWriter {
 	return w
 }
 
-// reportTo makes w report dropped lines to log, once each time the reader is back.
+// reportTo makes w report the number of dropped lines to log, once each time the reader reads again.
 func (w *logWriter) reportTo(log *slog.Logger) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,14 +81,14 @@ func (w *logWriter) reportTo(log *slog.Logger) {
 
 // Write queues one line, or several that belong together. It never returns an error.
 //
-// A full queue accepts lines again when half of it is written. So a reader that is only slow causes a few long gaps,
-// each with its report, instead of a gap after every few lines.
+// A full queue accepts lines again when half of it is written. So a slow reader causes a few long gaps, each with a
+// report, instead of a gap after every few lines.
 func (w *logWriter) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	waiting := len(w.queue) + w.writing
 	if w.full || waiting+len(lines) > maxLogQueue {
-		w.full = waiting > 0 // else nothing is written that could end it
+		w.full = waiting > 0 // if nothing is being written, no write would reset full
 		w.drop(lines)
 		return len(lines), nil
 	}
@@ -133,7 +134,7 @@ func (w *logWriter) run() {
 	}
 }
 
-// dequeue waits for lines and returns them, or none after Close. The queue uses the memory of spare next.
+// dequeue waits for lines and returns them, or none after Close. The queue then uses the memory of spare.
 func (w *logWriter) dequeue(spare []byte) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -145,7 +146,7 @@ func (w *logWriter) dequeue(spare []byte) []byte {
 	return batch
 }
 
-// writeLen returns how much of lines to write together: as many as fit into maxLogWrite, one at least.
+// writeLen returns how many bytes of lines to write at once: as many whole lines as fit into maxLogWrite, at least one.
 func writeLen(lines []byte) int {
 	if len(lines) <= maxLogWrite {
 		return len(lines)
@@ -167,13 +168,13 @@ func (w *logWriter) writeOut(lines []byte) int {
 			return 0
 		}
 	}
-	n, _ := w.out.Write(lines) // what is missing counts as dropped
+	n, _ := w.out.Write(lines) // bytes that were not written count as dropped
 	w.inLine = n > 0 && n < len(lines) && lines[n-1] != '\n'
 	return n
 }
 
-// wrote records that the first n bytes of lines are written and the rest is lost. When the reader is back, it reports
-// the lines that were dropped.
+// wrote records that the first n bytes of lines are written and the rest is lost. When the reader reads again, it
+// reports the lines that were dropped.
 func (w *logWriter) wrote(lines []byte, n int) {
 	w.mu.Lock()
 	w.writing -= len(lines)

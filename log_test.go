@@ -18,7 +18,7 @@ import (
 	"gin-auth/config"
 )
 
-// gate is a reader of the log that is stuck unless it is open.
+// gate is a reader of the log that blocks unless it is open.
 type gate struct {
 	open   chan struct{} // closed to open the gate; nil for a gate that is always open
 	pause  time.Duration // before each write
@@ -67,8 +67,8 @@ func parseLog(t *testing.T, text string) (lines []logged) {
 	return lines
 }
 
-// TestLogStuck: with a reader that is stuck, lines are dropped and none is waited for. When the reader is back,
-// the lines that were queued come first, then one report in the place of those that were dropped.
+// TestLogStuck: if the reader is stuck, lines are dropped and writing does not block. When the reader reads again, the
+// queued lines come first, then one report instead of the dropped lines.
 func TestLogStuck(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestLogStuck(t *testing.T) {
 			}
 			synctest.Wait()
 			if time.Since(start) != 0 {
-				t.Fatal("a line was waited for")
+				t.Fatal("writing a line blocked")
 			}
 			close(out.open)
 			synctest.Wait()
@@ -115,12 +115,12 @@ func TestLogStuck(t *testing.T) {
 			t.Errorf("at the end there are %+v", lines)
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("the end was waited for %s", took)
+			t.Errorf("closing took %s", took)
 		}
 	})
 }
 
-// TestLogStuckForever: a reader that stays stuck does not keep the process from its end.
+// TestLogStuckForever: a reader that stays stuck does not prevent the process from ending.
 func TestLogStuckForever(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -138,8 +138,8 @@ func TestLogStuckForever(t *testing.T) {
 	})
 }
 
-// TestLogSlow: nothing is lost and each line is whole, whoever writes it, as long as the queue holds it. Lines
-// that wait are written together.
+// TestLogSlow: with several writers, no line is lost or split if the lines fit into the queue. Lines that wait are
+// written together.
 func TestLogSlow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestLogSlow(t *testing.T) {
 	})
 }
 
-// TestLogOverload: a reader that is too slow for long causes few gaps, each with its report.
+// TestLogOverload: a reader that is too slow for a long time causes few gaps, each with a report.
 func TestLogOverload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestLogOverload(t *testing.T) {
 	})
 }
 
-// failing takes so many bytes, write by write, then all.
+// failing accepts the given number of bytes in each write, and then all bytes.
 type failing struct {
 	takes []int
 	text  bytes.Buffer
@@ -232,7 +232,7 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestLogFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		out := &failing{takes: []int{0, 3, 0, 0}} // the third is the end of the line that was cut
+		out := &failing{takes: []int{0, 3, 0, 0}} // the third is the line break after the line that was cut
 		w := newLogWriter(out)
 		write := func(lines string) {
 			if n, err := io.WriteString(w, lines); n != len(lines) || err != nil {

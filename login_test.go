@@ -31,8 +31,8 @@ func loginAs(i int, password string) string {
 	return fmt.Sprintf(`{"email":"user%d@example.com","password":%q}`, i, password)
 }
 
-// TestLoginLimit: known and unknown accounts are limited after as many failures, in the same words, and a
-// right password doesn't help then.
+// TestLoginLimit: known and unknown accounts are limited after the same number of failures, with the same message, and
+// then even the right password is rejected.
 func TestLoginLimit(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "LOGIN_LIMIT=3/1m", "TRUSTED_PROXIES=127.0.0.0/8")
@@ -62,7 +62,7 @@ func TestLoginLimit(t *testing.T) {
 	}
 }
 
-// counted returns what the single counter of a kind says.
+// counted returns the value of the only counter of a kind.
 func (s *service) counted(kind string) string {
 	for _, key := range s.redis.Keys() {
 		if strings.HasPrefix(key, "auth:login-limit:"+kind+":") {
@@ -73,8 +73,8 @@ func (s *service) counted(kind string) string {
 	return ""
 }
 
-// TestNobodyClearsHisAddress: a good login with an account of one's own lets no more guesses pass.
-func TestNobodyClearsHisAddress(t *testing.T) {
+// TestNobodyClearsTheirAddress: a successful login to one's own account does not allow more guesses.
+func TestNobodyClearsTheirAddress(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "LOGIN_LIMIT=5/1m")
 	client := s.tls.Client()
@@ -91,7 +91,7 @@ func TestNobodyClearsHisAddress(t *testing.T) {
 	}
 }
 
-// TestGoodLoginsAreNotLimited: the limit is one of failures.
+// TestGoodLoginsAreNotLimited: only failures are limited.
 func TestGoodLoginsAreNotLimited(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "LOGIN_LIMIT=2/1m")
@@ -113,7 +113,7 @@ func TestGoodLoginsAreNotLimited(t *testing.T) {
 	}
 }
 
-// TestGoodLoginsAtOnce: many people behind one address are told to come again in a second at most.
+// TestGoodLoginsAtOnce: of many people behind one address, nobody has to wait longer than a second before the next try.
 func TestGoodLoginsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "LOGIN_LIMIT=2/1m")
@@ -132,7 +132,7 @@ func TestGoodLoginsAtOnce(t *testing.T) {
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
-			t.Error("never got in")
+			t.Error("never logged in")
 		})
 	}
 	all.Wait()
@@ -143,8 +143,8 @@ func TestGoodLoginsAtOnce(t *testing.T) {
 	}
 }
 
-// TestForgedAddress: what a client says of its address counts if a trusted proxy passes it on, the last that
-// the proxy didn't add itself, and X-Real-IP never.
+// TestForgedAddress: an address in X-Forwarded-For is used only if a trusted proxy sent it: the last one that is not a
+// trusted proxy's. X-Real-IP is never used.
 func TestForgedAddress(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -232,7 +232,7 @@ func TestChangePassword(t *testing.T) {
 		s.send(t, s.tls.Client(), "GET", "/api/auth/me", "", "Cookie", "token="+token).want(t, name, 401, revoked)
 	}
 	if !s.redis.Exists("blacklist:" + before) {
-		t.Error("a Node service takes the session before for good")
+		t.Error("a Node service still accepts the session before")
 	}
 	s.send(t, phone, "POST", loginPath, adaLogin).want(t, "the old password", 401, badLogin)
 	if got := s.send(t, phone, "POST", loginPath, newLogin); got.status != 200 {
@@ -240,8 +240,8 @@ func TestChangePassword(t *testing.T) {
 	}
 }
 
-// TestChangePasswordOfOthers: a token whose user isn't stored, or that only has the email of one who is, is
-// refused as a wrong password is.
+// TestChangePasswordOfOthers: a token whose user is not stored, or that only has the email of a stored user, is
+// answered like a wrong password.
 func TestChangePasswordOfOthers(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -254,7 +254,7 @@ func TestChangePasswordOfOthers(t *testing.T) {
 	}
 }
 
-// TestChangePasswordIsLimited: a stolen session is no way around the limit.
+// TestChangePasswordIsLimited: guesses with a stolen session are limited as well.
 func TestChangePasswordIsLimited(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "LOGIN_LIMIT=3/1m")
@@ -289,13 +289,13 @@ func (s *service) store(t *testing.T) *db.DB {
 	return store
 }
 
-// TestHashIsRenewed: at a good login alone, and only upwards.
+// TestHashIsRenewed: a hash is renewed only at a successful login, and only with a higher cost.
 func TestHashIsRenewed(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "BCRYPT_COST=5")
 	store := s.store(t)
 	for made, want := range map[int]int{4: 5, 5: 5, 6: 6} {
-		hash, err := bcrypt.GenerateFromPassword([]byte("short"), made) // as only an import brings in
+		hash, err := bcrypt.GenerateFromPassword([]byte("short"), made) // only an import can store such a hash
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,7 +323,7 @@ func TestHashIsRenewed(t *testing.T) {
 	}
 }
 
-// TestAudit has one line for each event, and nothing in it that opens anything.
+// TestAudit: the log has one line for each event, without tokens, passwords or cookies.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "LOGIN_LIMIT=2/1m")

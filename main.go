@@ -1,5 +1,5 @@
-// Gin-auth logs users in and out, with a JSON Web Token in an HttpOnly cookie and a blacklist in Redis that makes
-// logout real. See README.md.
+// Gin-auth logs users in and out. A session is a JSON Web Token in an HttpOnly cookie, and a blacklist in Redis makes a
+// logout effective at once. See README.md.
 package main
 
 import (
@@ -27,10 +27,10 @@ import (
 
 func main() { os.Exit(run()) }
 
-// run runs the command that the process's arguments name and returns the exit status.
+// run runs the command in the process's arguments and returns the exit status.
 func run() int {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as by nohup
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
@@ -40,8 +40,8 @@ func run() int {
 	var root *cobra.Command
 	root = cli.New(cli.Options{
 		Serve: func(ctx context.Context) error {
-			signal.Ignore(syscall.SIGPIPE) // sent when the log's reader is gone; it would end the process
-			root.SetErr(stderr)            // a stuck reader does not hold up the last message either
+			signal.Ignore(syscall.SIGPIPE) // it is sent when the log's reader has exited, and would end the process
+			root.SetErr(stderr)            // so a stuck log reader does not block the last message either
 			return serve(ctx, stderr)
 		},
 		LoadConfig: loadConfig,
@@ -112,11 +112,11 @@ func closeDB(store *db.DB, log *slog.Logger) {
 	}
 }
 
-// shutdownTimeout is how long requests under way may take to end. deploy/ and docs/operations.md rely on it.
+// shutdownTimeout is how long running requests may take to end. deploy/ and docs/operations.md rely on it.
 const shutdownTimeout = 10 * time.Second
 
 // serveOn answers requests until ctx ends. Then /readyz answers 503 for cfg.ShutdownDelay, so that load balancers send
-// no more requests, and requests under way get shutdownTimeout to end.
+// no more requests, and running requests get shutdownTimeout to end.
 func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Listener, log *slog.Logger) error {
 	server := newServer(app.handler, log)
 	failed := make(chan error, 1)
@@ -140,12 +140,12 @@ func serveOn(ctx context.Context, cfg *config.Config, app *app, listener net.Lis
 	return nil
 }
 
-// idleTimeout is longer than any known load balancer keeps an idle connection (600 s). One that sends a request on a
-// connection which is being closed here would answer 502.
+// idleTimeout is longer than any known load balancer keeps an idle connection (600 s). If the service closed it first,
+// a load balancer that sends a request at that moment would answer 502.
 const idleTimeout = 620 * time.Second
 
-// newServer returns a server with timeouts, so that no client can keep it busy. A head of more than about 16 KiB is
-// rejected, as by Node: net/http adds 4 KiB to MaxHeaderBytes.
+// newServer returns a server with timeouts, so that no client can occupy a connection forever. Like Node, it rejects a
+// request whose headers exceed about 16 KiB: net/http adds 4 KiB to MaxHeaderBytes.
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler,
@@ -171,7 +171,7 @@ func listen(cfg *config.Config) (net.Listener, error) {
 	return listener, nil
 }
 
-// openDB opens the DB that cfg names. watch is for serving.
+// openDB returns the DB that cfg specifies. watch is true for the service and false for the other commands.
 func openDB(cfg *config.Config, sessions *session.Sessions, watch bool, log *slog.Logger) (*db.DB, error) {
 	advice := ""
 	if !cfg.Production() && cfg.RedisHost != "" {

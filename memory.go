@@ -10,12 +10,13 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// gcPercent is GOGC unless the environment sets it. Nearly all memory is the garbage of requests, so that a collection
-// that comes twice as late saves 5 % of the CPU time. See docs/performance.md for the memory it takes.
+// gcPercent is the value of GOGC unless the environment sets it. Nearly all memory is garbage of requests, and
+// collecting it half as often saves 5 % of the CPU time. See docs/performance.md for the memory that this takes.
 const gcPercent = 200
 
-// setMemory sets how much garbage may collect, and 90 % of the container's memory limit as the one of the Go runtime,
-// which then collects earlier instead of being killed. The environment variables GOGC and GOMEMLIMIT take precedence.
+// setMemory sets GOGC to gcPercent, and the Go runtime's memory limit to 90 % of the container's. Near the limit, the
+// runtime then collects garbage more often, instead of exceeding the limit and being killed. The environment variables
+// GOGC and GOMEMLIMIT take precedence.
 func setMemory(container memlimit.Provider, log *slog.Logger) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

@@ -9,7 +9,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// TestMetrics has each login and each of the guard's decisions counted under what became of it.
+// TestMetrics: each login and each decision of the guard is counted by its outcome.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// TestDescribedRoutes has the document and the table of routes name the same routes, under the prefix and
-// the cookie's name that are set, and the page in development alone.
+// TestDescribedRoutes: the document and the table of routes have the same routes, with the configured prefix and cookie
+// name, and the page only in development.
 func TestDescribedRoutes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -54,8 +54,7 @@ func TestDescribedRoutes(t *testing.T) {
 	}
 }
 
-// TestUndescribedAnswers has answers that the service must not give: that they are found is what the
-// other tests rely on.
+// TestUndescribedAnswers checks that answers which the service must not give are found. The other tests rely on that.
 func TestUndescribedAnswers(t *testing.T) {
 	t.Parallel()
 	// An object has only the members that are described, even if its schema does not say so.
@@ -136,7 +135,7 @@ func served(t *testing.T) string {
 	return s.send(t, s.tls.Client(), "GET", "/openapi.json", "").body
 }
 
-// TestInvalidDescriptions has documents that are not OpenAPI 3.1, or that refer to what they do not have.
+// TestInvalidDescriptions checks documents that are not OpenAPI 3.1, or that refer to a missing part.
 func TestInvalidDescriptions(t *testing.T) {
 	t.Parallel()
 	document := served(t)

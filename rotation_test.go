@@ -8,9 +8,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// TestRotation changes the secret in the steps of docs/security.md. An instance of each step works beside one of
-// the next: a session of either is accepted by the other, and ends at both when it is logged out at the
-// other, alone or with all of its user's.
+// TestRotation changes the secret in the steps of docs/security.md. Instances of two consecutive steps run together: a
+// session of one is accepted by the other, and ends at both when it is logged out at the other, alone or with all
+// sessions of its user.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	const newSecret = "the new secret, also of more than thirty-two bytes"
@@ -42,13 +42,13 @@ func TestRotation(t *testing.T) {
 		}
 	}
 
-	// Without the first step the logout is lost: to the old instance the new one's token is forged.
+	// Without the first step the logout would be lost, because the old instance rejects the new one's token as forged.
 	lost := loginOf(t, steps[2], "lost")
 	ask(t, steps[0], "POST", "/logout", lost).want(t, "logout", 200, loggedOut)
 	wantAccepted(t, steps[2], lost)
 }
 
-// loginOf registers the user, unless they are, and logs them in.
+// loginOf registers the user, unless they are registered, and logs them in.
 func loginOf(t *testing.T, s *service, name string) (token string) {
 	t.Helper()
 	client := s.browser(t)
