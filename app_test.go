@@ -122,7 +122,7 @@ type answer struct {
 	body   string
 }
 
-// send sends a request, a body as JSON, and checks what holds for every answer.
+// send sends a request, with any body as JSON, and checks what every answer must have.
 func (s *service) send(t *testing.T, client *http.Client, method, path, body string, header ...string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))

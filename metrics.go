@@ -24,7 +24,7 @@ func newRegistry() *prometheus.Registry {
 	return registry
 }
 
-// serveMetrics serves /metrics at addr, on a listener of its own, until stop is called.
+// serveMetrics serves /metrics on a separate listener at addr, until stop is called.
 func serveMetrics(addr string, registry *prometheus.Registry, log *slog.Logger) (stop func(), err error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -119,7 +119,7 @@ var fieldSeparators = strings.NewReplacer("_", "", "-", "")
 // foldField returns the name of a field without letter case, _ and -.
 func foldField(name string) string { return fieldSeparators.Replace(strings.ToLower(name)) }
 
-// hasFlag reports whether an object has a flag, so that it says something.
+// hasFlag reports whether an object has a flag.
 func hasFlag(object map[string]json.RawMessage) bool {
 	for name := range object {
 		if flags[foldField(name)] != nil {

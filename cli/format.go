@@ -26,7 +26,7 @@ var (
 	csvHeader = regexp.MustCompile(`(?i)^\s*"?[\w.$ ]+"?([,;\t]"?[\w.$ ]+"?)+\r?\n`)
 )
 
-// checkFormat returns an error if an export begins like one of another format, which says what to do about it.
+// checkFormat returns an error if an export begins like one of another format. The error says what to do about it.
 func checkFormat(begin []byte) error {
 	begin = bytes.TrimPrefix(begin, []byte("\ufeff"))
 	switch {

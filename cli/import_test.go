@@ -60,13 +60,13 @@ func TestImport(t *testing.T) {
 		},
 		"bad lines": {
 			in: "{\n" + adaLine + line("nobody") + "\n" + `{"email":"x@b.c","password":"x"}`, status: 3,
-			summary: "imported 1, kept 0 existing, 3 documents not taken, 4 documents read",
+			summary: "imported 1, kept 0 existing, 3 documents not imported, 4 documents read",
 			stderr:  "line 1: not valid JSON (at byte 3 of it)\nline 3: email is not a valid address\nline 5: password is not a bcrypt hash ($2a$, $2b$ or $2y$, a cost from 4 to 16, 60 characters)\n",
 			want:    map[string]user.User{"ada@b.c": ada},
 		},
 		"bad elements": {
 			in: "[" + line("nobody") + "," + adaLine + ",7]", status: 3,
-			summary: "imported 1, kept 0 existing, 2 documents not taken, 3 documents read",
+			summary: "imported 1, kept 0 existing, 2 documents not imported, 3 documents read",
 			stderr:  "line 1, element 1: email is not a valid address\nline 3, element 3: not a JSON object\n",
 			want:    map[string]user.User{"ada@b.c": ada},
 		},
@@ -104,32 +104,32 @@ func TestImport(t *testing.T) {
 		},
 		"two people with one email": {
 			in: adaLine + line("Ada@b.c", `"_id":"2"`, `"role":"admin"`) + line("bob@b.c", `"_id":"3"`, dated), flags: []string{"--overwrite"}, status: 3,
-			summary: "imported 1, replaced 0, 1 of them without a username, 2 documents not taken, 3 documents read",
+			summary: "imported 1, replaced 0, 1 of them without a username, 2 documents not imported, 3 documents read",
 			stderr:  "line 1" + sharedEmail + "line 2" + sharedEmail,
 			want:    map[string]user.User{"bob@b.c": {ID: "3", Email: "bob@b.c", Role: "user", PasswordHash: hash, Created: then}},
 		},
 		"two people with one email, a Kelvin sign": {
 			in: line("\u212ael@b.c", `"_id":"2"`) + line("kel@b.c", `"_id":"3"`), status: 3,
-			summary: "imported 0, kept 0 existing, 2 documents not taken, 2 documents read",
+			summary: "imported 0, kept 0 existing, 2 documents not imported, 2 documents read",
 			stderr:  "line 1" + sharedEmail + "line 2" + sharedEmail,
 		},
 		"two people with one email, a dotted I": {
 			in: line("\u0130l@b.c", `"_id":"2"`) + line("il@b.c", `"_id":"3"`), status: 3,
-			summary: "imported 0, kept 0 existing, 2 documents not taken, 2 documents read",
+			summary: "imported 0, kept 0 existing, 2 documents not imported, 2 documents read",
 			stderr:  "line 1" + sharedEmail + "line 2" + sharedEmail,
 		},
 		"two people with one email, one not imported": {
 			in: adaLine + `{"_id":"2","email":"ADA@b.c","password":"x"}`, status: 3,
-			summary: "imported 0, kept 0 existing, 2 documents not taken, 2 documents read",
+			summary: "imported 0, kept 0 existing, 2 documents not imported, 2 documents read",
 			stderr:  "line 2: password is not a bcrypt hash ($2a$, $2b$ or $2y$, a cost from 4 to 16, 60 characters)\nline 1" + sharedEmail,
 		},
 		"somebody else with an existing email": {
 			in: line("old@b.c", `"_id":7`, `"role":"user"`), flags: []string{"--overwrite"}, status: 3,
-			summary: "imported 0, replaced 0, 1 document not taken, 1 document read",
+			summary: "imported 0, replaced 0, 1 document not imported, 1 document read",
 			stderr:  "line 1: its email is that of a user here with another id: not overwritten\n",
 		},
 		"no id, overwriting": {
-			in: line("old@b.c"), flags: []string{"--overwrite"}, status: 3, summary: "imported 0, replaced 0, 1 document not taken, 1 document read",
+			in: line("old@b.c"), flags: []string{"--overwrite"}, status: 3, summary: "imported 0, replaced 0, 1 document not imported, 1 document read",
 			stderr: "line 1: it has no _id, so it may be about somebody else than the user here with its email: not overwritten\n",
 		},
 		"overwrites what the document has": {
@@ -150,7 +150,7 @@ func TestImport(t *testing.T) {
 			old:     user.User{ID: "old", Email: "old@b.c", Username: "Old", Role: "user", PasswordHash: "old", Disabled: true, Created: then},
 		},
 		"another email": {
-			in: line("new@b.c", `"_id":"old"`), status: 3, summary: "imported 0, kept 0 existing, 1 document not taken, 1 document read",
+			in: line("new@b.c", `"_id":"old"`), status: 3, summary: "imported 0, kept 0 existing, 1 document not imported, 1 document read",
 			stderr: "line 1: the user with its _id has another email here: --overwrite changes it\n",
 		},
 		"another email, overwriting": {
@@ -162,19 +162,19 @@ func TestImport(t *testing.T) {
 		"a name that is taken": {
 			in: line("x@b.c", `"_id":"2"`, `"username":"OLD"`, dated), status: 3,
 			summary: "imported 1, kept 0 existing, 1 of them without a username, 1 reported above, 1 document read",
-			stderr:  "line 1: username is that of another user: they have none here, and log in with their email\n",
+			stderr:  "line 1: username belongs to another user: they are imported without it, and log in with their email\n",
 			want:    map[string]user.User{"x@b.c": {ID: "2", Email: "x@b.c", Role: "user", PasswordHash: hash, Created: then}},
 		},
 		"a name that two have": {
 			in: adaLine + line("x@b.c", `"_id":"2"`, `"username":" ａda"`, dated), status: 3,
 			summary: "imported 2, kept 0 existing, 1 of them without a username, 1 reported above, 2 documents read",
-			stderr:  "line 2: username is that of another user: they have none here, and log in with their email\n",
+			stderr:  "line 2: username belongs to another user: they are imported without it, and log in with their email\n",
 			want:    map[string]user.User{"ada@b.c": ada, "x@b.c": {ID: "2", Email: "x@b.c", Role: "user", PasswordHash: hash, Created: then}},
 		},
 		"a name that two have, dry": {
 			in: adaLine + line("x@b.c", `"_id":"2"`, `"username":" ａda"`, dated) + adaLine, flags: []string{"--dry-run"}, status: 3,
 			summary: "nothing written, would import 3, keep 0 existing, 1 of them without a username, 1 reported above, 3 documents read",
-			stderr:  "line 2: username is that of another user: they have none here, and log in with their email\n",
+			stderr:  "line 2: username belongs to another user: they are imported without it, and log in with their email\n",
 		},
 		"flags": {
 			in: line("x@b.c", `"_id":"2"`, `"isActive":false`, dated) + line("y@b.c", `"_id":"3"`, `"status":"?"`, dated), status: 3,
@@ -187,7 +187,7 @@ func TestImport(t *testing.T) {
 		},
 		"dry": {
 			in: adaLine + line("old@b.c", `"_id":"old"`) + "x\n", flags: []string{"--dry-run"}, status: 3,
-			summary: "nothing written, would import 1, keep 1 existing, 1 document not taken, 3 documents read",
+			summary: "nothing written, would import 1, keep 1 existing, 1 document not imported, 3 documents read",
 			stderr:  "line 3: not valid JSON (at byte 1 of it)\n",
 		},
 		"dry, overwriting": {

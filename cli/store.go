@@ -21,7 +21,7 @@ type entry struct {
 func (e *entry) remark(text string) { e.remarks = append(e.remarks, text) }
 
 const (
-	nameTaken     = "username is that of another user: they have none here, and log in with their email"
+	nameTaken     = "username belongs to another user: they are imported without it, and log in with their email"
 	noPassword    = "password is missing: they cannot log in until gin-auth user password sets one"
 	staysDisabled = "they stay disabled here, until gin-auth user enable"
 )

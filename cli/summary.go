@@ -97,7 +97,7 @@ func (i *importer) summary() string {
 		}
 	}
 	if c.refused > 0 {
-		parts = append(parts, plural(c.refused, "document")+" not taken")
+		parts = append(parts, plural(c.refused, "document")+" not imported")
 	}
 	return strings.Join(append(parts, plural(c.read, "document")+" read"), ", ")
 }

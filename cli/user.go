@@ -151,7 +151,7 @@ func findUser(ctx context.Context, store *db.DB, email string) (user.User, error
 
 func unknownUser(email string) error { return fmt.Errorf("there is no user %q", email) }
 
-// say prints what a command has done.
+// say prints the result of a command.
 func say(cmd *cobra.Command, format string, args ...any) error {
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
 	return err

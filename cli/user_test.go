@@ -82,7 +82,7 @@ func TestUserCommands(t *testing.T) {
 	}
 }
 
-// newID matches the id of a new user where a command prints it.
+// newID matches the id of a new user in a command's output.
 var newID = regexp.MustCompile(`\bid [0-9a-f]{24}\b`)
 
 func matches(u user.User, password string) bool {
@@ -147,7 +147,7 @@ func TestUserListLong(t *testing.T) {
 	}
 }
 
-// storeUsers stores users of whom nothing is stored yet.
+// storeUsers stores new users.
 func storeUsers(t *testing.T, store *db.DB, users []user.User) {
 	t.Helper()
 	changes := make([]db.Change, len(users))

@@ -150,7 +150,7 @@ func (e *epoch) logNew(cut int64) {
 		e.log.Info("the blacklist's epoch", "cut", cut)
 		return
 	}
-	e.log.Error("the blacklist was lost, or revoke-all was run: every token issued until the cut is refused",
+	e.log.Error("the blacklist was lost, or revoke-all was run: every token issued until the cut is rejected",
 		"event", "authn_token_revoked", "token", "every", "cut", cut)
 }
 

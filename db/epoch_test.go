@@ -233,7 +233,7 @@ func TestIssueTime(t *testing.T) {
 	}
 }
 
-// world is several instances on one Redis, whose time and losses the test decides.
+// world simulates several instances on one Redis. The test decides its time and its losses.
 type world struct {
 	t         *testing.T
 	rng       *rand.Rand

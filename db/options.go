@@ -14,7 +14,7 @@ import (
 // Options say where Redis is and how it is used.
 type Options struct {
 	// Addrs is one node, the nodes of a cluster or the sentinels, host:port each, or the path of one Unix socket.
-	// Without any, an embedded Redis is started, and everything it holds is lost when the DB is closed.
+	// Without any, an embedded Redis is started, and everything in it is lost when the DB is closed.
 	Addrs            []string
 	Cluster          bool
 	SentinelMaster   string // set if Addrs are sentinels
@@ -28,7 +28,7 @@ type Options struct {
 	TLS func() (*tls.Config, error)
 	// Timeout limits the wait for one answer, including dialing, queueing and retries.
 	Timeout time.Duration
-	// WaitReplicas is how many replicas must hold a revocation before it counts as stored.
+	// WaitReplicas is how many replicas must have stored a revocation before it counts as stored.
 	WaitReplicas int
 	// LoginLimit is how many failed logins and how many registrations are allowed.
 	LoginLimit LoginLimit
@@ -59,7 +59,7 @@ const (
 	// minIdleConns are kept ready by an instance that serves. Connecting takes several round trips.
 	minIdleConns = 2 * maxRoundTrips
 	poolSize     = 32
-	// bufferSize is that of a connection, in bytes. A full batch of lookups takes about 100 KiB.
+	// bufferSize is the size of each buffer of a connection, in bytes. A full batch of lookups takes about 100 KiB.
 	bufferSize = 64 << 10
 )
 

@@ -10,10 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Revoked asks in one round trip for everything that may revoke a token: an entry on the blacklist, and the cuts at
-// or before which the tokens of its user, or of all users, were revoked. userID is "" for a token that names no user.
-// issuedAt returns when the token was issued, in seconds of Redis's clock, 0 if it does not say; it is called only if
-// that matters.
+// Revoked asks in one round trip for everything that may revoke a token: an entry on the blacklist, and the cuts at or
+// before which the tokens of its user, or of all users, were revoked. userID is "" for a token that names no user.
+// issuedAt returns when the token was issued, in seconds of Redis's clock, 0 if the token does not say; it is called
+// only if that matters.
 //
 // now is the time by which the token's expiry has to be judged. It is the time of the node that stores the entry, and
 // is read after the entry, so a token expires before its entry does. If the node's clock was set back since the token

@@ -92,8 +92,7 @@ func reads(d *DB) map[string]func(context.Context) error {
 	}
 }
 
-// TestReplicaIsLeft: the connections to a replica are closed at once, all of them, so that new ones can lead to the
-// master.
+// TestReplicaIsLeft: all connections to a replica are closed at once, so that new connections can lead to the master.
 func TestReplicaIsLeft(t *testing.T) {
 	t.Parallel()
 	d, s := answering(t, nil)
@@ -145,7 +144,7 @@ func TestRefusedCommands(t *testing.T) {
 	}
 }
 
-// TestTooFewReplicas: a revocation is stored when as many replicas hold it as the options ask for.
+// TestTooFewReplicas: a revocation counts as stored only if as many replicas have stored it as the options require.
 func TestTooFewReplicas(t *testing.T) {
 	t.Parallel()
 	d, s := openSpy(t, 5*time.Second)

@@ -158,7 +158,7 @@ func TestUpdateUserAnswerLost(t *testing.T) {
 	}
 }
 
-// openUsers returns a DB on a Redis of its own.
+// openUsers starts a Redis and returns a DB on it.
 func openUsers(t *testing.T) (*DB, *miniredis.Miniredis) {
 	t.Helper()
 	server := miniredis.RunT(t)
@@ -214,7 +214,7 @@ func storeUser(t *testing.T, d *DB, u user.User) {
 	}
 }
 
-// newUsers returns the changes that store users of whom nothing is stored yet.
+// newUsers returns the changes that store new users.
 func newUsers(users ...user.User) (changes []Change) {
 	for _, u := range users {
 		changes = append(changes, Change{User: u})

@@ -175,8 +175,8 @@ func (d *DB) releaseUsername(ctx context.Context, username, id string) error {
 	return err
 }
 
-// releaseKeys deletes what is stored besides a user's record. It deletes nothing that is another user's. The claim is
-// last: if this stops halfway, the next claim on the username finds the rest.
+// releaseKeys deletes the keys that are stored in addition to a user's record, except keys of other users. It deletes
+// the claim last: if it stops halfway, the next claim on the username finds the rest.
 func (d *DB) releaseKeys(ctx context.Context, u user.User) error {
 	if err := d.removeUserID(ctx, u.ID, u.Email); err != nil {
 		return err

@@ -233,8 +233,9 @@ func checkKeys(t *testing.T, d *DB, server *miniredis.Miniredis) {
 
 var errCrashed = errors.New("crashed")
 
-// TestRegistrationRace lets 64 registrations compete for one name and one email, all of which crash at some command in
-// every other round, and registers the name once more a minute later. One wins, and nothing else is left behind.
+// TestRegistrationRace: 64 registrations compete for one name and one email. In every other round, all of them crash at
+// some command. The name is registered once more a minute later. One registration wins, and nothing of the others is
+// left.
 func TestRegistrationRace(t *testing.T) {
 	t.Parallel()
 	rounds := 1000

@@ -141,8 +141,8 @@ func outcomeOf(reply redis.Cmder) (Outcome, error) {
 	return Stored, nil
 }
 
-// compareExisting changes the outcome of users whose existing record is the given one to Stored: a reply was lost,
-// and the command was sent again.
+// compareExisting sets the outcome of users whose existing record is the given one to Stored: a reply was lost, and the
+// command was sent again.
 func (d *DB) compareExisting(ctx context.Context, changes []Change, records []string, outcomes []Outcome) error {
 	var existing []int
 	var keys []string
@@ -164,8 +164,8 @@ func (d *DB) compareExisting(ctx context.Context, changes []Change, records []st
 }
 
 // removeOld removes what a stored change replaces: the user's record at their old email, and their claim on an old
-// name. The record goes before the key of the id leads to the new email, so that it is found again if this stops
-// halfway.
+// name. It removes the record before it sets the key of the id to the new email, so that the record is found again if
+// this stops halfway.
 func (d *DB) removeOld(ctx context.Context, c Change) (Outcome, error) {
 	old := cmp.Or(c.Found.Elsewhere.Username, c.Found.AtEmail.Username)
 	if c.Found.Elsewhere.ID != "" {

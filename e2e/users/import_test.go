@@ -78,7 +78,7 @@ func TestImportCases(t *testing.T) {
 		},
 		"a name that is taken": {
 			first: export(`1 ada ,"username":"ada"`), second: export(`2 eve ,"username":"ADA"`), status: 3,
-			stderr: "line 1: username is that of another user: they have none here, and log in with their email\n",
+			stderr: "line 1: username belongs to another user: they are imported without it, and log in with their email\n",
 			logins: map[string]string{"ada": "1 user", "eve": "2 user"},
 		},
 		"banned since, not overwriting": {

@@ -38,7 +38,7 @@ var people = []struct {
 	{fields: `"_id":12,"name":{"first":"Ada","last":"Lovelace"}`, id: `12`},
 	{fields: `"_id":13,"name":"Ada Lovelace","username":""`, id: `13`},
 	{fields: `"_id":14,"username":"John Smith","status":"active","isVerified":true,"deletedAt":null,"isActive":true`, id: `14`, username: "John Smith"},
-	{fields: `"_id":15,"username":"john  SMITH"`, id: `15`, reported: "username is that of another user: "},
+	{fields: `"_id":15,"username":"john  SMITH"`, id: `15`, reported: "username belongs to another user: "},
 	{fields: `"_id":16,"username":"jo\u202ehn"`, id: `16`, reported: "username cannot be used here: "},
 	{fields: `"_id":17,"disabled":true`, denied: true},
 	{fields: `"_id":18,"isDisabled":true`, denied: true},

@@ -144,11 +144,11 @@ func TestImport(t *testing.T) {
 	}
 
 	const other = "line 4: its email is that of a user here with another id: not overwritten\n"
-	command(t, redis.Env(), "", "import-users", "--dry-run", export).is(t, 3, "nothing written, would import 3, keep 0 existing, 1 document not taken, 4 documents read in ", other)
+	command(t, redis.Env(), "", "import-users", "--dry-run", export).is(t, 3, "nothing written, would import 3, keep 0 existing, 1 document not imported, 4 documents read in ", other)
 	if status, _ := login(t, s, "ada@example.com", password); status != 401 {
 		t.Errorf("login after a dry run: got %d, want 401", status)
 	}
-	command(t, redis.Env(), "", "import-users", export).is(t, 3, "imported 3, kept 0 existing, 1 document not taken, 4 documents read in ", other)
+	command(t, redis.Env(), "", "import-users", export).is(t, 3, "imported 3, kept 0 existing, 1 document not imported, 4 documents read in ", other)
 	for _, want := range []user{
 		{"65a1b2c3d4e5f60718293a4b", "ada@example.com", "Ada", "admin"},
 		{"bob-1", "bob@example.com", "Bob", "user"},
@@ -165,8 +165,8 @@ func TestImport(t *testing.T) {
 		t.Errorf("login of the existing user: got %d and %+v, want 200 and There", status, got)
 	}
 
-	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 0, kept 3 existing, 1 document not taken, 4 documents read in ", other)
-	command(t, redis.Env(), lines, "import-users", "--overwrite", "-").is(t, 3, "imported 0, replaced 3, 1 document not taken, 4 documents read in ", other)
+	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 0, kept 3 existing, 1 document not imported, 4 documents read in ", other)
+	command(t, redis.Env(), lines, "import-users", "--overwrite", "-").is(t, 3, "imported 0, replaced 3, 1 document not imported, 4 documents read in ", other)
 	if status, got := login(t, s, "there@example.com", "battery staple"); status != 200 || got.Username != "There" {
 		t.Errorf("login of the existing user: got %d and %+v, want 200 and There", status, got)
 	}
@@ -178,10 +178,10 @@ func TestImportOfBrokenLines(t *testing.T) {
 	hash := goHash(t)
 	good := func(email string) string { return `{"email":"` + email + `","password":"` + hash + `"}` }
 	lines := "\ufeff" + good("a@example.com") + "\r\n\r\n{\"email\":\"b@exam\r\n" + strings.Replace(good("c@example.com"), "$", "", 1) + "\r\n" + good("d@example.com")
-	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 2, kept 0 existing, 2 of them without a username, 2 documents not taken, 4 documents read in ",
+	command(t, redis.Env(), lines, "import-users", "-").is(t, 3, "imported 2, kept 0 existing, 2 of them without a username, 2 documents not imported, 4 documents read in ",
 		"line 3: not valid JSON (at byte 17 of it)\nline 4: password is not a bcrypt hash")
 	command(t, redis.Env(), "["+good("e@example.com")+",\n"+good("nobody")+",\n"+good("f@example.com")+"]", "import-users", "-").is(t, 3,
-		"imported 2, kept 0 existing, 2 of them without a username, 1 document not taken, 3 documents read in ", "line 2, element 2: email is not a valid address\n")
+		"imported 2, kept 0 existing, 2 of them without a username, 1 document not imported, 3 documents read in ", "line 2, element 2: email is not a valid address\n")
 	command(t, redis.Env(), "["+good("g@example.com")+",\n"+good("h@example.com")[:30], "import-users", "-").is(t, 1,
 		"imported 0, kept 0 existing, 0 documents read in ", "gin-auth: importing standard input: line 2, element 2: the file ends in the middle of the array")
 	if got := command(t, redis.Env(), "", "user", "list", "--json"); strings.Count(got.stdout, "\n") != 4 {
