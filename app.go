@@ -27,7 +27,7 @@ type app struct {
 	metrics *prometheus.Registry
 }
 
-// newApp wires the service together.
+// newApp creates the parts of the service and connects them.
 func newApp(cfg *config.Config, sessions *session.Sessions, store *db.DB, log *slog.Logger) (*app, error) {
 	registry := newRegistry()
 	if err := store.Register(registry); err != nil {

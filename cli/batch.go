@@ -35,7 +35,7 @@ type candidate struct {
 // value is missing or not valid.
 type identity struct{ id, email, name uint64 }
 
-// hasher makes identities. It is made for one import, so nobody can choose values with the same hash.
+// hasher makes identities. Each import has a random seed, so nobody can choose values with the same hash.
 type hasher struct{ seed maphash.Seed }
 
 func newHasher() hasher { return hasher{maphash.MakeSeed()} }

@@ -58,7 +58,7 @@ func TestExecute(t *testing.T) {
 		}, 1, "", "gin-auth: the configuration is wrong:\n  PORT is wrong\n  HOST is wrong\n"},
 		"no service is alive": {[]string{"healthcheck"}, func(o *Options) {
 			o.LoadConfig = func() (*config.Config, error) { return &config.Config{Host: "127.0.0.1", Port: 1}, nil }
-		}, 1, "", "gin-auth: asking for the health: "},
+		}, 1, "", "gin-auth: checking the health: "},
 		"help of a command":          {[]string{"help", "import-users"}, nil, 0, "Exit status:", ""},
 		"help of the users":          {[]string{"user", "--help"}, nil, 0, "disable", ""},
 		"unknown command":            {[]string{"serve"}, nil, 2, "", "gin-auth: unknown command \"serve\"\n\nUsage: gin-auth [flags]\nMore: gin-auth --help\n"},

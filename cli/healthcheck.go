@@ -42,16 +42,16 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	url := "http://" + net.JoinHostPort(host, strconv.Itoa(int(cfg.Port))) + "/healthz"
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return fmt.Errorf("asking for the health: %w", err)
+		return fmt.Errorf("checking the health: %w", err)
 	}
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{}} // without a proxy
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking for the health: %w", err)
+		return fmt.Errorf("checking the health: %w", err)
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("asking for the health: %s answers %s", url, response.Status)
+		return fmt.Errorf("checking the health: %s answers %s", url, response.Status)
 	}
 	return nil
 }

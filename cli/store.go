@@ -9,7 +9,7 @@ import (
 	"gin-auth/user"
 )
 
-// entry is a person with what is to be done with them.
+// entry is a person to import, with what is stored about them and the user to store.
 type entry struct {
 	candidate
 	found   db.Found
@@ -50,7 +50,7 @@ func (i *importer) save(ctx context.Context, people []candidate) error {
 	return errors.New("somebody else keeps changing the same users")
 }
 
-// decide looks up what is stored of people and returns those that are to be stored. The others are counted.
+// decide looks up what is stored about people and returns those that are to be stored. The others are counted.
 func (i *importer) decide(ctx context.Context, people []candidate) (entries []*entry, err error) {
 	users := make([]user.User, len(people))
 	for n, p := range people {
@@ -159,8 +159,8 @@ func (e *entry) complete(defaultRole string) {
 }
 
 // storeAll stores the entries and counts them. It returns those whose users were changed by somebody else meanwhile.
-// Sessions are ended before the change, so that they have ended even if this stops after it, and again after it, for
-// logins in the meantime.
+// Sessions are ended before the change, so that they have ended even if the import stops right after it, and once more
+// after the change, because of logins in the meantime.
 func (i *importer) storeAll(ctx context.Context, entries []*entry) (outdated []candidate, err error) {
 	if err := i.endSessions(ctx, entries); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 // An export is read twice. The first time nothing is written: the survey finds the emails that several people have, who
 // may be far apart in the export, and records who is in it, in a temporary file. The memory it needs does not depend on
-// the size of the export, except for what several people have.
+// the size of the export, except for the emails and usernames that several people have.
 
 // survey records who is in an export.
 type survey struct {

@@ -111,7 +111,7 @@ func ignoredSettings(text string) map[int]problem {
 	for i, line := range strings.Split(ignored, "\n") {
 		values, _ := godotenv.Unmarshal(line)
 		for name, value := range values {
-			if isSetting(name) && value != "" { // an empty value counts as none
+			if isSetting(name) && value != "" { // an empty value counts as not set
 				problems[i+1] = problem{name, fmt.Errorf(".env line %d: %s is in a line that Node's dotenv ignores; "+
 					"write %s='...', or delete the line", i+1, name, name)}
 			}

@@ -19,7 +19,7 @@ const probeEvery = 50 * time.Millisecond
 // trip.
 type breaker struct {
 	phase   atomic.Pointer[phase]
-	probe   func(context.Context) error // has a timeout of its own
+	probe   func(context.Context) error // has its own timeout
 	changed func(err error)             // called with why Redis is unavailable, or nil if it is again
 	life    context.Context             // of the DB; when it ends, so do the probes
 	start   func(func())                // runs a function in the background

@@ -26,7 +26,7 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	unchecked := true
 	for n := 1; ; n++ {
 		unchecked = unchecked || n%checkEvery == 0
-		err := d.Ready(ctx) // which logs changes
+		err := d.Ready(ctx) // logs changes
 		if n == 1 {
 			close(d.asked)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// metrics are the metrics that the DB counts.
+// metrics are the metrics that the DB records.
 type metrics struct {
 	exchanges   *prometheus.HistogramVec
 	batchSize   prometheus.Histogram

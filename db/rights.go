@@ -49,9 +49,9 @@ func (d *DB) nodeRights(ctx context.Context) []right {
 	return rights
 }
 
-// keyRights returns the commands on a key of every kind. None of these keys exists, so SET XX and DEL need the right to
-// write but write nothing. auth:epoch and auth:clock, which may exist, are only read and passed to a script, which
-// needs the right to write as well.
+// keyRights returns the commands on a key of every kind. Only auth:epoch and auth:clock may exist: they are only read
+// and passed to a script, which needs the right to write as well. The other keys do not exist, so SET XX and DEL need
+// the right to write but write nothing.
 func (d *DB) keyRights(ctx context.Context) (rights []right) {
 	nobody := "eyJ-gin-auth-check-" + rand.Text() // begins like a token: the user may have rights to such keys only
 	kinds := []struct{ key, name string }{

@@ -13,8 +13,8 @@ import (
 )
 
 // CreateUser stores a new user, whose id must be new as well. It returns user.ErrEmailTaken or user.ErrUsernameTaken if
-// another user has the email or the username, and a *BrokenRecordError if something that is not a user is stored at
-// one of the keys. A client that disconnects does not stop it.
+// another user has the email or the username, and a *BrokenRecordError if something else is stored at one of the keys.
+// A client that disconnects does not stop it.
 //
 // The keys may be at different nodes of a cluster, so they cannot be written at once. The username is claimed first,
 // then the user is stored, then the claim is read again: another user may have replaced it if more than claimPending
@@ -67,8 +67,8 @@ func (d *DB) storeNewUser(ctx context.Context, u user.User, record string) (stor
 	return stored, err
 }
 
-// UserByEmail returns the user with that email, in any case; false if there is none. A record that is not a user is
-// a *BrokenRecordError.
+// UserByEmail returns the user with that email, whatever the case of its letters, and false if there is none. A record
+// that is not a user is a *BrokenRecordError.
 func (d *DB) UserByEmail(ctx context.Context, email string) (user.User, bool, error) {
 	_, u, err := d.readUser(ctx, email)
 	if errors.Is(err, redis.Nil) {
@@ -166,10 +166,10 @@ func (d *DB) replaceRecord(ctx context.Context, key, old, record string) (replac
 // updateTries limits how often an update starts again because another one was faster.
 const updateTries = 20
 
-// UpdateUser lets change modify the user with that email, in any case, and stores the result. If somebody else has
-// changed the user meanwhile, it starts again from what is stored then. So change may be called several times, and must
-// set values instead of adding to them: two callers who make the same change at once cannot be distinguished from one
-// whose reply was lost.
+// UpdateUser lets change modify the user with that email, whatever the case of its letters, and stores the result. If
+// somebody else has changed the user meanwhile, it starts again from what is stored then. So change may be called
+// several times, and must set values instead of adding to them: two callers who make the same change at once cannot be
+// distinguished from one whose reply was lost.
 //
 // It returns false if there is no such user. An error of change is returned unchanged, and nothing is stored. The
 // email, which is the key, and the username, which is claimed, cannot be changed.

@@ -132,7 +132,7 @@ func TestHealthcheck(t *testing.T) {
 		}
 	}
 	p := harness.Start(t, t.TempDir(), production(append(redis.Env(), "PORT="+port)...), harness.Binary(t), "healthcheck") // Redis does not speak HTTP
-	if status := p.Exit(t); status != 1 || !strings.Contains(p.Output(), "asking for the health") {
+	if status := p.Exit(t); status != 1 || !strings.Contains(p.Output(), "checking the health") {
 		t.Errorf("healthcheck of a port without the service: exit status %d, want 1: %s", status, p.Output())
 	}
 }
