@@ -11,7 +11,7 @@ import (
 )
 
 // gcPercent is the value of GOGC unless the environment sets it. Nearly all memory is garbage of requests, and
-// collecting it half as often saves 5 % of the CPU time. See docs/performance.md for the memory that this takes.
+// collecting it half as often saves 5 to 10 % of the CPU time. See docs/performance.md for the memory that this takes.
 const gcPercent = 200
 
 // setMemory sets GOGC to gcPercent, and the Go runtime's memory limit to 90 % of the container's. Near the limit, the
