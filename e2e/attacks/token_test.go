@@ -208,6 +208,7 @@ func TestForgedLogouts(t *testing.T) {
 	t.Parallel()
 	redis := harness.StartRedis(t)
 	s := startAttacked(t, redis.Env()...)
+	s.WaitFor(t, "this Redis can lose logouts") // the check for rights and risks runs once a minute; this was the first
 	client := redis.Client(t)
 	keys := client.DBSize(t.Context()).Val()
 	if err := client.ConfigResetStat(t.Context()).Err(); err != nil {
