@@ -43,7 +43,7 @@ type wireAnswer struct {
 	body   string
 }
 
-// wireSend sends n requests over a few connections, with many requests in flight on each. It calls got with every
+// wireSend sends n requests over a few connections, with many unanswered requests on each. It calls got with every
 // response, one call at a time. If the server closes a connection, the remaining requests are sent on a new one.
 func wireSend(t *testing.T, addr string, n int, request func(i int) []byte, got func(i int, a wireAnswer)) {
 	t.Helper()
