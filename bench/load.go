@@ -68,29 +68,47 @@ func (b *bench) wrk(
 		return sample{}, err
 	}
 	cpu, redisCPU := p.cpu(), redis.cpu()
-	out, err := exec.CommandContext(b.ctx, "wrk", append([]string{
-		"-t1", "-c" + strconv.Itoa(connections), "--timeout", "10s",
-		fmt.Sprintf("-d%ds", max(1, int(length.Seconds()))), "-s", file,
-	}, args...)...).CombinedOutput()
+	r, err := b.runWrk(connections, length, file, args...)
 	if err != nil {
-		return sample{}, fmt.Errorf("wrk: %w\n%s", err, out)
+		return sample{}, err
 	}
-	var requests, microseconds, failed float64
-	var p50, p99, p999 int64
-	_, line, _ := strings.Cut(string(out), "RESULT ")
-	if _, err := fmt.Sscan(line, &requests, &microseconds, &p50, &p99, &p999, &failed); err != nil || requests == 0 {
-		return sample{}, fmt.Errorf("wrk printed no result: %s", out)
+	if r.failed > 0 {
+		return sample{}, fmt.Errorf("%.0f of %.0f requests failed", r.failed, r.requests)
 	}
-	if failed > 0 {
-		return sample{}, fmt.Errorf("%.0f of %.0f requests failed", failed, requests)
-	}
-	us := func(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
+	us := func(n float64) time.Duration { return time.Duration(n) * time.Microsecond }
 	return sample{
-		perSecond: requests / microseconds * 1e6,
-		p50:       us(p50), p99: us(p99), p999: us(p999),
-		cpu:      (p.cpu() - cpu) / requests * 1e6,
-		redisCPU: (redis.cpu() - redisCPU) / requests * 1e6,
+		perSecond: r.perSecond(),
+		p50:       us(r.p50), p99: us(r.p99), p999: us(r.p999),
+		cpu:      (p.cpu() - cpu) / r.requests * 1e6,
+		redisCPU: (redis.cpu() - redisCPU) / r.requests * 1e6,
 	}, nil
+}
+
+// wrkResult is what done.lua prints. Times are in microseconds.
+type wrkResult struct {
+	requests, duration, p50, p99, p999, failed float64
+	cpu                                        time.Duration // of wrk itself
+}
+
+func (r wrkResult) perSecond() float64 { return r.requests / r.duration * 1e6 }
+
+// runWrk runs wrk for a time with the script in a file, which includes done.lua, and with additional arguments.
+func (b *bench) runWrk(connections int, length time.Duration, script string, args ...string) (r wrkResult, err error) {
+	wrk := exec.CommandContext(b.ctx, "wrk", append([]string{
+		"-t1", "-c" + strconv.Itoa(connections), "--timeout", "10s",
+		fmt.Sprintf("-d%ds", max(1, int(length.Seconds()))), "-s", script,
+	}, args...)...)
+	out, err := wrk.CombinedOutput()
+	if err != nil {
+		return wrkResult{}, fmt.Errorf("wrk: %w\n%s", err, out)
+	}
+	_, line, _ := strings.Cut(string(out), "RESULT ")
+	_, err = fmt.Sscan(line, &r.requests, &r.duration, &r.p50, &r.p99, &r.p999, &r.failed)
+	if err != nil || r.requests == 0 {
+		return wrkResult{}, fmt.Errorf("wrk printed no result: %s", out)
+	}
+	r.cpu = wrk.ProcessState.UserTime() + wrk.ProcessState.SystemTime()
+	return r, nil
 }
 
 // patience is how long a visitor waits for a response. A request without a response by then counts with this time.

@@ -25,15 +25,10 @@ func (p *process) url() string { return "http://127.0.0.1:" + p.port }
 
 // start starts a program that listens on PORT, a free port, and waits until it listens.
 func (b *bench) start(env []string, program string, args ...string) (*process, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	_ = listener.Close()
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "PORT", port)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,17 +40,22 @@ func (b *bench) measureRevoked(r *results) error {
 	return nil
 }
 
-// revoke puts n tokens of the usual length on a blacklist.
+// revoke puts n tokens on the blacklist of a server, and measures the memory that each takes.
 func (b *bench) revoke(r *results, server *process, n int) error {
 	client := redis.NewClient(&redis.Options{Addr: fmt.Sprint("127.0.0.1:", server.port)})
 	defer func() { _ = client.Close() }()
-	used := func() (bytes float64) {
-		info, _ := client.Info(b.ctx, "memory").Result()
-		_, value, _ := strings.Cut(info, "used_memory:")
-		_, _ = fmt.Sscan(value, &bytes)
-		return bytes
+	before := b.usedMemory(client)
+	if err := b.revokeTokens(client, n); err != nil {
+		return err
 	}
-	before := used()
+	if n > 0 {
+		r.perToken = (b.usedMemory(client) - before) / float64(n)
+	}
+	return nil
+}
+
+// revokeTokens puts n tokens of the usual length on a blacklist.
+func (b *bench) revokeTokens(client redis.UniversalClient, n int) error {
 	for first := 0; first < n; first += 10_000 {
 		pipeline := client.Pipeline()
 		for i := first; i < min(n, first+10_000); i++ {
@@ -61,10 +65,16 @@ func (b *bench) revoke(r *results, server *process, n int) error {
 			return err
 		}
 	}
-	if n > 0 {
-		r.perToken = (used() - before) / float64(n)
-	}
 	return nil
+}
+
+// usedMemory returns how many bytes of memory servers use.
+func (b *bench) usedMemory(clients ...*redis.Client) (bytes float64) {
+	for _, client := range clients {
+		info, _ := client.Info(b.ctx, "memory").Result()
+		bytes += parseInfo(info)["used_memory"]
+	}
+	return bytes
 }
 
 // measureDelays compares round trips to Redis of 0, 1 and 5 ms, all through the same proxy.

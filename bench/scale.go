@@ -30,7 +30,7 @@ const scaleAt = 64
 
 // measureScale measures fewer rounds than the other parts, because CPU time varies less than throughput.
 func (b *bench) measureScale(r *results) error {
-	tokens, err := b.writeTokens(1000)
+	tokens, err := b.writeTokens("scale", 1000) // those of one user would be at one node
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (b *bench) measureScale(r *results) error {
 			}
 		}
 	}
-	s.perToken, err = b.revokeInCluster(&cluster, tokens)
+	s.perToken, err = b.revokeInCluster(&cluster)
 	return err
 }
 

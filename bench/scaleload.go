@@ -1,27 +1,23 @@
 package main
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-//go:embed scale.lua
-var scaleLua []byte
-
 // loadAll sends requests to all instances at the same time, over a number of connections each. It returns the sum
 // of the requests per second, and the CPU time of the sending programs, in seconds.
 func (b *bench) loadAll(a *arrangement, tokens string, connections int) (perSecond, load float64, err error) {
 	script := filepath.Join(b.dir, "scale.lua")
-	if err := os.WriteFile(script, append(scaleLua, doneLua...), 0o600); err != nil {
+	if err := os.WriteFile(script, slices.Concat(doneLua, tokensLua), 0o600); err != nil {
 		return 0, 0, err
 	}
 	var mu sync.Mutex
@@ -40,22 +36,14 @@ func (b *bench) loadAll(a *arrangement, tokens string, connections int) (perSeco
 }
 
 func (b *bench) loadTokens(p *process, script, tokens string, connections int) (perSecond, cpu float64, err error) {
-	wrk := exec.CommandContext(b.ctx, "wrk", "-t1", "-c"+strconv.Itoa(connections), "--timeout", "10s",
-		fmt.Sprintf("-d%ds", max(1, int(b.turn.Seconds()))), "-s", script, p.url()+"/api/auth/me", "--", tokens)
-	out, err := wrk.CombinedOutput()
+	r, err := b.runWrk(connections, b.turn, script, p.url()+"/api/auth/me", "--", tokens)
 	if err != nil {
-		return 0, 0, fmt.Errorf("wrk: %w\n%s", err, out)
+		return 0, 0, err
 	}
-	var requests, microseconds, p50, p99, p999, failed float64
-	_, line, _ := strings.Cut(string(out), "RESULT ")
-	if _, err := fmt.Sscan(line, &requests, &microseconds, &p50, &p99, &p999, &failed); err != nil || requests == 0 {
-		return 0, 0, fmt.Errorf("wrk printed no result: %s", out)
+	if r.failed > r.requests/1000 {
+		return 0, 0, fmt.Errorf("%.0f of %.0f requests failed", r.failed, r.requests)
 	}
-	if failed > requests/1000 {
-		return 0, 0, fmt.Errorf("%.0f of %.0f requests failed", failed, requests)
-	}
-	used := wrk.ProcessState.UserTime() + wrk.ProcessState.SystemTime()
-	return requests / microseconds * 1e6, used.Seconds(), nil
+	return r.perSecond(), r.cpu.Seconds(), nil
 }
 
 // readMetrics reads the Prometheus metrics without labels of an instance.

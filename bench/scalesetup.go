@@ -3,14 +3,10 @@ package main
 import (
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"gin-auth/session"
 )
 
 // arrangement is a number of instances of the service on one Redis, or on the masters of a Cluster.
@@ -119,53 +115,13 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// writeTokens writes the tokens of n users to a file, one per line. The lookups of a single token would use only
-// one or two nodes of a Cluster.
-func (b *bench) writeTokens(n int) (path string, err error) {
-	sessions, err := session.New(session.Options{Secrets: []string{secret}, Lifetime: 24 * time.Hour})
-	if err != nil {
-		return "", err
-	}
-	var text strings.Builder
-	for i := range n {
-		user := session.User{ID: fmt.Sprintf("%024x", i), Email: "ada@example.com", Username: "ada", Role: "user"}
-		issued, err := sessions.Issue(user, time.Now())
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintln(&text, issued.Token)
-	}
-	path = filepath.Join(b.dir, "tokens")
-	return path, os.WriteFile(path, []byte(text.String()), 0o600)
-}
-
 // revokeInCluster revokes tokens and returns how many bytes each takes in the Cluster. The nodes' hash tables are
 // filled about as much as that of one Redis with a million tokens.
-func (b *bench) revokeInCluster(a *arrangement, tokens string) (perToken float64, err error) {
+func (b *bench) revokeInCluster(a *arrangement) (perToken float64, err error) {
 	const n = 90_000
-	text, err := os.ReadFile(tokens)
-	if err != nil {
-		return 0, err
-	}
-	token, _, _ := strings.Cut(string(text), "\n")
-	used := func() (bytes float64) {
-		for _, client := range a.clients {
-			info, _ := client.Info(b.ctx, "memory").Result()
-			bytes += parseInfo(info)["used_memory"]
-		}
-		return bytes
-	}
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{a.clients[0].Options().Addr}})
 	defer func() { _ = client.Close() }()
-	before := used()
-	for first := 0; first < n; first += 10_000 {
-		pipeline := client.Pipeline()
-		for i := range 10_000 {
-			pipeline.Set(b.ctx, fmt.Sprintf("blacklist:%s%09d", token[:len(token)-9], first+i), "true", 24*time.Hour)
-		}
-		if _, err := pipeline.Exec(b.ctx); err != nil {
-			return 0, err
-		}
-	}
-	return (used() - before) / n, nil
+	before := b.usedMemory(a.clients...)
+	err = b.revokeTokens(client, n)
+	return (b.usedMemory(a.clients...) - before) / n, err
 }

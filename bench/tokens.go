@@ -3,13 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"gin-auth/session"
 )
 
 //go:embed tokens.lua
@@ -28,7 +24,7 @@ var tokensLua []byte
 // makeCookies writes the files with many cookies: one with tokens for all variants that read tokens, and one for
 // each peer with sessions, with the cookies of that many logins.
 func (b *bench) makeCookies() error {
-	tokens, err := b.signTokens()
+	tokens, err := b.writeTokens("tokens", b.tokens)
 	if err != nil {
 		return err
 	}
@@ -54,41 +50,22 @@ func (b *bench) makeCookies() error {
 	return nil
 }
 
-// signTokens writes tokens of distinct users, with the claims of the service's tokens.
-func (b *bench) signTokens() (file string, err error) {
-	now := time.Now().Unix()
+// writeTokens writes a file with the cookies of n users, with tokens like the service's.
+func (b *bench) writeTokens(name string, n int) (file string, err error) {
+	sessions, err := session.New(session.Options{Secrets: []string{secret}, Lifetime: 24 * time.Hour})
+	if err != nil {
+		return "", err
+	}
 	var lines bytes.Buffer
-	for range b.tokens {
-		random := make([]byte, 36)
-		rand.Read(random) // never fails: see crypto/rand
-		claims := struct {
-			ID        string `json:"id"`
-			Email     string `json:"email"`
-			Username  string `json:"username"`
-			Role      string `json:"role"`
-			JTI       string `json:"jti"`
-			IssuedAt  int64  `json:"iat"`
-			ExpiresAt int64  `json:"exp"`
-		}{
-			hex.EncodeToString(random[:12]), "ada@example.com", "ada", "user",
-			base64.RawURLEncoding.EncodeToString(random[12:]), now, now + int64(24*time.Hour/time.Second),
-		}
-		payload, err := json.Marshal(claims)
+	for i := range n {
+		user := session.User{ID: fmt.Sprintf("%024x", i), Email: "ada@example.com", Username: "ada", Role: "user"}
+		issued, err := sessions.Issue(user, time.Now())
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&lines, "token=%s\n", sign(payload))
+		fmt.Fprintf(&lines, "token=%s\n", issued.Token)
 	}
-	return b.writeCookies("tokens", lines.Bytes())
-}
-
-// sign returns the JSON Web Token with this payload.
-func sign(payload []byte) string {
-	encode := base64.RawURLEncoding.EncodeToString
-	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(payload)
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(signed))
-	return signed + "." + encode(mac.Sum(nil))
+	return b.writeCookies(name, lines.Bytes())
 }
 
 // logInOften starts many sessions at a peer, 32 at a time.
