@@ -22,7 +22,7 @@ type DB struct {
 	timeout  time.Duration
 	embedded *miniredis.Miniredis
 	state    state
-	epoch    epoch
+	epochs   epochs
 	clock    clock
 	breaker  *breaker // on a cluster, each node's batcher has its own
 	batcher  *batcher
@@ -34,6 +34,7 @@ type DB struct {
 	background sync.WaitGroup
 	asked      chan struct{} // closed when the watch has asked for the first time
 
+	epochKeys    []string // of each slot: one, or on a Cluster one for each hash slot
 	blacklist    keyTemplate
 	waitReplicas int
 	loginLimit   LoginLimit
@@ -54,11 +55,16 @@ func Open(o Options) (*DB, error) {
 		state:        state{log: o.Log},
 		clock:        clock{log: o.Log},
 		blacklist:    keyTemplate(o.BlacklistKey),
-		epoch:        epoch{log: o.Log, expect: o.ExpectEpoch, template: keyTemplate(o.BlacklistKey)},
+		epochs:       epochs{log: o.Log, expect: o.ExpectEpoch, template: keyTemplate(o.BlacklistKey)},
+		epochKeys:    []string{epochKey},
 		metrics:      newMetrics(),
 		asked:        make(chan struct{}),
 	}
-	d.epoch.storeFirst, d.epoch.replace = d.storeFirstEpoch, d.replaceEpoch
+	if o.Cluster {
+		d.epochKeys, d.epochs.news = clusterEpochKeys(), make(chan struct{}, 1)
+	}
+	d.epochs.slots = make([]slotEpoch, len(d.epochKeys))
+	d.epochs.storeFirst, d.epochs.replace = d.storeFirstEpochs, d.replaceEpochs
 	d.life, d.end = context.WithCancel(context.Background())
 	d.breaker = d.newBreaker(d.probe, func(err error) { d.setState(d.explain(err)) })
 	d.batcher = d.newBatcher(d.breaker)
@@ -69,10 +75,6 @@ func Open(o Options) (*DB, error) {
 	}
 	d.dialer = newDialer(o)
 	d.client = newClient(clientOptions(o, d.dialer))
-	if d.cluster() {
-		o.Log.Warn("a lost blacklist goes unnoticed on a Redis Cluster: the epoch would cover only the node that stores it")
-	}
-
 	if o.Watch {
 		d.background.Go(func() { d.watch(d.life, watchEvery) })
 	}
@@ -126,30 +128,6 @@ func (d *DB) withTimeout(ctx context.Context, exchange func(context.Context) err
 	return err
 }
 
-// store runs commands that write at a node, and returns nil once Redis and as many replicas as the options ask for have
-// stored it. WAIT covers the writes on its own connection, so all are sent in one pipeline.
-func (d *DB) store(ctx context.Context, node *redis.Client, write func(redis.Pipeliner)) error {
-	if d.waitReplicas == 0 {
-		return d.pipelineAll(ctx, node, write)
-	}
-	// Redis ends expired WAITs ten times a second, so a WAIT of half the timeout may take a tenth of a second longer.
-	var replicas *redis.Cmd
-	if err := d.pipelineAll(ctx, node, func(p redis.Pipeliner) {
-		write(p)
-		replicas = p.Do(ctx, "WAIT", d.waitReplicas, (d.timeout / 2).Milliseconds())
-	}); err != nil {
-		return err
-	}
-	n, err := replicas.Int()
-	if err != nil {
-		return fmt.Errorf("waiting for replicas: %w", err)
-	}
-	if n < d.waitReplicas {
-		return fmt.Errorf("waiting for replicas: %d of %d hold it", n, d.waitReplicas)
-	}
-	return nil
-}
-
 // getAll gets every key in one pipeline, which on a cluster goes to each node that holds one of them. If it returns no
 // error, every reply is a value, a redis.Nil or a WRONGTYPE error.
 func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.StringCmd, error) {
@@ -176,8 +154,7 @@ func (d *DB) getAll(ctx context.Context, doing string, keys []string) ([]*redis.
 	return replies, err
 }
 
-// cluster reports whether this is a Redis Cluster, whose keys are spread over nodes. It has no epoch, because that
-// would cover only the node that stores it.
+// cluster reports whether this is a Redis Cluster, whose keys are spread over nodes.
 func (d *DB) cluster() bool {
 	_, ok := d.client.(*redis.ClusterClient)
 	return ok

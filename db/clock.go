@@ -30,8 +30,9 @@ type clock struct {
 	setBack atomic.Pointer[setBack] // nil until it has been read from Redis
 
 	mu    sync.Mutex
-	known bool          // whether skew is known
-	skew  time.Duration // this instance's clock minus Redis's
+	known bool                       // whether skew is known
+	skew  time.Duration              // this instance's clock minus Redis's; on a Cluster, minus that of the node that differs most
+	nodes map[string]clockDifference // of the masters of a Cluster, by address
 }
 
 // setBack records that Redis's clock was set back. The zero value means never. While the clock was ahead, entries of

@@ -3,6 +3,7 @@ package db
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -29,10 +30,11 @@ func (d *DB) askCluster(
 	}
 	var failed error
 	var both sync.WaitGroup
-	both.Go(func() { _, cut, _, failed = d.ask(ctx, other, "", userCut) })
-	revoked, _, now, err = d.ask(ctx, b, entry, "")
+	var ofUser int64
+	both.Go(func() { _, ofUser, _, failed = d.ask(ctx, other, "", userCut) })
+	revoked, cut, now, err = d.ask(ctx, b, entry, "")
 	both.Wait()
-	return revoked, cut, now, cmp.Or(err, failed)
+	return revoked, max(cut, ofUser), now, cmp.Or(err, failed)
 }
 
 // batcherOf returns the batcher of the node of a cluster that holds a key.
@@ -66,57 +68,105 @@ func (d *DB) batcherAt(address, key string) *batcher {
 	return b.(*batcher) //nolint:forcetypeassert // see above
 }
 
-// sendToNode sends a batch to one node of a cluster, and also asks for its time. Lookups that the node redirects are
-// sent again through the client, which follows redirections.
+// sendToNode sends a batch to one node of a Cluster. It also asks for the epochs of the keys' slots, after the keys, and
+// for the node's time.
 func (d *DB) sendToNode(ctx context.Context, batch []*lookup) error {
-	key := cmp.Or(batch[0].entry, batch[0].userCut)
-	node, err := d.nodeOf(ctx, key)
+	node, err := d.nodeOf(ctx, batch[0].key())
 	if err != nil {
 		return err
 	}
+	replies, err := d.askNode(ctx, node, batch)
+	if err != nil {
+		return err
+	}
+	answers := make([]epochAnswer, 0, len(batch))
+	for i, q := range batch {
+		answer := epochAnswer{slot: slotOf(q.key()), node: node.Options().Addr, redirected: replies[i].redirected}
+		if answer.value, err = replies[i].epochValue(); err != nil {
+			q.err = err
+			continue
+		}
+		replies[i].setAnswer(q)
+		answers = append(answers, answer)
+	}
+	cut, moved, err := d.epochs.judge(ctx, answers...)
+	var failed map[int]error
+	if err == nil && len(moved) > 0 {
+		cut, failed, err = d.confirm(ctx, moved)
+	}
+	for _, q := range batch {
+		q.cut = max(q.cut, cut)
+		q.err = cmp.Or(q.err, failed[slotOf(q.key())])
+	}
+	return err
+}
+
+// askNode asks one node for the keys of a batch. Lookups that the node redirects are sent again through the client,
+// which follows redirections.
+func (d *DB) askNode(ctx context.Context, node *redis.Client, batch []*lookup) ([]keyReplies, error) {
 	var replies []keyReplies
 	var clock *redis.TimeCmd
 	if _, err := d.pipeline(ctx, node, func(p redis.Pipeliner) {
-		replies, clock = addLookups(ctx, p, batch), p.Time(ctx)
+		replies = d.addNodeLookups(ctx, p, batch)
+		clock = p.Time(ctx)
 	}); err != nil {
-		return err
+		return nil, err
 	}
 	now, err := clock.Result()
 	if err != nil {
-		return fmt.Errorf("reading Redis's time: %w", err)
+		return nil, fmt.Errorf("reading Redis's time: %w", err)
 	}
-	d.clock.observe(&d.batcherAt(node.Options().Addr, key).highest, now)
+	d.clock.observe(&d.batcherAt(node.Options().Addr, batch[0].key()).highest, now)
 	var redirected []*lookup
+	var places []int
 	for i, q := range batch {
 		q.now = now
-		if replies[i].moved() {
-			redirected = append(redirected, q)
-		} else {
-			replies[i].setAnswer(q)
+		if replies[i].isRedirected() {
+			redirected, places = append(redirected, q), append(places, i)
 		}
 	}
 	if len(redirected) == 0 {
-		return nil
+		return replies, nil
 	}
-	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
-		replies = addLookups(ctx, p, redirected)
-	}); err != nil {
-		return err
+	var again []keyReplies
+	_, err = d.pipeline(ctx, d.client, func(p redis.Pipeliner) { again = d.addNodeLookups(ctx, p, redirected) })
+	for n, i := range places {
+		replies[i] = again[n]
+		replies[i].redirected, replies[i].err = true, err
 	}
-	for i, q := range redirected {
-		replies[i].setAnswer(q)
-	}
-	return nil
+	return replies, nil
 }
 
-// moved reports whether the node redirected a command, because it no longer holds the key, or never did.
-func (r keyReplies) moved() bool {
-	var err error
-	if r.entry != nil {
-		err = r.entry.Err()
+// addNodeLookups adds the commands of a batch to a pipeline, and then those for the epochs.
+func (d *DB) addNodeLookups(ctx context.Context, p redis.Pipeliner, batch []*lookup) []keyReplies {
+	replies := addLookups(ctx, p, batch)
+	for i, q := range batch {
+		replies[i].epoch = p.Get(ctx, d.epochKeys[slotOf(q.key())])
 	}
-	if r.userCut != nil {
-		err = cmp.Or(err, r.userCut.Err())
+	return replies
+}
+
+// key returns the only key of a lookup on a Cluster.
+func (q *lookup) key() string { return cmp.Or(q.entry, q.userCut) }
+
+// epochValue returns the epoch of the slot of a lookup, "" if there is none.
+func (r keyReplies) epochValue() (string, error) {
+	value, err := r.epoch.Result()
+	if r.err != nil {
+		return "", r.err
 	}
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("reading the epoch: %w", err)
+	}
+	return value, nil
+}
+
+// isRedirected reports whether the node redirected a command, because it no longer holds the key, or never did.
+func (r keyReplies) isRedirected() bool {
+	return r.entry != nil && isRedirection(r.entry.Err()) || r.userCut != nil && isRedirection(r.userCut.Err()) ||
+		isRedirection(r.epoch.Err())
+}
+
+func isRedirection(err error) bool {
 	return redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "ASK") || redis.HasErrorPrefix(err, "TRYAGAIN")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,12 +13,17 @@ import (
 
 // replaceEpochScript replaces the epoch if it is still the one that the caller saw, and returns the stored epoch. So a
 // late reply, or a second instance that saw the same loss, does no harm. The cut is at least a second after now,
-// because a token may be issued that far ahead (maxAhead). ARGV: the epoch that was seen ("" for none); and of the new
-// one the id, the lowest cut, and the suffix of epochSuffix.
+// because a token may be issued that far ahead (maxAhead). ARGV: the epoch that was seen ("" for none); of the new one
+// the id, the lowest cut, and the suffix of epochSuffix; and how far another node's clock may be ahead of this one's,
+// in microseconds. If that is "", the cut is exactly the lowest.
 const replaceEpochScript = `
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored ~= ARGV[1] then return stored end
-local cut = math.max(tonumber(redis.call('TIME')[1]) + 1, tonumber(ARGV[3]))
+local cut = tonumber(ARGV[3])
+if ARGV[5] ~= '' then
+  local now = redis.call('TIME')
+  cut = math.max(cut, now[1] + 1 + math.floor((now[2] + ARGV[5]) / 1000000))
+end
 stored = ARGV[2] .. ':' .. string.format('%.0f', cut) .. ARGV[4]
 redis.call('SET', KEYS[1], stored)
 return stored`
@@ -49,33 +55,61 @@ func parseEpoch(value string) (storedEpoch, error) {
 	return storedEpoch{cut, keyTemplate(template)}, nil
 }
 
-// storeFirstEpoch uses no script, so that it also works if scripts are denied. It and replaceEpoch have their own
+// storeFirstEpochs uses no script, so that it also works if scripts are denied. It and replaceEpochs have their own
 // timeout: if Redis is far away, the call that needs them has already used most of its time.
-func (d *DB) storeFirstEpoch(ctx context.Context) (string, error) {
+func (d *DB) storeFirstEpochs(ctx context.Context, slots []int) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
 	defer cancel()
-	var stored *redis.StringCmd
+	replies := make([]*redis.StringCmd, len(slots))
 	err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
-		p.SetArgs(ctx, epochKey, rand.Text()+":0"+d.blacklist.epochSuffix(), redis.SetArgs{Mode: "NX"})
-		stored = p.Get(ctx, epochKey)
+		for i, slot := range slots {
+			key := d.epochKeys[slot]
+			p.SetArgs(ctx, key, rand.Text()+":0"+d.blacklist.epochSuffix(), redis.SetArgs{Mode: "NX"})
+			replies[i] = p.Get(ctx, key)
+		}
 	})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return stored.Val(), nil
+	stored := make([]string, len(slots))
+	for i, reply := range replies {
+		stored[i] = reply.Val()
+	}
+	return stored, nil
 }
 
-func (d *DB) replaceEpoch(ctx context.Context, seen string, next storedEpoch) (string, error) {
+func (d *DB) replaceEpochs(ctx context.Context, changes []epochChange) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.timeout)
 	defer cancel()
-	return d.client.Eval(ctx, replaceEpochScript, []string{epochKey},
-		seen, rand.Text(), next.cut, next.template.epochSuffix()).Text()
+	replies := make([]*redis.Cmd, len(changes))
+	pipeline := d.client.Pipeline()
+	for i := range changes {
+		change := &changes[i]
+		change.id = rand.Text()
+		ahead := any(d.clock.spread().Microseconds())
+		if change.exact {
+			ahead = ""
+		}
+		replies[i] = pipeline.Eval(ctx, replaceEpochScript, []string{d.epochKeys[change.slot]},
+			change.seen, change.id, change.next.cut, change.next.template.epochSuffix(), ahead)
+	}
+	if _, err := pipeline.Exec(ctx); err != nil {
+		return nil, err
+	}
+	stored := make([]string, len(changes))
+	for i, reply := range replies {
+		var err error
+		if stored[i], err = reply.Text(); err != nil {
+			return nil, err
+		}
+	}
+	return stored, nil
 }
 
 // BlacklistKey returns the template of keys that the blacklist was last used with, "" if there is none.
 func (d *DB) BlacklistKey(ctx context.Context) (template string, err error) {
 	err = d.call(ctx, "reading the epoch", func(ctx context.Context) error {
-		value, err := d.client.Get(ctx, epochKey).Result()
+		value, err := d.client.Get(ctx, d.epochKeys[0]).Result()
 		if err != nil {
 			return err
 		}
@@ -87,32 +121,77 @@ func (d *DB) BlacklistKey(ctx context.Context) (template string, err error) {
 	return template, err
 }
 
+// epochsPerExchange is how many epochs are read or changed in one round trip.
+const epochsPerExchange = 512
+
 // RevokeAll revokes every token issued until now, at every instance, and returns the cut. It does not change the
-// template that the instances use.
+// template that the instances use. On a Cluster, an error means that tokens with keys at some of the nodes may still be
+// valid.
 func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
 	if d.cluster() {
-		return 0, errors.New("revoking all tokens: a Redis Cluster has no epoch: change JWT_SECRET instead")
+		if err := d.measureClocks(ctx); err != nil {
+			return 0, err
+		}
 	}
+	slots := make([]int, len(d.epochKeys))
+	for i := range slots {
+		slots[i] = i
+	}
+	for part := range slices.Chunk(slots, epochsPerExchange) {
+		if cut, err = d.revokeAllIn(ctx, part, cut); err != nil {
+			return 0, err
+		}
+	}
+	return cut, nil
+}
+
+// revokeAllIn raises the epochs of the slots to a common cut, at least the given one, and returns the highest.
+func (d *DB) revokeAllIn(ctx context.Context, slots []int, least int64) (cut int64, err error) {
+	cut = least
 	err = d.call(ctx, "revoking all tokens", func(ctx context.Context) error {
 		for range maxEpochTries {
-			seen, err := d.client.Get(ctx, epochKey).Result()
-			if err != nil && !errors.Is(err, redis.Nil) {
-				return err
-			}
-			before, err := parseEpoch(seen)
-			if err != nil {
-				before.template = d.blacklist
-			}
-			replaced, err := d.replaceEpoch(ctx, seen, storedEpoch{before.cut + 1, before.template})
+			changes, err := d.readForRevocation(ctx, slots, cut)
 			if err != nil {
 				return err
 			}
-			if after, err := parseEpoch(replaced); err == nil && after.cut > before.cut {
-				cut = after.cut
+			stored, err := d.replaceEpochs(ctx, changes)
+			if err != nil {
+				return err
+			}
+			slots = nil
+			for i, change := range changes {
+				if after, err := parseEpoch(stored[i]); err == nil && change.isStoredAs(stored[i]) {
+					cut = max(cut, after.cut)
+				} else {
+					slots = append(slots, change.slot) // somebody else has changed it
+				}
+			}
+			if len(slots) == 0 {
 				return nil
 			}
 		}
 		return errors.New("other instances keep changing the epoch")
 	})
 	return cut, err
+}
+
+// readForRevocation reads the epochs of the slots, and returns the changes that revoke every token.
+func (d *DB) readForRevocation(ctx context.Context, slots []int, least int64) ([]epochChange, error) {
+	replies := make([]*redis.StringCmd, len(slots))
+	if err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
+		for i, slot := range slots {
+			replies[i] = p.Get(ctx, d.epochKeys[slot])
+		}
+	}); err != nil {
+		return nil, err
+	}
+	changes := make([]epochChange, len(slots))
+	for i, slot := range slots {
+		before, err := parseEpoch(replies[i].Val())
+		if err != nil {
+			before.template = d.blacklist
+		}
+		changes[i] = epochChange{slot: slot, seen: replies[i].Val(), next: storedEpoch{max(before.cut+1, least), before.template}}
+	}
+	return changes, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,10 +25,13 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	d.waitForConnection(ctx)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	unchecked := true
+	unchecked, read := true, false
 	for n := 1; ; n++ {
 		unchecked = unchecked || n%checkEvery == 0
 		err := d.Ready(ctx) // logs changes
+		if d.cluster() && (n == 1 || !read) {
+			read = d.readEpochs(ctx)
+		}
 		if n == 1 {
 			close(d.asked)
 		}
@@ -35,10 +40,15 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 			unchecked = err != nil
 		}
 		d.rotateConnections(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-d.epochs.news:
+				read = d.readEpochs(ctx)
+			case <-tick.C:
+				waiting = false
+			}
 		}
 	}
 }
@@ -73,7 +83,7 @@ func (d *DB) rotateConnections(ctx context.Context) {
 	}
 	for _, node := range nodes {
 		for range int(node.PoolStats().IdleConns) / rounds {
-			err := d.withTimeout(ctx, func(ctx context.Context) error { return node.Get(ctx, epochKey).Err() })
+			err := d.withTimeout(ctx, func(ctx context.Context) error { return node.Get(ctx, d.epochKeys[0]).Err() })
 			if unanswered(err) {
 				break
 			}
@@ -86,7 +96,7 @@ func (d *DB) rotateConnections(ctx context.Context) {
 func (d *DB) Ping(ctx context.Context) error { return d.call(ctx, "asking Redis", d.readEpoch) }
 
 func (d *DB) readEpoch(ctx context.Context) error {
-	return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { p.Get(ctx, epochKey) })
+	return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { p.Get(ctx, d.epochKeys[0]) })
 }
 
 // probe does what Ping does, even while the breaker is open.
@@ -102,15 +112,14 @@ func (d *DB) Ready(ctx context.Context) error {
 }
 
 func (d *DB) observeRedis(ctx context.Context) error {
-	node, err := d.nodeOf(ctx, epochKey)
-	if err != nil {
-		return err
+	if d.cluster() {
+		return d.observeCluster(ctx)
 	}
 	var epoch, setBack *redis.StringCmd
 	var clock *redis.TimeCmd
 	sent := time.Now()
-	if _, err := d.pipeline(ctx, node, func(p redis.Pipeliner) {
-		setBack, epoch, clock = p.Get(ctx, clockKey), p.Get(ctx, epochKey), p.Time(ctx)
+	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
+		setBack, epoch, clock = p.Get(ctx, clockKey), p.Get(ctx, d.epochKeys[0]), p.Time(ctx)
 	}); err != nil {
 		return err
 	}
@@ -120,16 +129,28 @@ func (d *DB) observeRedis(ctx context.Context) error {
 		return fmt.Errorf("reading Redis's time: %w", err)
 	}
 	d.clock.recordSkew(sent, received, now)
-	if d.cluster() { // another node may hold the key
-		setBack = d.client.Get(ctx, clockKey)
-	} else {
-		d.clock.observe(&d.batcher.highest, now)
-	}
+	d.clock.observe(&d.batcher.highest, now)
 	if err := d.mergeClock(ctx, setBack); err != nil {
 		return err
 	}
 	_, err = d.epochCut(ctx, epoch)
 	return err
+}
+
+// observeCluster returns an error only if no master answers: tokens whose keys are at the others can be judged.
+func (d *DB) observeCluster(ctx context.Context) error {
+	masters, err := d.observeMasters(ctx)
+	if err != nil {
+		return err
+	}
+	answered := slices.Contains(slices.Collect(maps.Values(masters)), nil)
+	if !answered {
+		return errors.Join(slices.Collect(maps.Values(masters))...)
+	}
+	if err := d.mergeClock(ctx, d.client.Get(ctx, clockKey)); !unanswered(err) {
+		return err
+	}
+	return nil // the node that stores the record is away
 }
 
 // setState records whether Redis answers.

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,7 @@ func (d *DB) ask(
 // the batch is sent again with one command per key, because EXISTS returns only a count. The epoch is again read
 // last.
 func (d *DB) send(ctx context.Context, batch []*lookup) error {
-	if d.cluster() { // on a cluster, the keys of a command must be in one slot
+	if d.cluster() { // on a Cluster, the keys of a command must be in one slot
 		return d.sendToNode(ctx, batch)
 	}
 	if d.isFar() { // a second round trip would take too long
@@ -39,7 +40,7 @@ func (d *DB) send(ctx context.Context, batch []*lookup) error {
 	var epoch *redis.StringCmd
 	var clock *redis.TimeCmd
 	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
-		existing, epoch, clock = p.Exists(ctx, keys...), p.Get(ctx, epochKey), p.Time(ctx)
+		existing, epoch, clock = p.Exists(ctx, keys...), p.Get(ctx, d.epochKeys[0]), p.Time(ctx)
 	}); err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (d *DB) sendOneByOne(ctx context.Context, batch []*lookup) error {
 	var clock *redis.TimeCmd
 	if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
 		replies = addLookups(ctx, p, batch)
-		epoch, clock = p.Get(ctx, epochKey), p.Time(ctx)
+		epoch, clock = p.Get(ctx, d.epochKeys[0]), p.Time(ctx)
 	}); err != nil {
 		return err
 	}
@@ -88,6 +89,10 @@ func (d *DB) setShared(ctx context.Context, batch []*lookup, epoch *redis.String
 type keyReplies struct {
 	entry   *redis.IntCmd
 	userCut *redis.StringCmd
+
+	epoch      *redis.StringCmd // of the key's slot, on a Cluster
+	redirected bool             // whether they are replies to a redirected lookup
+	err        error            // why it could not be redirected
 }
 
 // addLookups adds the commands of a batch to a pipeline.
@@ -113,4 +118,14 @@ func (r keyReplies) setAnswer(q *lookup) {
 		cut, q.err = parseUserCut(r.userCut)
 		q.cut = max(cut, q.cut)
 	}
+}
+
+// epochCut returns the cut of the epoch that a single Redis returned.
+func (d *DB) epochCut(ctx context.Context, epoch *redis.StringCmd) (int64, error) {
+	answered, err := epoch.Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, fmt.Errorf("reading the epoch: %w", err)
+	}
+	cut, _, err := d.epochs.judge(ctx, epochAnswer{value: answered})
+	return cut, err
 }

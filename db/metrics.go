@@ -106,12 +106,12 @@ func (d *DB) gauges() []prometheus.Collector {
 			return float64(len(d.state.risks))
 		}),
 		gauge("gin_auth_epoch_unprotected", "1 while a lost blacklist would go unnoticed, otherwise 0.", func() float64 {
-			_, _, err := d.epoch.current()
-			return number(err != nil || d.cluster())
+			_, _, err := d.epochs.current()
+			return number(err != nil)
 		}),
 		knownGauge("gin_auth_revocation_cut_timestamp_seconds", "Tokens issued until this time are rejected: the "+
 			"blacklist was lost then, or revoke-all was run; 0 for never. Absent until it is known.", func() (float64, bool) {
-			cut, known, _ := d.epoch.current()
+			cut, known, _ := d.epochs.current()
 			return float64(cut), known
 		}),
 		knownGauge("gin_auth_clock_skew_seconds", "How far this instance's clock is ahead of Redis's. "+

@@ -70,11 +70,12 @@ func parseUserCut(reply *redis.StringCmd) (int64, error) {
 }
 
 // raiseCutScript raises a user's cut to now, or to a second later if a token may have been issued that far ahead
-// because of an earlier cut. It never lowers it. KEYS: the user's cut, and the epoch unless this is a cluster.
+// because of an earlier cut. It never lowers it. KEYS: the user's cut, and the epoch unless this is a Cluster, where
+// both keys may not exist at one node while their slot moves. ARGV: the cut of the epochs, on a Cluster.
 const raiseCutScript = `
 local now = tonumber(redis.call('TIME')[1])
 local before = tonumber(redis.call('GET', KEYS[1]) or -1)
-local epoch = KEYS[2] and tonumber(string.match(redis.call('GET', KEYS[2]) or '', '^[^:]*:(%d+)') or -1) or -1
+local epoch = tonumber(ARGV[1] or string.match(redis.call('GET', KEYS[2]) or '', '^[^:]*:(%d+)') or -1)
 local cut = math.max(before, now)
 if math.max(before, epoch) >= now then cut = math.max(before, now + 1) end
 redis.call('SET', KEYS[1], string.format('%.0f', cut))
@@ -109,23 +110,30 @@ func (d *DB) LogoutUsers(ctx context.Context, userIDs []string) error {
 	return d.endAllSessions(ctx, userIDs, cuts)
 }
 
-// raiseCuts raises the cuts of users that are stored on one node, and returns them.
+// raiseCuts raises the cuts of users, which on a Cluster is one user, and returns them.
 func (d *DB) raiseCuts(ctx context.Context, userIDs []string) (cuts []int64, err error) {
 	err = d.call(ctx, "logging a user out everywhere", func(ctx context.Context) error {
-		node, err := d.nodeOf(ctx, logoutAllKey(userIDs[0]))
-		if err != nil {
-			return err
+		var more []string
+		var args []any
+		if !d.cluster() {
+			more = []string{d.epochKeys[0]}
+		} else {
+			cut, _, err := d.readNodeCuts(ctx, userIDs[0])
+			if err != nil {
+				return err
+			}
+			args = []any{cut}
 		}
 		replies := make([]*redis.Cmd, len(userIDs))
-		if err := d.store(ctx, node, func(pipeline redis.Pipeliner) {
-			for i, id := range userIDs {
-				keys := []string{logoutAllKey(id)}
-				if !d.cluster() {
-					keys = append(keys, epochKey)
-				}
-				replies[i] = pipeline.Eval(ctx, raiseCutScript, keys)
-			}
-		}); err != nil {
+		writes := make([]write, len(userIDs))
+		for i, id := range userIDs {
+			key := logoutAllKey(id)
+			writes[i] = write{key, func(p redis.Pipeliner) redis.Cmder {
+				replies[i] = p.Eval(ctx, raiseCutScript, append([]string{key}, more...), args...)
+				return replies[i]
+			}}
+		}
+		if err := d.store(ctx, writes); err != nil {
 			return err
 		}
 		for _, reply := range replies {
@@ -139,78 +147,4 @@ func (d *DB) raiseCuts(ctx context.Context, userIDs []string) (cuts []int64, err
 	})
 	d.metrics.countRevocations("user", err, float64(len(userIDs)))
 	return cuts, err
-}
-
-// maxAhead is how far the time of a token may be ahead of Redis's clock: a second, so that a login in the second of a
-// logout-all works. replaceEpochScript relies on it.
-const maxAhead = time.Second
-
-// maxIssueWait limits the wait for Redis's clock. It is exceeded only if that clock was set back.
-const maxIssueWait = 3 * time.Second
-
-// IssueTime returns the time at which to issue a token for the user: now, by Redis's clock, which all instances share,
-// or the first second after every cut if that is later. It waits while that is more than maxAhead away, which is up to
-// a second after a lost blacklist. If Redis's clock was set back by more than maxIssueWait, it returns an error.
-func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
-	for deadline := time.Now().Add(maxIssueWait); ; {
-		at, now, err := d.firstIssueTime(ctx, userID)
-		early := at.Sub(now) - maxAhead
-		if err != nil || early <= 0 {
-			return at, err
-		}
-		if time.Now().Add(early).After(deadline) {
-			return time.Time{}, fmt.Errorf("issuing a token: Redis's clock is %s behind the last logout of all: "+
-				"was it set back?", at.Sub(now).Round(time.Second))
-		}
-		select {
-		case <-time.After(early):
-		case <-ctx.Done():
-			return time.Time{}, fmt.Errorf("waiting for Redis's clock: %w", ctx.Err())
-		}
-	}
-}
-
-// firstIssueTime returns the time at which a token may be issued, and Redis's own time.
-func (d *DB) firstIssueTime(ctx context.Context, userID string) (at, now time.Time, err error) {
-	cut, now, err := d.readCuts(ctx, "asking for the time", userID, nil)
-	at = now
-	if after := time.Unix(cut+1, 0); at.Before(after) {
-		at = after
-	}
-	return at, now, err
-}
-
-// readCuts returns the latest cut that applies to a user's tokens, 0 for none, and Redis's time. The commands that
-// before adds, if it is not nil, run first, except on a cluster. doing is what the error begins with.
-func (d *DB) readCuts(
-	ctx context.Context, doing, userID string, before func(context.Context, redis.Pipeliner),
-) (cut int64, now time.Time, err error) {
-	err = d.call(ctx, doing, func(ctx context.Context) error {
-		var userCut, epoch *redis.StringCmd
-		var clock *redis.TimeCmd
-		if err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
-			if before != nil {
-				before(ctx, p)
-			}
-			userCut, epoch = p.Get(ctx, logoutAllKey(userID)), absentKey
-			if !d.cluster() {
-				epoch = p.Get(ctx, epochKey)
-			}
-			clock = p.Time(ctx)
-		}); err != nil {
-			return err
-		}
-		now = clock.Val()
-		if !d.cluster() {
-			d.clock.observe(&d.batcher.highest, now)
-		}
-		ofUser, err := parseUserCut(userCut)
-		if err != nil {
-			return err
-		}
-		ofAll, err := d.epochCut(ctx, epoch)
-		cut = max(ofUser, ofAll)
-		return err
-	})
-	return cut, now, err
 }

@@ -62,13 +62,10 @@ func (d *DB) keyRights(ctx context.Context) (rights []right) {
 		{userIDKey(nobody), "auth:user-id:*"},
 		{loginLimitKey("pair", nobody), "auth:login-limit:*"},
 		{sessionsKey(nobody), "auth:sessions:*"},
-		{epochKey, epochKey},
+		{d.epochKeys[0], epochKey},
 		{clockKey, clockKey},
 	}
 	for _, kind := range kinds {
-		if kind.key == epochKey && d.cluster() {
-			continue
-		}
 		add := func(name string, command redis.Cmder) {
 			rights = append(rights, right{name + " " + kind.name, command})
 		}

@@ -33,9 +33,7 @@ func (d *DB) Risks(ctx context.Context) ([]string, error) {
 		}
 		add(found...)
 	}
-	if d.cluster() {
-		add("it is a Redis Cluster, where a lost blacklist goes unnoticed: see docs/revocation.md")
-	} else if _, _, err := d.epoch.current(); err != nil {
+	if _, _, err := d.epochs.current(); err != nil {
 		add("a lost blacklist would go unnoticed, because auth:epoch cannot be stored: " + err.Error())
 	}
 	return risks, nil

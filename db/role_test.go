@@ -222,12 +222,12 @@ func TestFirstEpoch(t *testing.T) {
 	if n := log.count("a lost blacklist would go unnoticed"); n != 1 {
 		t.Errorf("%d lines say that a loss would go unnoticed", n)
 	}
-	if _, known, err := d.epoch.current(); err == nil || known {
+	if _, known, err := d.epochs.current(); err == nil || known {
 		t.Errorf("the epoch could not be stored: %v, known: %v", err, known)
 	}
 	s.setReplies(map[string]string{"EVAL": noPerm})
 	eventually(t, "it is stored", func() bool { return d.Ready(t.Context()) == nil && s.Exists("auth:epoch") })
-	if cut, known, err := d.epoch.current(); err != nil || cut != 0 || !known {
+	if cut, known, err := d.epochs.current(); err != nil || cut != 0 || !known {
 		t.Errorf("the epoch: %v, %d, %v", err, cut, known)
 	}
 	s.FlushAll()

@@ -155,29 +155,16 @@ func (d *DB) revoke(ctx context.Context, revocations []revocation) error {
 	return nil
 }
 
-// storeRevocations stores the entries of tokens, in one pipeline for each node.
+// storeRevocations stores the entries of tokens.
 func (d *DB) storeRevocations(ctx context.Context, revocations []revocation) error {
-	nodes := map[*redis.Client][]revocation{}
-	for _, r := range revocations {
-		node, err := d.nodeOf(ctx, d.blacklist.key(r.token))
-		if err != nil {
-			return err
+	writes := make([]write, len(revocations))
+	for i, r := range revocations {
+		args := redis.SetArgs{}
+		if !r.until.IsZero() {
+			args.ExpireAt = time.Unix(max(1, r.until.Unix()), 0) // SET rejects 0
 		}
-		nodes[node] = append(nodes[node], r)
+		key := d.blacklist.key(r.token)
+		writes[i] = write{key, func(p redis.Pipeliner) redis.Cmder { return p.SetArgs(ctx, key, "true", args) }}
 	}
-	for node, part := range nodes {
-		err := d.store(ctx, node, func(p redis.Pipeliner) {
-			for _, r := range part {
-				args := redis.SetArgs{}
-				if !r.until.IsZero() {
-					args.ExpireAt = time.Unix(max(1, r.until.Unix()), 0) // SET rejects 0
-				}
-				p.SetArgs(ctx, d.blacklist.key(r.token), "true", args)
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.store(ctx, writes)
 }

@@ -124,14 +124,6 @@ func (d *DB) AddSession(
 		reply = p.Eval(ctx, changeSessionsScript, []string{sessionsKey(userID)}, line, maxSessions, s.ID)
 	}
 	const doing = "storing a session"
-	if d.cluster() { // a cluster does not run the commands of a pipeline in order
-		if err := d.call(ctx, doing, func(ctx context.Context) error {
-			return d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) { add(ctx, p) })
-		}); err != nil {
-			return false, nil, err
-		}
-		add = nil
-	}
 	cut, _, err := d.readCuts(ctx, doing, userID, add)
 	if err != nil {
 		return false, nil, err

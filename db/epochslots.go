@@ -1,0 +1,153 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// On a Cluster, a lookup reads the epoch of its key's slot, at the same node. The epoch shows that this slot's keys are
+// complete as long as the slot stays at its node. While a slot moves, its keys are moved one by one. Then one of the
+// two nodes may lose keys of the slot that the other node's epoch does not show. So if another node answers than
+// before, the lookup counts only after confirm has read epochs at every master.
+
+// result returns the cut, and the answers from another node than before.
+func (e *epochs) result(answers []epochAnswer) (cut int64, moved []epochAnswer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range answers {
+		if a.redirected || a.node != e.slots[a.slot].node {
+			moved = append(moved, a)
+		}
+	}
+	return e.cut, moved
+}
+
+// home returns the node whose answer about a slot counted last, "" if there is none.
+func (e *epochs) home(slot int) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.slots[slot].node
+}
+
+// isOutdated reports whether the epoch of a slot, which is stored at the node, has to be read.
+func (e *epochs) isOutdated(slot int, node string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.slots[slot].unread || e.slots[slot].node != node
+}
+
+// settle records that the nodes have these slots. Every master must have been observed since the answers. It returns
+// the cut.
+func (e *epochs) settle(moved []epochAnswer) (cut int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range moved {
+		if !a.redirected {
+			e.slots[a.slot].node, e.slots[a.slot].unread = a.node, false
+		}
+	}
+	return e.cut
+}
+
+// logRead logs, once, that the epoch of every slot is known.
+func (e *epochs) logRead() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.wasRead {
+		e.wasRead, e.logged = true, e.cut
+		e.log.Info("the epochs of the blacklist", "hash_slots", len(e.slots), "cut", e.cut)
+	}
+}
+
+// maxWitnesses is how many epochs are read at a master to observe whether it has lost its keys. One is enough, unless
+// its slot has left that master and come back since.
+const maxWitnesses = 16
+
+// witnesses returns, for each node, slots that it is responsible for and whose epochs are known. It prefers slots about
+// which the node's answers counted last. owner returns the node that is responsible for a slot, as far as is known.
+func (e *epochs) witnesses(nodes []string, owner func(slot int) string) map[string][]int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	found := make(map[string][]int, len(nodes))
+	e.choose(found, nodes, func(slot int) string {
+		if node := e.slots[slot].node; node != "" && owner(slot) == node {
+			return node
+		}
+		return ""
+	})
+	rest := slices.DeleteFunc(slices.Clone(nodes), func(node string) bool { return len(found[node]) > 0 })
+	if len(rest) > 0 { // a replica was promoted, or a node is new
+		e.askForReading()
+		e.choose(found, rest, func(slot int) string {
+			if e.slots[slot].value == "" {
+				return ""
+			}
+			return owner(slot)
+		})
+	}
+	return found
+}
+
+// choose adds up to maxWitnesses slots of each node, beginning anywhere. at returns the node that a slot belongs to, ""
+// for none. mu is locked.
+func (e *epochs) choose(found map[string][]int, nodes []string, at func(slot int) string) {
+	begin, missing := rand.IntN(len(e.slots)), len(nodes)*maxWitnesses
+	for i := range e.slots {
+		slot := (begin + i) % len(e.slots)
+		node := at(slot)
+		if len(found[node]) == maxWitnesses || !slices.Contains(nodes, node) {
+			continue
+		}
+		found[node] = append(found[node], slot)
+		if missing--; missing == 0 {
+			return
+		}
+	}
+}
+
+// readAll marks every slot as one whose epoch has to be read. mu is locked.
+func (e *epochs) readAll() {
+	for i := range e.slots {
+		e.slots[i].unread = true
+	}
+	e.askForReading()
+}
+
+// askForReading lets the watch call readEpochs. mu is locked.
+func (e *epochs) askForReading() {
+	select {
+	case e.news <- struct{}{}:
+	default:
+	}
+}
+
+// raiseToCut raises the epoch of a slot to the cut, unless it has that already. Until the cut has passed, tokens are
+// issued a second ahead of the clock. raiseCutScript must know that, from the epoch in the slot of the user's own cut.
+func (d *DB) raiseToCut(ctx context.Context, slot int) error {
+	for range maxEpochTries {
+		seen, cut, below := d.epochs.isBelow(slot)
+		if !below {
+			return nil
+		}
+		change := epochChange{slot: slot, seen: seen, next: storedEpoch{cut, d.epochs.template}, exact: true}
+		stored, err := d.replaceEpochs(ctx, []epochChange{change})
+		if err != nil {
+			return fmt.Errorf("raising an epoch: %w", err)
+		}
+		if _, _, err := d.epochs.judge(ctx, epochAnswer{slot: slot, value: stored[0]}); err != nil {
+			return err
+		}
+	}
+	return errors.New("raising an epoch: other instances keep changing it")
+}
+
+// isBelow returns the epoch of a slot, the cut, and whether the epoch is known and its own cut is below that.
+func (e *epochs) isBelow(slot int) (seen string, cut int64, below bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known := e.slots[slot]
+	return known.value, e.cut, known.value != "" && known.cut < e.cut
+}
