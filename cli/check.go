@@ -132,18 +132,35 @@ func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db
 		return nil, []string{err.Error()}
 	}
 	defer func() { _ = store.Close() }()
-	nodes, missing, err := store.Check(ctx)
+	report, err := store.Check(ctx)
 	if err != nil {
-		return nil, []string{fmt.Sprintf("the Redis at %s can't be used: %v", strings.Join(cfg.Redis.Addrs, ", "), err)}
+		problem := fmt.Sprintf("the Redis at %s can't be used: %v", strings.Join(cfg.Redis.Addrs, ", "), err)
+		return report.Nodes, append(problems, problem)
 	}
-	risks, err := store.Risks(ctx)
-	if err != nil {
-		risks = append(risks, err.Error())
+	problems = append(problems, report.Faults...)
+	problems = append(problems, nodeProblems(cfg, report.Nodes)...)
+	for _, right := range report.Missing {
+		problems = append(problems, "a right is missing: "+right)
+	}
+	if len(report.Faults) > 0 {
+		return report.Nodes, problems // the rest asks nodes that may be those that cannot be used
 	}
 	if before, err := store.BlacklistKey(ctx); err == nil && before != "" && before != cfg.BlacklistKey {
 		problems = append(problems, fmt.Sprintf("BLACKLIST_KEY was %s before: starting with another one revokes every token "+
 			"issued until then", before))
 	}
+	risks, err := store.Risks(ctx)
+	if err != nil {
+		risks = append(risks, err.Error())
+	}
+	for _, risk := range risks {
+		problems = append(problems, "this Redis can lose logouts: "+risk)
+	}
+	return report.Nodes, problems
+}
+
+// nodeProblems returns a sentence about each node that is far away, and about each whose clock is wrong.
+func nodeProblems(cfg *config.Config, nodes []db.NodeReport) (problems []string) {
 	for _, node := range nodes {
 		if wanted := db.WantedTimeout(node.RoundTrip); wanted > cfg.RedisTimeout {
 			problems = append(problems, fmt.Sprintf("a round trip to %s takes %s: set REDIS_TIMEOUT=%s",
@@ -153,13 +170,7 @@ func (o Options) checkRedis(ctx context.Context, cfg *config.Config) (nodes []db
 			problems = append(problems, fmt.Sprintf("the clock of %s is %s: synchronize both (NTP)", node.Addr, skew(node.Skew)))
 		}
 	}
-	for _, right := range missing {
-		problems = append(problems, "a right is missing: "+right)
-	}
-	for _, risk := range risks {
-		problems = append(problems, "this Redis can lose logouts: "+risk)
-	}
-	return nodes, problems
+	return problems
 }
 
 // skew returns words for how far a node's clock differs from this machine's. ahead is how far this machine's is ahead.

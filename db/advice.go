@@ -9,6 +9,8 @@ import (
 	"net"
 	"strings"
 	"syscall"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // adviceOnDial returns advice about a connection that nothing accepted, "" if there is none.
@@ -99,6 +101,30 @@ func adviceOnClientCertificate(config *tls.Config) string {
 	}
 	return "does Redis reject the certificate of REDIS_TLS_CERT? Its CA must be in the tls-ca-cert-file of Redis, " +
 		"and it must be valid now"
+}
+
+// adviceOnUser is advice about a node of a Cluster that refuses the user or the password.
+const adviceOnUser = "each node needs the user of REDIS_USERNAME with the password of REDIS_PASSWORD, " +
+	"because Redis does not copy users"
+
+// adviceOnSlots is advice about a Cluster that does not serve all slots.
+const adviceOnSlots = "redis-cli --cluster check names the nodes and slots that are missing; start these nodes, or " +
+	"assign these slots"
+
+// adviceOnTopology returns advice about an error of a Redis that is a Cluster and was configured as a single Redis, or
+// the reverse, or of a Cluster that does not serve the slot. It returns "" for another error.
+func (d *DB) adviceOnTopology(err error) string {
+	switch down := redis.HasErrorPrefix(err, "CLUSTERDOWN"); {
+	case down && d.cluster():
+		return adviceOnSlots
+	case down || redis.HasErrorPrefix(err, "MOVED") && !d.cluster():
+		return "this Redis is a node of a Cluster: set REDIS_CLUSTER_NODES to host:port of its nodes, " +
+			"instead of REDIS_HOST or REDIS_URL"
+	case redis.HasErrorPrefix(err, "This instance has cluster support disabled"):
+		return "this Redis is not a Cluster: set REDIS_HOST and REDIS_PORT, or REDIS_URL, instead of REDIS_CLUSTER_NODES"
+	default:
+		return ""
+	}
 }
 
 // isAlert reports whether the server has ended TLS with an alert, which has the reason.

@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -19,26 +21,55 @@ type NodeReport struct {
 	Skew time.Duration
 }
 
-// Check returns a report on each node that holds keys, and the rights that the Redis user lacks, one sentence each. It
-// stores nothing.
-func (d *DB) Check(ctx context.Context) (nodes []NodeReport, missing []string, err error) {
+// Report is what Check finds.
+type Report struct {
+	// Nodes are the nodes that hold keys, and the nodes of a Cluster that cannot be used.
+	Nodes []NodeReport
+	// Faults are why parts of a Cluster cannot be used from here, one sentence each. If there are any, the rights to keys
+	// were not tried.
+	Faults []string
+	// Missing are the rights that the Redis user lacks, one sentence each.
+	Missing []string
+}
+
+// Check examines each node that holds keys, and the rights of the Redis user. It stores nothing. An error means that
+// Redis cannot be used; the report then has what is known.
+func (d *DB) Check(ctx context.Context) (report Report, err error) {
 	d.waitForConnection(ctx)
 	masters, err := d.masters(ctx)
 	if err != nil {
-		return nil, nil, err
+		return report, err
 	}
+	unusable, faults, err := d.clusterFaults(ctx)
+	if err != nil {
+		return report, err
+	}
+	report.Faults = faults
+	for _, addr := range unusable {
+		report.Nodes = append(report.Nodes, NodeReport{Addr: addr, Facts: []string{"cannot be used"}})
+	}
+	slices.SortFunc(masters, func(a, b *redis.Client) int { return strings.Compare(a.Options().Addr, b.Options().Addr) })
 	for _, node := range masters {
-		report, more, err := d.examine(ctx, node)
-		if err != nil {
-			return nil, nil, err
+		if slices.Contains(unusable, node.Options().Addr) {
+			continue
 		}
-		nodes, missing = append(nodes, report), append(missing, more...)
+		found, missing, err := d.examine(ctx, node)
+		if err != nil {
+			return report, err
+		}
+		report.Nodes, report.Missing = append(report.Nodes, found), append(report.Missing, missing...)
+	}
+	if len(faults) > 0 {
+		return report, nil
 	}
 	refused, err := d.try(ctx, d.client, d.keyRights(ctx))
 	for _, r := range refused {
-		missing = append(missing, r.String())
+		if d.adviceOnTopology(r.command.Err()) != "" {
+			return report, d.explain(r.command.Err()) // it is the same for each right
+		}
+		report.Missing = append(report.Missing, r.String())
 	}
-	return nodes, missing, err
+	return report, err
 }
 
 // examine returns a report on one node, and the rights that the Redis user lacks there.

@@ -78,6 +78,9 @@ func Open(o Options) (*DB, error) {
 	if o.Watch {
 		d.background.Go(func() { d.watch(d.life, watchEvery) })
 	}
+	if o.Watch && o.Cluster {
+		d.background.Go(func() { d.watchNodes(d.life) })
+	}
 	return d, nil
 }
 

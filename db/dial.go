@@ -27,8 +27,11 @@ type dialer struct {
 	// advice is appended to the error if nothing listens at the address.
 	advice string
 
-	mu   sync.Mutex
-	open map[*conn]bool
+	seeds []string // the configured nodes of a Cluster, none otherwise
+
+	mu    sync.Mutex
+	open  map[*conn]bool
+	nodes map[string]bool // the nodes of a Cluster that have answered, by address: whether they accept the user
 
 	failed    atomic.Pointer[connectError] // why the latest attempt failed, nil if it did not
 	roundTrip atomic.Int64                 // the latest estimate, in nanoseconds, 0 before the first
@@ -74,6 +77,9 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *con
 	}
 	raw, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if err != nil {
+		if seed := d.announcedBy(addr); seed != "" {
+			return nil, &connectError{&unreachableError{seed, addr, err}, d.adviceOnAnnounced()}
+		}
 		return nil, &connectError{err, d.adviceOnDial(err, network)}
 	}
 	c := &conn{Conn: raw, dialer: d}
@@ -91,11 +97,13 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *con
 		_ = raw.Close()
 		return nil, &connectError{fmt.Errorf("%s: %w", addr, err), adviceOnGreeting(err, network, encryption)}
 	}
-	if refusal := c.refusal(); refusal != "" && c.sentinel {
+	refusal := c.refusal()
+	if refusal != "" && c.sentinel {
 		_ = raw.Close()
 		err := fmt.Errorf("the sentinel at %s: %s", addr, refusal)
 		return nil, &connectError{err, "see REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD"}
 	}
+	d.recordNode(addr, refusal == "")
 	return d.keep(c), nil
 }
 

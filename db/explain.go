@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,7 +16,9 @@ func (d *DB) explain(err error) error {
 	var explained *connectError
 	switch {
 	case isPasswordError(err):
-		return fmt.Errorf("%w (see REDIS_USERNAME and REDIS_PASSWORD, or REDIS_URL)", err)
+		return d.explainRefusal(err)
+	case d.adviceOnTopology(err) != "":
+		return fmt.Errorf("%w: %s", err, d.adviceOnTopology(err))
 	case !unanswered(err) || errors.As(err, &explained):
 		return err
 	}
@@ -29,6 +32,14 @@ func (d *DB) explain(err error) error {
 		return &connectError{err, fmt.Sprintf("Redis did not answer within %s (REDIS_TIMEOUT)", d.timeout)}
 	}
 	return err
+}
+
+// explainRefusal adds to the error of a wrong password which nodes of a Cluster refuse it, and which settings have it.
+func (d *DB) explainRefusal(err error) error {
+	if nodes := d.dialer.refusing(); len(nodes) > 0 {
+		return fmt.Errorf("%w (at %s: %s)", err, strings.Join(nodes, ", "), adviceOnUser)
+	}
+	return fmt.Errorf("%w (see REDIS_USERNAME and REDIS_PASSWORD, or REDIS_URL)", err)
 }
 
 // isPasswordError reports whether Redis rejects every command, because the password is wrong or missing.

@@ -125,7 +125,11 @@ func newDialer(o Options) *dialer {
 		greeting: newGreeting(o.Username, o.Password, o.DB),
 		advice:   cmp.Or(o.Advice, "is Redis running there?"),
 		open:     map[*conn]bool{},
+		nodes:    map[string]bool{},
 		tls:      o.TLS,
+	}
+	if o.Cluster {
+		d.seeds = o.Addrs
 	}
 	if o.SentinelMaster != "" {
 		d.sentinels = o.Addrs
