@@ -49,7 +49,7 @@ var documented = []struct{ section, name, byDefault, about string }{
 	{name: "REDIS_TLS_KEY", about: "a PEM file with the key of that certificate, not encrypted"},
 	{name: "REDIS_TLS_SERVER_NAME", byDefault: "the host of the address", about: "the name in the certificate of Redis, if Redis is reached by an IP address, or through Sentinel or a Cluster, which announce addresses"},
 	{name: "REDIS_URL", about: "`redis://user:password@host:port/db`, `rediss://` for TLS, or a Unix socket: `unix:///run/redis/redis.sock?db=0`, `unix://user:password@/run/redis/redis.sock`. A setting such as `REDIS_PASSWORD` may also be set, but not to another value"},
-	{name: "REDIS_CLUSTER_NODES", about: "`host:port,host:port`"},
+	{name: "REDIS_CLUSTER_NODES", about: "`host:port,host:port`: some nodes of a Cluster. All addresses that these announce must be reachable from the service"},
 	{name: "REDIS_SENTINELS", about: "`host:port,host:port`, with `REDIS_SENTINEL_MASTER`"},
 	{name: "REDIS_SENTINEL_MASTER"},
 	{name: "REDIS_SENTINEL_USERNAME", about: "an ACL user of the sentinels, with a password; it needs the rights `+subscribe &* +sentinel\\|get-master-addr-by-name +sentinel\\|sentinels`"},

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -11,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"gin-auth/e2e/internal/harness"
 )
 
 // reports checks that gin-auth check exits with 1 within a few seconds and prints all of the texts, and that the log of
 // the service has the last one within a few seconds of its start.
-func reports(t *testing.T, env []string, texts ...string) (said string) {
+func reports(t *testing.T, env []string, texts ...string) (said string, s *harness.Service) {
 	t.Helper()
 	began := time.Now()
 	status, said := run(t, env, "check")
@@ -32,11 +35,9 @@ func reports(t *testing.T, env []string, texts ...string) (said string) {
 			t.Errorf("check printed\n%s\nwant %s", said, text)
 		}
 	}
-	s := harness.StartService(t, env...)
-	last := texts[len(texts)-1]
-	s.WaitFor(t, strings.ReplaceAll(last, `"`, `\"`))
-	s.Kill()
-	return said
+	s = harness.StartService(t, env...)
+	s.WaitFor(t, texts[len(texts)-1])
+	return said, s
 }
 
 // oneNode starts a Cluster of one node.
@@ -71,9 +72,9 @@ func TestAnnouncedAddress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			node, env := oneNode(t, 0, test.args...)
-			slots, err := node.Client(t).ClusterSlots(t.Context()).Result()
-			if err != nil || len(slots) != 1 {
-				t.Fatalf("CLUSTER SLOTS: %+v, %v", slots, err)
+			slots := announcedSlots(t, node)
+			if len(slots) != 1 {
+				t.Fatalf("CLUSTER SLOTS: %+v", slots)
 			}
 			announced := slots[0].Nodes[0].Addr
 			reports(t, env, "\n  "+announced+", cannot be used\n",
@@ -83,6 +84,16 @@ func TestAnnouncedAddress(t *testing.T) {
 				"the node at "+node.Addr()+" answers, but announces "+announced+" ("+test.why)
 		})
 	}
+}
+
+// announcedSlots returns the slots that a node announces, with the addresses of their nodes.
+func announcedSlots(t *testing.T, node *harness.Redis) []redis.ClusterSlot {
+	t.Helper()
+	slots, err := node.Client(t).ClusterSlots(t.Context()).Result() //nolint:staticcheck // it is what the service asks for
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slots
 }
 
 // blackHole returns a port that does not answer to new connections.
@@ -110,11 +121,33 @@ func blackHole(t *testing.T) int {
 	}
 }
 
+// addReplica adds a replica of a node that announces a port where nothing listens. It also returns that address.
+func addReplica(t *testing.T, of *harness.Redis) (replica *harness.Redis, announced string) {
+	t.Helper()
+	port, bus := harness.FreePort(t), strconv.Itoa(harness.FreePort(t))
+	replica = harness.StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1",
+		"--cluster-announce-port", strconv.Itoa(port), "--cluster-node-timeout", "2000")
+	ctx, id := context.Background(), of.Client(t).ClusterMyID(t.Context()).Val()
+	if err := of.Client(t).Do(ctx, "CLUSTER", "MEET", "127.0.0.1", replica.Port, bus).Err(); err != nil {
+		t.Fatal(err)
+	}
+	announced = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	harness.Eventually(t, "the replica knows the node", func() error { return replica.Client(t).ClusterReplicate(ctx, id).Err() })
+	harness.Eventually(t, "the node announces the replica", func() error {
+		if slots := fmt.Sprint(announcedSlots(t, of)); !strings.Contains(slots, announced) {
+			return errors.New(slots)
+		}
+		return nil
+	})
+	return replica, announced
+}
+
 // TestAnnouncedBySome starts a Cluster of three masters and makes two of them announce ports that cannot be reached.
 // The log says so, and also when they announce their own again.
 func TestAnnouncedBySome(t *testing.T) {
 	t.Parallel()
-	nodes := harness.StartCluster(t, 0, "--appendonly", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "2000")
+	nodes := harness.StartCluster(t, 0, "--appendonly", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "2000",
+		"--repl-ping-replica-period", "1", "--repl-diskless-sync-delay", "0")
 	reports(t, production(nodes[1].Env()...), "\n  "+nodes[1].Addr()+", version ",
 		"this Redis is a node of a Cluster: set REDIS_CLUSTER_NODES to host:port of its nodes, instead of REDIS_HOST or REDIS_URL")
 
@@ -127,28 +160,32 @@ func TestAnnouncedBySome(t *testing.T) {
 			addrs = append(addrs, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		}
 		harness.Eventually(t, "the last node knows the ports", func() error {
-			slots, err := nodes[2].Client(t).ClusterSlots(context.Background()).Result()
-			for _, slot := range slots {
+			for _, slot := range announcedSlots(t, nodes[2]) {
 				if addr := slot.Nodes[0].Addr; addr != nodes[2].Addr() && !slices.Contains(addrs, addr) {
 					return fmt.Errorf("it announces %s", addr)
 				}
 			}
-			return err
+			return nil
 		})
 		return addrs
 	}
+	replica, closed := addReplica(t, nodes[2])
 	announced := announce(harness.FreePort(t), blackHole(t))
 	env := production("REDIS_CLUSTER_NODES=" + nodes[2].Addr())
-	said := reports(t, env, "\n  "+announced[0]+", cannot be used\n", "\n  "+announced[1]+", cannot be used\n",
+	said, s := reports(t, env, "\n  "+announced[0]+", cannot be used\n", "\n  "+announced[1]+", cannot be used\n",
 		"\n  "+nodes[2].Addr()+", version ", "the node at "+nodes[2].Addr()+" answers, but announces ")
-	for _, text := range []string{announced[0] + " (connect: connection refused)", announced[1] + " (i/o timeout)"} {
+	for _, text := range []string{
+		announced[0] + " (connect: connection refused)", announced[1] + " (i/o timeout)", closed + " (connect: connection refused)",
+	} {
 		if !strings.Contains(said, text) {
 			t.Errorf("check printed\n%s\nwant %s", said, text)
 		}
 	}
-	s := harness.StartService(t, env...)
 	s.WaitFor(t, "a part of the Redis Cluster cannot be used")
 	announce(nodes[0].Port, nodes[1].Port)
+	if err := replica.Client(t).ConfigSet(t.Context(), "cluster-announce-port", strconv.Itoa(replica.Port)).Err(); err != nil {
+		t.Fatal(err)
+	}
 	s.WaitFor(t, "all of the Redis Cluster can be used")
 }
 
