@@ -35,6 +35,7 @@ type DB struct {
 	asked      chan struct{} // closed when the watch has asked for the first time
 
 	epochKeys    []string // of each slot: one, or on a Cluster one for each hash slot
+	clockKeys    []string // of the record of a clock that was set back
 	blacklist    keyTemplate
 	waitReplicas int
 	loginLimit   LoginLimit
@@ -57,11 +58,12 @@ func Open(o Options) (*DB, error) {
 		blacklist:    keyTemplate(o.BlacklistKey),
 		epochs:       epochs{log: o.Log, expect: o.ExpectEpoch, template: keyTemplate(o.BlacklistKey)},
 		epochKeys:    []string{epochKey},
+		clockKeys:    []string{clockKey},
 		metrics:      newMetrics(),
 		asked:        make(chan struct{}),
 	}
 	if o.Cluster {
-		d.epochKeys, d.epochs.news = clusterEpochKeys(), make(chan struct{}, 1)
+		d.epochKeys, d.clockKeys, d.epochs.news = clusterEpochKeys(), clusterClockKeys(), make(chan struct{}, 1)
 	}
 	d.epochs.slots = make([]slotEpoch, len(d.epochKeys))
 	d.epochs.storeFirst, d.epochs.replace = d.storeFirstEpochs, d.replaceEpochs

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,25 +147,45 @@ func (d *DB) loadClock(ctx context.Context) error {
 	if d.clock.setBack.Load() != nil {
 		return nil
 	}
-	return d.call(ctx, "reading whether Redis's clock was set back", func(ctx context.Context) error {
-		var reply *redis.StringCmd
-		if _, err := d.pipeline(ctx, d.client, func(p redis.Pipeliner) { reply = p.Get(ctx, clockKey) }); err != nil {
-			return err
-		}
-		return d.mergeClock(ctx, reply)
-	})
+	return d.call(ctx, "reading whether Redis's clock was set back", d.readClock)
 }
 
-// mergeClock adopts the record that Redis stores, or replaces it by this instance's own if that is higher. If replacing
-// it fails, the next call tries again; until then, an instance that starts does not know the higher record. Check
-// reports a Redis user without rights to the key.
-func (d *DB) mergeClock(ctx context.Context, reply *redis.StringCmd) error {
-	err := reply.Err()
+// readClock reads the record. On a Cluster it is stored in three slots that are usually at different masters, so that
+// it can be read while one of them is away.
+func (d *DB) readClock(ctx context.Context) error {
+	replies := make([]*redis.StringCmd, len(d.clockKeys))
+	_, failed := d.pipeline(ctx, d.client, func(p redis.Pipeliner) {
+		for i, key := range d.clockKeys {
+			replies[i] = p.Get(ctx, key)
+		}
+	})
+	if failed != nil && !d.cluster() {
+		return failed
+	}
+	read := false
+	for i, reply := range replies {
+		err := cmp.Or(reply.Err(), failed) // a reply that was not received may have no error
+		if reply.Val() != "" {
+			err = nil
+		}
+		err = d.mergeClock(ctx, d.clockKeys[i], reply.Val(), err)
+		failed, read = cmp.Or(failed, err), read || err == nil
+	}
+	if read {
+		return nil
+	}
+	return failed
+}
+
+// mergeClock adopts the record that Redis stores at a key, or replaces it by this instance's own if that is higher. If
+// replacing it fails, the next call tries again; until then, an instance that starts does not know the higher record.
+// Check reports a Redis user without rights to the key.
+func (d *DB) mergeClock(ctx context.Context, key, stored string, err error) error {
 	if err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "WRONGTYPE") && !isDenied(err) {
 		return err
 	}
-	if d.clock.merge(parseSetBack(reply.Val())) && !isDenied(err) {
-		_ = d.client.Set(ctx, clockKey, d.clock.setBack.Load().String(), 0).Err()
+	if d.clock.merge(parseSetBack(stored)) && !isDenied(err) {
+		_ = d.client.Set(ctx, key, d.clock.setBack.Load().String(), 0).Err()
 	}
 	return nil
 }

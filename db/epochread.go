@@ -34,11 +34,11 @@ func (d *DB) readEpochs(ctx context.Context) (complete bool) {
 		})
 	}
 	all.Wait()
-	if len(read) == 0 {
-		return complete
+	if len(read) > 0 {
+		_, failed, err := d.confirm(ctx, read)
+		complete = complete && err == nil && len(failed) == 0
 	}
-	_, failed, err := d.confirm(ctx, read)
-	if complete = complete && err == nil && len(failed) == 0; complete {
+	if complete {
 		d.epochs.logRead()
 	}
 	return complete

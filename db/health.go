@@ -130,7 +130,7 @@ func (d *DB) observeRedis(ctx context.Context) error {
 	}
 	d.clock.recordSkew(sent, received, now)
 	d.clock.observe(&d.batcher.highest, now)
-	if err := d.mergeClock(ctx, setBack); err != nil {
+	if err := d.mergeClock(ctx, clockKey, setBack.Val(), setBack.Err()); err != nil {
 		return err
 	}
 	_, err = d.epochCut(ctx, epoch)
@@ -147,10 +147,7 @@ func (d *DB) observeCluster(ctx context.Context) error {
 	if !answered {
 		return errors.Join(slices.Collect(maps.Values(masters))...)
 	}
-	if err := d.mergeClock(ctx, d.client.Get(ctx, clockKey)); !unanswered(err) {
-		return err
-	}
-	return nil // the node that stores the record is away
+	return d.withTimeout(ctx, d.readClock)
 }
 
 // setState records whether Redis answers.

@@ -63,7 +63,7 @@ func (d *DB) keyRights(ctx context.Context) (rights []right) {
 		{loginLimitKey("pair", nobody), "auth:login-limit:*"},
 		{sessionsKey(nobody), "auth:sessions:*"},
 		{d.epochKeys[0], epochKey},
-		{clockKey, clockKey},
+		{d.clockKeys[0], clockKey},
 	}
 	for _, kind := range kinds {
 		add := func(name string, command redis.Cmder) {

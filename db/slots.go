@@ -44,6 +44,14 @@ func crc16(text string) (crc uint16) {
 	return crc
 }
 
+// clusterClockKeys returns the keys of the record of a clock that was set back.
+func clusterClockKeys() (keys []string) {
+	for _, slot := range []int{hashSlots / 6, hashSlots / 2, hashSlots * 5 / 6} {
+		keys = append(keys, clockKey+strings.TrimPrefix(clusterEpochKeys()[slot], epochKey))
+	}
+	return keys
+}
+
 // clusterEpochKeys returns the key of each hash slot's epoch: auth:epoch:{n}, where n is the smallest number whose hash
 // slot it is.
 var clusterEpochKeys = sync.OnceValue(func() []string {

@@ -1,0 +1,331 @@
+package db
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// subjectAt returns a token and a user whose keys are both stored at the node.
+func (c *fakeCluster) subjectAt(node int) (token, userID string) {
+	on := func(key string) bool { return c.owner[slotOf(key)] == node }
+	for i := 0; token == "" || userID == ""; i++ {
+		if name := fmt.Sprint("token ", i); on("blacklist:" + name) {
+			token = name
+		}
+		if name := fmt.Sprint("user ", i); on(logoutAllKey(name)) {
+			userID = name
+		}
+	}
+	return token, userID
+}
+
+// wantRevoked asks about a token that was issued at the given time.
+func wantRevoked(t *testing.T, d *DB, want bool, token, userID string, issued int64) {
+	t.Helper()
+	revoked, _, err := d.Revoked(t.Context(), token, userID, at(issued))
+	if err != nil || revoked != want {
+		t.Errorf("%s of %s, issued at %d, is revoked: %v, %v; want %v", token, userID, issued, revoked, err, want)
+	}
+}
+
+// TestEpochsOfACluster: an instance stores an epoch in every slot. When a node loses its keys, an instance that was
+// running rejects every token that was issued until then, and all its lost slots get the same cut.
+func TestEpochsOfACluster(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, log := c.open(t, func(o *Options) { o.Watch = true })
+	other, _ := c.open(t, nil)
+	eventually(t, "the epochs are known", func() bool { return log.count("the epochs of the blacklist") > 0 })
+	for slot, key := range clusterEpochKeys() {
+		if value, err := c.nodes[c.owner[slot]].Get(key); err != nil || !strings.HasSuffix(value, ":0") {
+			t.Fatalf("the epoch of slot %d is %q, %v", slot, value, err)
+		}
+	}
+	if !other.readEpochs(t.Context()) {
+		t.Error("another instance cannot read every epoch")
+	}
+	issued := time.Now().Unix()
+	for node := range c.nodes {
+		token, userID := c.subjectAt(node)
+		wantRevoked(t, d, false, token, userID, issued)
+		wantRevoked(t, other, false, token, userID, issued)
+	}
+	c.nodes[1].FlushAll()
+	token, userID := c.subjectAt(1)
+	wantRevoked(t, other, true, token, userID, issued)
+	wantRevoked(t, d, true, token, userID, issued)
+	eventually(t, "every lost slot has a new epoch", func() bool {
+		for slot, key := range clusterEpochKeys() {
+			if c.owner[slot] == 1 && !c.nodes[1].Exists(key) {
+				return false
+			}
+		}
+		return true
+	})
+	away, _ := c.subjectAt(0)
+	wantRevoked(t, d, true, away, "", issued)
+	if n := log.count("the blacklist was lost"); n == 0 || n > 2 {
+		t.Errorf("%d lines of a lost blacklist", n)
+	}
+	at, err := d.IssueTime(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRevoked(t, d, false, token, userID, at.Unix())
+	wantRevoked(t, other, false, token, userID, at.Unix())
+}
+
+// TestIdleInstance: an instance that nobody asks notices a loss by itself.
+func TestIdleInstance(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	_, log := c.openKnowing(t, func(o *Options) { o.Watch = true })
+	eventually(t, "the epochs are known", func() bool { return log.count("the epochs of the blacklist") > 0 })
+	c.nodes[2].FlushAll()
+	eventually(t, "it logs the loss", func() bool { return log.count("the blacklist was lost") > 0 })
+}
+
+// TestLossThenMove: a node loses its keys, and a slot moves to another node before anybody has asked.
+func TestLossThenMove(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(c *fakeCluster, slot int, entry string){
+		"after the loss": func(c *fakeCluster, slot int, _ string) {
+			c.nodes[0].FlushAll()
+			c.move(slot, 1)
+		},
+		"with the epoch at the target": func(c *fakeCluster, slot int, _ string) {
+			c.beginMove(slot, 1)
+			c.moveKeys(slot, clusterEpochKeys()[slot])
+			c.nodes[0].FlushAll()
+		},
+		"with the entry at the target, which loses it": func(c *fakeCluster, slot int, entry string) {
+			c.beginMove(slot, 1)
+			c.moveKeys(slot, entry)
+			c.nodes[1].FlushAll()
+			c.moveKeys(slot)
+			c.endMove(slot)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := startFakeCluster(t, 3)
+			d, _ := c.openKnowing(t, nil)
+			token, _ := c.subjectAt(0)
+			entry, issued := "blacklist:"+token, time.Now().Unix()
+			if err := d.Revoke(t.Context(), token, time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			wantRevoked(t, d, true, token, "", issued)
+			run(c, slotOf(entry), entry)
+			wantRevoked(t, d, true, token, "", issued)
+		})
+	}
+}
+
+// TestMovingSlots: while slots move back and forth, no revoked token is accepted, no valid token is rejected, and no
+// logout fails, with and without replicas to wait for.
+func TestMovingSlots(t *testing.T) {
+	t.Parallel()
+	for _, replicas := range []int{0, 1} {
+		t.Run(fmt.Sprint(replicas, " replicas"), func(t *testing.T) {
+			t.Parallel()
+			c := startFakeCluster(t, 3)
+			d, log := c.openKnowing(t, func(o *Options) { o.WaitReplicas = replicas })
+			var moves, asks sync.WaitGroup
+			stop := make(chan struct{})
+			for first := range 8 {
+				moves.Go(func() {
+					for n := 0; ; n++ {
+						select {
+						case <-stop:
+							return
+						default:
+						}
+						slot := slotOf(fmt.Sprintf("blacklist:token %d %d", first, n%10))
+						c.mu.Lock()
+						_, moving := c.target[slot]
+						target := (c.owner[slot] + 1) % 3
+						if !moving {
+							c.target[slot] = target
+						}
+						c.mu.Unlock()
+						if moving {
+							continue
+						}
+						time.Sleep(20 * time.Millisecond)
+						c.moveKeys(slot)
+						c.endMove(slot)
+					}
+				})
+				asks.Go(func() {
+					issued := time.Now().Unix()
+					for n := range 40 {
+						token, userID := fmt.Sprintf("token %d %d", first, n%10), fmt.Sprint("user ", n%10)
+						wantRevoked(t, d, n >= 10, token, userID, issued)
+						if n < 10 {
+							if err := d.Revoke(t.Context(), token, time.Now().Add(time.Hour)); err != nil {
+								t.Error(err)
+							}
+							wantRevoked(t, d, true, token, userID, issued)
+						}
+					}
+				})
+			}
+			asks.Wait()
+			close(stop)
+			moves.Wait()
+			if c.redirected["MOVED"] == 0 || c.redirected["ASK"] == 0 {
+				t.Errorf("redirections: %v", c.redirected)
+			}
+			if cut, _, _ := d.epochs.current(); cut != 0 || log.count("was lost") > 0 {
+				t.Errorf("the cut is %d without a loss", cut)
+			}
+		})
+	}
+}
+
+// TestNodeAway: while one node is away, tokens whose keys are at the others are judged, and the service is ready.
+func TestNodeAway(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, nil)
+	c.nodes[1].Close()
+	for _, node := range []int{0, 2} {
+		token, userID := c.subjectAt(node)
+		wantRevoked(t, d, false, token, userID, time.Now().Unix())
+	}
+	token, _ := c.subjectAt(1)
+	if _, _, err := d.Revoked(t.Context(), token, "", at(1)); err == nil {
+		t.Error("a token was judged whose node is away")
+	}
+	if err := d.Ready(t.Context()); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	c.nodes[0].Close()
+	c.nodes[2].Close()
+	if err := d.Ready(t.Context()); err == nil {
+		t.Error("ready without any node")
+	}
+}
+
+// TestMoveWithoutEvidence: if a slot has moved, and the node that had it cannot be asked whether it has lost its keys,
+// a token in that slot is not judged. Other tokens are.
+func TestMoveWithoutEvidence(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, nil)
+	token, userID := c.subjectAt(1)
+	c.move(slotOf("blacklist:"+token), 2)
+	c.nodes[1].Close()
+	if _, _, err := d.Revoked(t.Context(), token, "", at(1)); err == nil || !strings.Contains(err.Error(), "moved") {
+		t.Errorf("a moved token was judged: %v", err)
+	}
+	token, userID = c.subjectAt(2)
+	wantRevoked(t, d, false, token, userID, time.Now().Unix())
+	if err := c.nodes[1].Restart(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the node can be asked", func() bool {
+		_, _, err := d.Revoked(t.Context(), token, "", at(1))
+		return err == nil
+	})
+}
+
+// TestRevokeAllOfACluster: every slot is raised, so every instance rejects every token from the next lookup on.
+func TestRevokeAllOfACluster(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, nil)
+	command, _ := c.open(t, nil)
+	cut, err := command.RevokeAll(t.Context())
+	if err != nil || cut <= time.Now().Unix()-1 {
+		t.Fatal(cut, err)
+	}
+	for slot, key := range clusterEpochKeys() {
+		value, _ := c.nodes[c.owner[slot]].Get(key)
+		if stored, err := parseEpoch(value); err != nil || stored.cut == 0 || stored.cut > cut {
+			t.Fatalf("the epoch of slot %d is %q, %v; the cut is %d", slot, value, err, cut)
+		}
+	}
+	token, userID := c.subjectAt(2)
+	wantRevoked(t, d, true, token, userID, cut-1)
+	c.nodes[1].Close()
+	if _, err := command.RevokeAll(t.Context()); err == nil {
+		t.Error("revoke-all succeeds although a node is away")
+	}
+}
+
+// TestClocksOfACluster: the cut after a lost blacklist is later than every token that the node with the fastest clock
+// has issued. Logins use the clock of the user's node, and wait for it.
+func TestClocksOfACluster(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	const noon = 1_800_000_000
+	for node, ahead := range []int64{0, 2, -1} {
+		c.setTime(node, time.Unix(noon+ahead, 0))
+	}
+	d, _ := c.openKnowing(t, nil)
+	if err := d.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, fast := c.subjectAt(1)
+	if at, err := d.IssueTime(t.Context(), fast); err != nil || at.Unix() != noon+2 {
+		t.Errorf("a token is issued at %s, %v", at, err)
+	}
+	c.nodes[2].FlushAll()
+	token, _ := c.subjectAt(2)
+	wantRevoked(t, d, true, token, "", noon+3)
+	if cut, _, _ := d.epochs.current(); cut < noon+3 || cut > noon+4 {
+		t.Errorf("the cut is %d after noon, want 3", cut-noon)
+	}
+	if skew, known := d.Skew(); !known || (skew-time.Since(time.Unix(noon+2, 0))).Abs() > 500*time.Millisecond {
+		t.Errorf("the skew is %s, %v", skew, known)
+	}
+}
+
+// TestLogoutAllAfterALoss: in the second after a loss, tokens are issued a second ahead of the clock. A logout-all at
+// another instance, which does not know of the loss, ends them as well.
+func TestLogoutAllAfterALoss(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	const noon = 1_800_000_000
+	for node := range c.nodes {
+		c.setTime(node, time.Unix(noon, 0))
+	}
+	d, _ := c.openKnowing(t, nil)
+	other, _ := c.openKnowing(t, nil)
+	c.nodes[0].FlushAll()
+	lost, _ := c.subjectAt(0)
+	wantRevoked(t, d, true, lost, "", noon)
+	for node := range c.nodes {
+		c.setTime(node, time.Unix(noon+1, 0)) // that of the cut
+	}
+	token, userID := c.subjectAt(1)
+	at, err := d.IssueTime(t.Context(), userID)
+	if err != nil || at.Unix() != noon+2 {
+		t.Fatalf("a token is issued at %s, %v", at, err)
+	}
+	if err := other.LogoutAll(t.Context(), userID); err != nil {
+		t.Fatal(err)
+	}
+	wantRevoked(t, other, true, token, userID, at.Unix())
+	wantRevoked(t, d, true, token, userID, at.Unix())
+}
+
+// TestLookupOrder: the epoch is asked for after the key, at the same node.
+func TestLookupOrder(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, nil)
+	token, _ := c.subjectAt(1)
+	c.received = nil
+	wantRevoked(t, d, false, token, "", 1)
+	want := []string{"1 EXISTS blacklist:" + token, "1 GET " + clusterEpochKeys()[slotOf("blacklist:"+token)]}
+	if i := slices.Index(c.received, want[0]); i < 0 || !slices.Equal(c.received[i:min(i+2, len(c.received))], want) {
+		t.Errorf("the commands of a lookup: %v", c.received)
+	}
+}
