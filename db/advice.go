@@ -14,8 +14,10 @@ import (
 )
 
 // adviceOnDial returns advice about a connection that nothing accepted, "" if there is none.
-func (d *dialer) adviceOnDial(err error, network string) string {
+func (d *dialer) adviceOnDial(err error, network, addr string) string {
 	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) && d.isSentinel(addr):
+		return "is a sentinel running there?"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return d.advice
 	case network != "unix":

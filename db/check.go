@@ -74,7 +74,6 @@ func (d *DB) Check(ctx context.Context) (report Report, err error) {
 
 // examine returns a report on one node, and the rights that the Redis user lacks there.
 func (d *DB) examine(ctx context.Context, node *redis.Client) (report NodeReport, missing []string, err error) {
-	report.Addr = node.Options().Addr
 	rights := d.nodeRights(ctx)
 	refused, err := d.try(ctx, node, rights)
 	if err != nil {
@@ -87,6 +86,10 @@ func (d *DB) examine(ctx context.Context, node *redis.Client) (report NodeReport
 		if info, ok := r.command.(*redis.StringCmd); ok {
 			report.Facts = facts(info.Val())
 		}
+	}
+	report.Addr = node.Options().Addr
+	if named := d.dialer.master.Load(); named != nil {
+		report.Addr = *named
 	}
 	for range measurements {
 		sent := time.Now()

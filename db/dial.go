@@ -29,11 +29,15 @@ type dialer struct {
 
 	seeds []string // the configured nodes of a Cluster, none otherwise
 
-	mu    sync.Mutex
-	open  map[*conn]bool
-	nodes map[string]bool // the nodes of a Cluster that have answered, by address: whether they accept the user
+	mu         sync.Mutex
+	open       map[*conn]bool
+	nodes      map[string]bool      // the nodes of a Cluster that have answered, by address: whether they accept the user
+	distrusted map[string]time.Time // sentinels that have named a replica, and until when they are not asked
 
-	failed    atomic.Pointer[connectError] // why the latest attempt failed, nil if it did not
+	asking atomic.Int64           // how many connections wait until a sentinel names the master
+	master atomic.Pointer[string] // the address that a sentinel named last, nil without sentinels
+
+	failed    atomic.Pointer[connectError] // why the latest attempt to connect to Redis failed, nil if it did not
 	roundTrip atomic.Int64                 // the latest estimate, in nanoseconds, 0 before the first
 }
 
@@ -56,18 +60,25 @@ func (e *connectError) Unwrap() error { return e.err }
 // errors of dial: after as many as its pool has connections, it would dial only once a second, and notice up to a
 // second late that Redis is available again. The breaker limits how often an unavailable Redis is dialed.
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d.foundMaster(ctx, addr)
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	c, err := d.connect(ctx, network, addr)
-	if err != nil {
+	if !d.isSentinel(addr) { // the others may answer
 		d.failed.Store(err)
+	}
+	if err != nil {
 		return failedConn{fmt.Errorf("%w", err)}, nil // go-redis unwraps it once
 	}
-	d.failed.Store(nil)
 	return c, nil
 }
 
+func (d *dialer) isSentinel(addr string) bool { return slices.Contains(d.sentinels, addr) }
+
 func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *connectError) {
+	if d.isSentinel(addr) && !d.trusts(addr) {
+		return nil, &connectError{fmt.Errorf("the sentinel at %s has named a replica", addr), ""}
+	}
 	var encryption *tls.Config
 	if d.tls != nil {
 		var err error
@@ -80,7 +91,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *con
 		if seed := d.announcedBy(addr); seed != "" {
 			return nil, &connectError{&unreachableError{seed, addr, err}, d.adviceOnAnnounced()}
 		}
-		return nil, &connectError{err, d.adviceOnDial(err, network)}
+		return nil, &connectError{err, d.adviceOnDial(err, network, addr)}
 	}
 	c := &conn{Conn: raw, dialer: d}
 	if encryption != nil {
@@ -90,15 +101,15 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (*conn, *con
 		}
 	}
 	greeting := d.greeting
-	if slices.Contains(d.sentinels, addr) {
-		c.sentinel, greeting = true, d.sentinelGreeting
+	if d.isSentinel(addr) {
+		c.sentinel, greeting = addr, d.sentinelGreeting
 	}
 	if err := c.greet(ctx, greeting); err != nil {
 		_ = raw.Close()
 		return nil, &connectError{fmt.Errorf("%s: %w", addr, err), adviceOnGreeting(err, network, encryption)}
 	}
 	refusal := c.refusal()
-	if refusal != "" && c.sentinel {
+	if refusal != "" && c.sentinel != "" {
 		_ = raw.Close()
 		err := fmt.Errorf("the sentinel at %s: %s", addr, refusal)
 		return nil, &connectError{err, "see REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD"}
@@ -154,7 +165,7 @@ func (d *dialer) closeAll() {
 type conn struct {
 	net.Conn
 	dialer   *dialer
-	sentinel bool // whether it is to a sentinel
+	sentinel string // its address, "" if this is not one
 	closed   atomic.Bool
 	greeted  []exchange // done by greet, and not yet requested by go-redis
 	replies  []byte     // that go-redis has not yet read

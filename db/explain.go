@@ -22,6 +22,9 @@ func (d *DB) explain(err error) error {
 	case !unanswered(err) || errors.As(err, &explained):
 		return err
 	}
+	if isTimeout(err) && d.dialer.asking.Load() > 0 {
+		return &connectError{err, fmt.Sprintf("no sentinel (REDIS_SENTINELS) answered within %s (REDIS_TIMEOUT)", d.timeout)}
+	}
 	if failed := d.dialer.failed.Load(); failed != nil {
 		return &connectError{err, failed.Error()}
 	}

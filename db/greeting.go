@@ -74,7 +74,7 @@ func (c *conn) greet(ctx context.Context, greeting []exchange) error {
 		if err != nil {
 			return fmt.Errorf("no answer to HELLO: %w", errors.Join(errWrite, err))
 		}
-		if !c.sentinel { // a sentinel may be closer than Redis
+		if c.sentinel == "" { // a sentinel may be closer than Redis
 			c.dialer.measured(time.Since(sent))
 		}
 		if exchange.reply = reply.Bytes(); !refused {

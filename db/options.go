@@ -63,11 +63,17 @@ const (
 	bufferSize = 64 << 10
 )
 
-// clientOptions returns go-redis's options. It divides the timeout among the things that a call may wait for. go-redis
-// honors a context's deadline only if ContextTimeoutEnabled is set, and its own timeouts, seconds by default, apply as
-// well.
-func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
-	options := &redis.UniversalOptions{
+// options are those of go-redis, and the dialer that they use.
+type options struct {
+	*redis.UniversalOptions
+	dialer *dialer
+}
+
+// clientOptions returns the options of the client. It divides the timeout among the things that a call may wait for.
+// go-redis honors a context's deadline only if ContextTimeoutEnabled is set, and its own timeouts, seconds by default,
+// apply as well.
+func clientOptions(o Options, d *dialer) options {
+	universal := &redis.UniversalOptions{
 		Addrs:            o.Addrs,
 		IsClusterMode:    o.Cluster,
 		MasterName:       o.SentinelMaster,
@@ -102,21 +108,27 @@ func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	if o.Watch {
-		options.MinIdleConns = minIdleConns
+		universal.MinIdleConns = minIdleConns
 	}
-	return options
+	return options{universal, d}
 }
 
 // newClient returns the client of a cluster, of the master that sentinels name, or of one node.
-func newClient(options *redis.UniversalOptions) redis.UniversalClient {
-	if !options.IsClusterMode {
-		return redis.NewUniversalClient(options)
+func newClient(o options) redis.UniversalClient {
+	switch {
+	case o.IsClusterMode:
+		cluster := o.Cluster()
+		// Routing policies are for commands that concern several nodes. To know these commands, go-redis sends COMMAND; if
+		// that is denied, it sends it before every other command.
+		cluster.DisableRoutingPolicies = true
+		return redis.NewClusterClient(cluster)
+	case o.MasterName != "":
+		client := redis.NewFailoverClient(o.Failover())
+		client.AddHook(masterHook{o.dialer, o.MasterName})
+		return client
+	default:
+		return redis.NewUniversalClient(o.UniversalOptions)
 	}
-	cluster := options.Cluster()
-	// Routing policies are for commands that concern several nodes. To know these commands, go-redis sends COMMAND; if
-	// that is denied, it sends it before every other command.
-	cluster.DisableRoutingPolicies = true
-	return redis.NewClusterClient(cluster)
 }
 
 // newDialer returns the dialer for the Redis that the options specify.
@@ -127,6 +139,8 @@ func newDialer(o Options) *dialer {
 		open:     map[*conn]bool{},
 		nodes:    map[string]bool{},
 		tls:      o.TLS,
+
+		distrusted: map[string]time.Time{},
 	}
 	if o.Cluster {
 		d.seeds = o.Addrs

@@ -13,7 +13,7 @@ import (
 // errNotMaster is the error of a round trip that a replica answered. A replica answers reads without an error, but may
 // not know the newest revocations.
 var errNotMaster = errors.New("this Redis is a replica, which cannot know the newest logouts: " +
-	"connect to the master, or wait until the host name leads to it")
+	"connect to the master, or wait until the host name or the sentinels lead to it")
 
 // roleProof is the command at the end of a pipeline that shows whether a master answered it.
 type roleProof int32
@@ -96,7 +96,7 @@ func (d *DB) pipeline(ctx context.Context, client pipeliner, build func(redis.Pi
 		}
 		if err := proof.judge(command); err != nil {
 			if errors.Is(err, errNotMaster) {
-				d.dialer.closeAll() // new connections may lead to the master already
+				d.dialer.leaveReplica() // new connections may lead to the master already
 			}
 			return commands, err
 		}
