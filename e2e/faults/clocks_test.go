@@ -136,48 +136,54 @@ func TestRedisWithAnotherClock(t *testing.T) {
 // still rejected by a busy instance, an idle one, and one that starts later.
 func TestRedisClockSteps(t *testing.T) {
 	t.Parallel()
-	for name, steps := range map[string][]time.Duration{
-		"forward and back":         {5 * time.Minute, 0},
-		"forward, twice, and back": {5 * time.Minute, 10 * time.Minute, 0},
-		"back":                     {-5 * time.Minute},
-		"back and forward":         {-5 * time.Minute, 0},
-		"forward":                  {5 * time.Minute},
-	} {
+	for name, find := range topologies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, clock := harness.StartRedisWithClock(t, 0)
-			c := connect(t, r, "")
-			busy, idle := start(t, r.Env()...), start(t, r.Env()...)
-			live := login(t, busy, "ada")
-			loggedOut := []string{login(t, busy, "ada"), nodeToken("Node's", time.Now())}
-			for i, lifetime := range []time.Duration{30, 100, 200, 230, 250, 299, 301, 400, 650} {
-				loggedOut = append(loggedOut, short(fmt.Sprint("short ", i), lifetime*time.Second))
-			}
-			for _, token := range loggedOut {
-				wantLogout(t, busy, token)
-			}
-			for _, step := range steps {
-				clock.Set(t, step)
-				for _, token := range loggedOut {
-					command(t, c, "EXISTS", "blacklist:"+token) // Redis now removes the expired entries
-				}
-				if got := send(t, busy, "GET", me, loggedOut[0], ""); got.status != 401 {
-					t.Errorf("a revoked token: got %s, want 401", got)
-				}
-				time.Sleep(1500 * time.Millisecond) // the idle instance queries Redis once a second
-			}
-			young := start(t, r.Env()...)
-			for what, s := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
-				wantNever(t, what, s, loggedOut...)
-				wantStatus(t, "a session from before at "+what, send(t, s, "GET", me, live, ""), 200)
-				for other, o := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
-					wantStatus(t, "a login at "+what+", asked at "+other, send(t, o, "GET", me, login(t, s, "ada"), ""), 200)
-				}
-			}
-			if steps[len(steps)-1] < max(0, steps[0]) {
-				for _, s := range []*harness.Service{busy, idle} {
-					s.WaitFor(t, "Redis's clock was set back")
-				}
+			for name, steps := range map[string][]time.Duration{
+				"forward and back":         {5 * time.Minute, 0},
+				"forward, twice, and back": {5 * time.Minute, 10 * time.Minute, 0},
+				"back":                     {-5 * time.Minute},
+				"back and forward":         {-5 * time.Minute, 0},
+				"forward":                  {5 * time.Minute},
+			} {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					r, clock := harness.StartRedisWithClock(t, 0)
+					c := connect(t, r, "")
+					env := find(t, r.Addr())
+					busy, idle := start(t, env...), start(t, env...)
+					live := login(t, busy, "ada")
+					loggedOut := []string{login(t, busy, "ada"), nodeToken("Node's", time.Now())}
+					for i, lifetime := range []time.Duration{30, 100, 200, 230, 250, 299, 301, 400, 650} {
+						loggedOut = append(loggedOut, short(fmt.Sprint("short ", i), lifetime*time.Second))
+					}
+					for _, token := range loggedOut {
+						wantLogout(t, busy, token)
+					}
+					for _, step := range steps {
+						clock.Set(t, step)
+						for _, token := range loggedOut {
+							command(t, c, "EXISTS", "blacklist:"+token) // Redis now removes the expired entries
+						}
+						if got := send(t, busy, "GET", me, loggedOut[0], ""); got.status != 401 {
+							t.Errorf("a revoked token: got %s, want 401", got)
+						}
+						time.Sleep(1500 * time.Millisecond) // the idle instance queries Redis once a second
+					}
+					young := start(t, env...)
+					for what, s := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
+						wantNever(t, what, s, loggedOut...)
+						wantStatus(t, "a session from before at "+what, send(t, s, "GET", me, live, ""), 200)
+						for other, o := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
+							wantStatus(t, "a login at "+what+", asked at "+other, send(t, o, "GET", me, login(t, s, "ada"), ""), 200)
+						}
+					}
+					if steps[len(steps)-1] < max(0, steps[0]) {
+						for _, s := range []*harness.Service{busy, idle} {
+							s.WaitFor(t, "Redis's clock was set back")
+						}
+					}
+				})
 			}
 		})
 	}

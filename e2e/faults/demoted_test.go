@@ -89,36 +89,41 @@ func TestDemotedMaster(t *testing.T) {
 // needs Redis fails until it is a master again.
 func TestDemotedWithoutANewMaster(t *testing.T) {
 	t.Parallel()
-	r := harness.StartRedis(t)
-	c := connect(t, r, "")
-	s := start(t, r.Env()...)
-	token, out := login(t, s, "ada"), login(t, s, "ada")
-	wantLogout(t, s, out)
-	command(t, c, "REPLICAOF", "127.0.0.1", strconv.Itoa(harness.FreePort(t)))
-	first := send(t, s, "GET", me, token, "")
-	if !first.is(503, away) {
-		t.Errorf("the first request after the demotion: got %s, want 503 and the cookie kept", first)
+	for name, find := range topologies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := harness.StartRedis(t)
+			c := connect(t, r, "")
+			s := start(t, find(t, r.Addr())...)
+			token, out := login(t, s, "ada"), login(t, s, "ada")
+			wantLogout(t, s, out)
+			command(t, c, "REPLICAOF", "127.0.0.1", strconv.Itoa(harness.FreePort(t)))
+			first := send(t, s, "GET", me, token, "")
+			if !first.is(503, away) {
+				t.Errorf("the first request after the demotion: got %s, want 503 and the cookie kept", first)
+			}
+			for range 200 {
+				for path, want := range map[string]int{me: 503, "/readyz": 503, "/healthz": 200} {
+					wantStatus(t, path, send(t, s, "GET", path, token, ""), want)
+				}
+			}
+			if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
+				t.Errorf("logout: got %s, want 500 and the cookie kept", got)
+			}
+			wantStatus(t, "login", send(t, s, "POST", "/api/auth/login", "", `{"email":"ada@example.com","password":"correct horse"}`), 503)
+			s.WaitFor(t, "this Redis is a replica, which cannot know the newest logouts")
+			command(t, c, "REPLICAOF", "NO", "ONE")
+			since := time.Now()
+			harness.Eventually(t, "the service accepts the master again", func() error {
+				if got := send(t, s, "GET", me, token, ""); got.status != 200 {
+					return fmt.Errorf("%s", got)
+				}
+				return nil
+			})
+			logTime(t, "recovered", time.Since(since), 2*time.Second)
+			wantRefused(t, "logged out before", send(t, s, "GET", me, out, ""))
+		})
 	}
-	for range 200 {
-		for path, want := range map[string]int{me: 503, "/readyz": 503, "/healthz": 200} {
-			wantStatus(t, path, send(t, s, "GET", path, token, ""), want)
-		}
-	}
-	if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
-		t.Errorf("logout: got %s, want 500 and the cookie kept", got)
-	}
-	wantStatus(t, "login", send(t, s, "POST", "/api/auth/login", "", `{"email":"ada@example.com","password":"correct horse"}`), 503)
-	s.WaitFor(t, "this Redis is a replica, which cannot know the newest logouts")
-	command(t, c, "REPLICAOF", "NO", "ONE")
-	since := time.Now()
-	harness.Eventually(t, "the service accepts the master again", func() error {
-		if got := send(t, s, "GET", me, token, ""); got.status != 200 {
-			return fmt.Errorf("%s", got)
-		}
-		return nil
-	})
-	logTime(t, "recovered", time.Since(since), 2*time.Second)
-	wantRefused(t, "logged out before", send(t, s, "GET", me, out, ""))
 }
 
 // TestRightsAreRevoked removes permissions while the service runs. Everything that does not need them still works.

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -16,22 +17,39 @@ import (
 // losses are the ways to lose a blacklist. Each starts a Redis, and returns its settings and a function that loses
 // the blacklist.
 var losses = map[string]func(t *testing.T) (env []string, lose func()){
-	"FLUSHALL":                      flushed,
-	"restarted without persistence": restarted,
+	"FLUSHALL":                      flushed(byAddress),
+	"restarted without persistence": restarted(byAddress),
 	"empty replica promoted":        promoted,
+
+	"FLUSHALL, Sentinel":                                        flushed(bySentinel),
+	"restarted without persistence, Sentinel":                   restarted(bySentinel),
+	"restarted without persistence before a failover, Sentinel": restartedBeforeFailover,
+	"empty replica promoted, Sentinel":                          promotedBySentinels,
 }
 
-func flushed(t *testing.T) (env []string, lose func()) {
-	t.Helper()
-	r := harness.StartRedis(t)
-	c := connect(t, r, "")
-	return r.Env(), func() { command(t, c, "FLUSHALL") }
+func flushed(find settings) func(t *testing.T) (env []string, lose func()) {
+	return func(t *testing.T) (env []string, lose func()) {
+		t.Helper()
+		r := harness.StartRedis(t)
+		c := connect(t, r, "")
+		return find(t, r.Addr()), func() { command(t, c, "FLUSHALL") }
+	}
 }
 
-func restarted(t *testing.T) (env []string, lose func()) {
+func restarted(find settings) func(t *testing.T) (env []string, lose func()) {
+	return func(t *testing.T) (env []string, lose func()) {
+		t.Helper()
+		r := harness.StartRedis(t)
+		return find(t, r.Addr()), func() { r.Kill(); r.Start(t) }
+	}
+}
+
+// restartedBeforeFailover restarts a master before the sentinels count it as down. Its replica copies the empty data.
+func restartedBeforeFailover(t *testing.T) (env []string, lose func()) {
 	t.Helper()
-	r := harness.StartRedis(t)
-	return r.Env(), func() { r.Kill(); r.Start(t) }
+	master := harness.StartRedis(t, "--repl-diskless-sync-delay", "0")
+	startReplica(t, master)
+	return startSentinels(t, master, patient).env(), func() { master.Kill(); master.Start(t) }
 }
 
 func promoted(t *testing.T) (env []string, lose func()) {
@@ -45,6 +63,28 @@ func promoted(t *testing.T) (env []string, lose func()) {
 		master.Kill()
 		command(t, c, "REPLICAOF", "NO", "ONE")
 		p.moveTo(replica.Addr())
+	}
+}
+
+// promotedBySentinels kills a master whose only replica has not got its copy yet, so the sentinels promote that one.
+func promotedBySentinels(t *testing.T) (env []string, lose func()) {
+	t.Helper()
+	master := harness.StartRedis(t, "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "3600")
+	replica := harness.StartRedis(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.Port))
+	c, replicas := connect(t, replica, ""), connect(t, master, "")
+	harness.Eventually(t, "the master lists the replica", func() error {
+		if info := command(t, replicas, "INFO", "replication").(string); !strings.Contains(info, "state=wait_bgsave") {
+			return errors.New(info)
+		}
+		return nil
+	})
+	all := startSentinels(t, master)
+	return all.env(), func() {
+		if n := command(t, c, "DBSIZE"); n != int64(0) {
+			t.Errorf("the replica has %v keys, want none", n)
+		}
+		master.Kill()
+		all.wait(t, "name the promoted replica", func(s *sentinel) error { return s.names(replica.Addr()) })
 	}
 }
 

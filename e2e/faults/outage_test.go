@@ -28,16 +28,16 @@ type rig struct {
 	live, revoked string
 }
 
-func newRig(t *testing.T, proxied bool) *rig {
+func newRig(t *testing.T, find settings, proxied bool) *rig {
 	t.Helper()
 	r := &rig{redis: harness.StartRedis(t, "--appendonly", "yes", "--appendfsync", "always")}
 	r.metrics = fmt.Sprint("127.0.0.1:", harness.FreePort(t))
-	env := append(r.redis.Env(), "METRICS_ADDR="+r.metrics)
+	addr := r.redis.Addr()
 	if proxied {
-		r.proxy = startProxy(t, r.redis.Addr())
-		env = []string{r.proxy.url(), "METRICS_ADDR=" + r.metrics}
+		r.proxy = startProxy(t, addr)
+		addr = r.proxy.addr()
 	}
-	r.service = start(t, env...)
+	r.service = start(t, append(find(t, addr), "METRICS_ADDR="+r.metrics)...)
 	r.live, r.revoked = login(t, r.service, "ada"), login(t, r.service, "ada")
 	wantLogout(t, r.service, r.revoked)
 	return r
@@ -80,28 +80,32 @@ func through(f fault) func(*testing.T, *rig) func() {
 // TestOutages sends a thousand concurrent requests during each outage. It measures times, so it does not run in
 // parallel.
 func TestOutages(t *testing.T) {
-	for _, outage := range outages {
-		t.Run(outage.name, func(t *testing.T) {
-			r := newRig(t, outage.proxied)
-			var before footprint
-			for range 3 {
-				before = r.footprintOf(t)
-				r.burst(t, true, false) // opens all connections, so that their cost is not measured
+	for name, find := range topologies {
+		t.Run(name, func(t *testing.T) {
+			for _, outage := range outages {
+				t.Run(outage.name, func(t *testing.T) {
+					r := newRig(t, find, outage.proxied)
+					var before footprint
+					for range 3 {
+						before = r.footprintOf(t)
+						r.burst(t, true, false) // opens all connections, so that their cost is not measured
+					}
+					back := outage.take(t, r)
+					logTimes(t, "without", r.burst(t, outage.guardOnly, true), bar)
+					back()
+					since := time.Now()
+					harness.Eventually(t, "the service answers again", func() error {
+						if got := send(t, r.service, "GET", me, r.live, ""); got.status != 200 {
+							return fmt.Errorf("%s", got)
+						}
+						return nil
+					})
+					logTime(t, "first good answer", time.Since(since), time.Second)
+					wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
+					wantLogout(t, r.service, login(t, r.service, "ada"))
+					r.wantBack(t, before)
+				})
 			}
-			back := outage.take(t, r)
-			logTimes(t, "without", r.burst(t, outage.guardOnly, true), bar)
-			back()
-			since := time.Now()
-			harness.Eventually(t, "the service answers again", func() error {
-				if got := send(t, r.service, "GET", me, r.live, ""); got.status != 200 {
-					return fmt.Errorf("%s", got)
-				}
-				return nil
-			})
-			logTime(t, "first good answer", time.Since(since), time.Second)
-			wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
-			wantLogout(t, r.service, login(t, r.service, "ada"))
-			r.wantBack(t, before)
 		})
 	}
 }
@@ -143,59 +147,69 @@ func (r *rig) burst(t *testing.T, guardOnly, down bool) []time.Duration {
 // TestWrongPassword starts the service with a wrong password, which Redis accepts later.
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
-	r := harness.StartRedis(t, "--requirepass", "right")
-	c := connect(t, r, "right")
-	s := start(t, append(r.Env(), "REDIS_PASSWORD=wrong")...)
-	token := ownToken("ada", time.Now())
-	for _, path := range []string{me, "/readyz"} {
-		wantStatus(t, path, send(t, s, "GET", path, token, ""), 503)
+	for name, find := range topologies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := harness.StartRedis(t, "--requirepass", "right")
+			c := connect(t, r, "right")
+			s := start(t, append(find(t, r.Addr()), "REDIS_PASSWORD=wrong")...)
+			token := ownToken("ada", time.Now())
+			for _, path := range []string{me, "/readyz"} {
+				wantStatus(t, path, send(t, s, "GET", path, token, ""), 503)
+			}
+			wantStatus(t, "healthz", send(t, s, "GET", "/healthz", "", ""), 200)
+			if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
+				t.Errorf("logout: got %s, want 500 and the cookie kept", got)
+			}
+			command(t, c, "CONFIG", "SET", "requirepass", "wrong")
+			since := time.Now()
+			harness.Eventually(t, "the service is connected to Redis", func() error {
+				if got := send(t, s, "GET", me, token, ""); got.status != 200 {
+					return fmt.Errorf("%s", got)
+				}
+				return nil
+			})
+			logTime(t, "recovered", time.Since(since), 2*time.Second)
+			wantLogout(t, s, token)
+		})
 	}
-	wantStatus(t, "healthz", send(t, s, "GET", "/healthz", "", ""), 200)
-	if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
-		t.Errorf("logout: got %s, want 500 and the cookie kept", got)
-	}
-	command(t, c, "CONFIG", "SET", "requirepass", "wrong")
-	since := time.Now()
-	harness.Eventually(t, "the service is connected to Redis", func() error {
-		if got := send(t, s, "GET", me, token, ""); got.status != 200 {
-			return fmt.Errorf("%s", got)
-		}
-		return nil
-	})
-	logTime(t, "recovered", time.Since(since), 2*time.Second)
-	wantLogout(t, s, token)
 }
 
 // TestReadsOnly makes Redis reject writes. The guard keeps working, and a logout reports its failure. With
 // min-replicas-to-write, a master that is cut off from its replicas rejects writes.
 func TestReadsOnly(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ take, back []any }{
-		"cut off":       {[]any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}},
-		"out of memory": {[]any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}},
-	} {
+	for name, find := range topologies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, false)
-			c := connect(t, r.redis, "")
-			command(t, c, test.take...)
-			for range 20 {
-				wantStatus(t, "me", send(t, r.service, "GET", me, r.live, ""), 200)
-				wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
-				if got := send(t, r.service, "POST", logout, r.live, ""); !got.is(500, broken) {
-					t.Fatalf("logout: got %s, want 500 and the cookie kept", got)
-				}
+			for name, test := range map[string]struct{ take, back []any }{
+				"cut off":       {[]any{"CONFIG", "SET", "min-replicas-to-write", "1"}, []any{"CONFIG", "SET", "min-replicas-to-write", "0"}},
+				"out of memory": {[]any{"CONFIG", "SET", "maxmemory", "1"}, []any{"CONFIG", "SET", "maxmemory", "0"}},
+			} {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					r := newRig(t, find, false)
+					c := connect(t, r.redis, "")
+					command(t, c, test.take...)
+					for range 20 {
+						wantStatus(t, "me", send(t, r.service, "GET", me, r.live, ""), 200)
+						wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
+						if got := send(t, r.service, "POST", logout, r.live, ""); !got.is(500, broken) {
+							t.Fatalf("logout: got %s, want 500 and the cookie kept", got)
+						}
+					}
+					command(t, c, test.back...)
+					since := time.Now()
+					harness.Eventually(t, "logout works again", func() error {
+						if got := send(t, r.service, "POST", logout, r.live, ""); got.status != 200 {
+							return fmt.Errorf("%s", got)
+						}
+						return nil
+					})
+					logTime(t, "recovered", time.Since(since), 2*time.Second)
+					wantRefused(t, "logged out after", send(t, r.service, "GET", me, r.live, ""))
+				})
 			}
-			command(t, c, test.back...)
-			since := time.Now()
-			harness.Eventually(t, "logout works again", func() error {
-				if got := send(t, r.service, "POST", logout, r.live, ""); got.status != 200 {
-					return fmt.Errorf("%s", got)
-				}
-				return nil
-			})
-			logTime(t, "recovered", time.Since(since), 2*time.Second)
-			wantRefused(t, "logged out after", send(t, r.service, "GET", me, r.live, ""))
 		})
 	}
 }
@@ -203,46 +217,51 @@ func TestReadsOnly(t *testing.T) {
 // TestLoading checks that a Redis that has restarted but is still loading its data counts as unavailable.
 func TestLoading(t *testing.T) {
 	t.Parallel()
-	redis := harness.StartRedis(t, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
-	c := connect(t, redis, "")
-	s := start(t, redis.Env()...)
-	live, revoked := login(t, s, "ada"), login(t, s, "ada")
-	wantLogout(t, s, revoked)
-	pipeline := c.Pipeline()
-	for i := range 5000 {
-		pipeline.Set(t.Context(), fmt.Sprint("filler:", i), strings.Repeat("x", 64), 0)
+	for name, find := range topologies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			redis := harness.StartRedis(t, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
+			c := connect(t, redis, "")
+			s := start(t, find(t, redis.Addr())...)
+			live, revoked := login(t, s, "ada"), login(t, s, "ada")
+			wantLogout(t, s, revoked)
+			pipeline := c.Pipeline()
+			for i := range 5000 {
+				pipeline.Set(t.Context(), fmt.Sprint("filler:", i), strings.Repeat("x", 64), 0)
+			}
+			if _, err := pipeline.Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			command(t, c, "SAVE")
+			redis.Kill()
+			redis.Launch(t)
+			harness.Eventually(t, "Redis is loading", func() error {
+				if err := c.Get(t.Context(), "x").Err(); err == nil || !strings.HasPrefix(err.Error(), "LOADING") {
+					return fmt.Errorf("%w", err)
+				}
+				return nil
+			})
+			for range 5 {
+				if got := send(t, s, "GET", me, live, ""); !got.is(503, away) {
+					t.Fatalf("me while loading: got %s, want 503 and the cookie kept", got)
+				}
+				if got := send(t, s, "POST", logout, live, ""); !got.is(500, broken) {
+					t.Fatalf("logout while loading: got %s, want 500 and the cookie kept", got)
+				}
+			}
+			redis.WaitFor(t, "Ready to accept connections")
+			since := time.Now()
+			harness.Eventually(t, "the service answers again", func() error {
+				if got := send(t, s, "GET", me, live, ""); got.status != 200 {
+					return fmt.Errorf("%s", got)
+				}
+				return nil
+			})
+			logTime(t, "recovered", time.Since(since), 2*time.Second)
+			wantRefused(t, "logged out before", send(t, s, "GET", me, revoked, ""))
+			wantLogout(t, s, live)
+		})
 	}
-	if _, err := pipeline.Exec(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	command(t, c, "SAVE")
-	redis.Kill()
-	redis.Launch(t)
-	harness.Eventually(t, "Redis is loading", func() error {
-		if err := c.Get(t.Context(), "x").Err(); err == nil || !strings.HasPrefix(err.Error(), "LOADING") {
-			return fmt.Errorf("%w", err)
-		}
-		return nil
-	})
-	for range 5 {
-		if got := send(t, s, "GET", me, live, ""); !got.is(503, away) {
-			t.Fatalf("me while loading: got %s, want 503 and the cookie kept", got)
-		}
-		if got := send(t, s, "POST", logout, live, ""); !got.is(500, broken) {
-			t.Fatalf("logout while loading: got %s, want 500 and the cookie kept", got)
-		}
-	}
-	redis.WaitFor(t, "Ready to accept connections")
-	since := time.Now()
-	harness.Eventually(t, "the service answers again", func() error {
-		if got := send(t, s, "GET", me, live, ""); got.status != 200 {
-			return fmt.Errorf("%s", got)
-		}
-		return nil
-	})
-	logTime(t, "recovered", time.Since(since), 2*time.Second)
-	wantRefused(t, "logged out before", send(t, s, "GET", me, revoked, ""))
-	wantLogout(t, s, live)
 }
 
 // footprint is the resources that the idle service uses.

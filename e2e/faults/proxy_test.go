@@ -39,7 +39,9 @@ func startProxy(t *testing.T, target string) *proxy {
 }
 
 // url returns the setting that makes the service connect through the proxy.
-func (p *proxy) url() string { return "REDIS_URL=redis://" + p.listener.Addr().String() }
+func (p *proxy) url() string { return "REDIS_URL=redis://" + p.addr() }
+
+func (p *proxy) addr() string { return p.listener.Addr().String() }
 
 // set begins a fault. The zero fault ends it.
 func (p *proxy) set(f fault) {

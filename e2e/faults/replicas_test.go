@@ -51,54 +51,59 @@ func firstLogout(t *testing.T, s *harness.Service) {
 // does not confirm.
 func TestRevocationsReachTheReplica(t *testing.T) {
 	t.Parallel()
-	master := harness.StartRedis(t, "--repl-diskless-sync-delay", "0")
-	replica := startReplica(t, master)
-	ofMaster, ofReplica := connect(t, master, ""), connect(t, replica, "")
-	s := start(t, append(master.Env(), "REDIS_WAIT_REPLICAS=1")...)
+	for name, find := range topologies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			master := harness.StartRedis(t, "--repl-diskless-sync-delay", "0")
+			replica := startReplica(t, master)
+			ofMaster, ofReplica := connect(t, master, ""), connect(t, replica, "")
+			s := start(t, append(find(t, master.Addr()), "REDIS_WAIT_REPLICAS=1")...)
 
-	firstLogout(t, s)
-	const times = 200
-	var took []time.Duration
-	for i := range times {
-		token := ownToken(fmt.Sprint("user ", i), time.Now())
-		got := send(t, s, "POST", logout, token, "")
-		n, err := ofReplica.Exists(context.Background(), "blacklist:"+token).Result()
-		if got.status != 200 || n != 1 || err != nil {
-			t.Fatalf("logout %d: got %s; the replica has %d entries, %v: want 200 and 1", i, got, n, err)
-		}
-		took = append(took, got.took)
-	}
-	logTimes(t, "logout with a replica", took, timeout)
+			firstLogout(t, s)
+			const times = 200
+			var took []time.Duration
+			for i := range times {
+				token := ownToken(fmt.Sprint("user ", i), time.Now())
+				got := send(t, s, "POST", logout, token, "")
+				n, err := ofReplica.Exists(context.Background(), "blacklist:"+token).Result()
+				if got.status != 200 || n != 1 || err != nil {
+					t.Fatalf("logout %d: got %s; the replica has %d entries, %v: want 200 and 1", i, got, n, err)
+				}
+				took = append(took, got.took)
+			}
+			logTimes(t, "logout with a replica", took, timeout)
 
-	for fault, take := range map[string]func() (back func()){
-		"stopped": func() func() {
-			signal(t, replica.Process, syscall.SIGSTOP)
-			return func() { signal(t, replica.Process, syscall.SIGCONT) }
-		},
-		"killed": func() func() { replica.Kill(); return func() { replica.Start(t) } },
-	} {
-		back := take()
-		took = nil
-		for i := range 5 {
-			token := ownToken(fmt.Sprint(fault, " user ", i), time.Now())
-			got := send(t, s, "POST", logout, token, "")
-			if !got.is(500, broken) {
-				t.Errorf("logout with the replica %s: got %s, want 500 and the cookie kept", fault, got)
+			for fault, take := range map[string]func() (back func()){
+				"stopped": func() func() {
+					signal(t, replica.Process, syscall.SIGSTOP)
+					return func() { signal(t, replica.Process, syscall.SIGCONT) }
+				},
+				"killed": func() func() { replica.Kill(); return func() { replica.Start(t) } },
+			} {
+				back := take()
+				took = nil
+				for i := range 5 {
+					token := ownToken(fmt.Sprint(fault, " user ", i), time.Now())
+					got := send(t, s, "POST", logout, token, "")
+					if !got.is(500, broken) {
+						t.Errorf("logout with the replica %s: got %s, want 500 and the cookie kept", fault, got)
+					}
+					took = append(took, got.took)
+				}
+				live := send(t, s, "GET", me, ownToken("somebody", time.Now()), "")
+				wantStatus(t, "the guard with the replica "+fault, live, 200)
+				logTimes(t, "logout with the replica "+fault, took, bar)
+				back()
+				waitForReplica(t, ofMaster)
+				since := time.Now()
+				harness.Eventually(t, "logout works again", func() error {
+					if got := send(t, s, "POST", logout, ownToken(fault+" and back", time.Now()), ""); got.status != 200 {
+						return fmt.Errorf("%s", got)
+					}
+					return nil
+				})
+				logTime(t, "logout again after the replica was "+fault, time.Since(since), time.Second)
 			}
-			took = append(took, got.took)
-		}
-		live := send(t, s, "GET", me, ownToken("somebody", time.Now()), "")
-		wantStatus(t, "the guard with the replica "+fault, live, 200)
-		logTimes(t, "logout with the replica "+fault, took, bar)
-		back()
-		waitForReplica(t, ofMaster)
-		since := time.Now()
-		harness.Eventually(t, "logout works again", func() error {
-			if got := send(t, s, "POST", logout, ownToken(fault+" and back", time.Now()), ""); got.status != 200 {
-				return fmt.Errorf("%s", got)
-			}
-			return nil
 		})
-		logTime(t, "logout again after the replica was "+fault, time.Since(since), time.Second)
 	}
 }
