@@ -32,7 +32,7 @@ type clock struct {
 
 	mu    sync.Mutex
 	known bool                       // whether skew is known
-	skew  time.Duration              // this instance's clock minus Redis's; on a Cluster, minus that of the node that differs most
+	skew  time.Duration              // this instance's clock minus Redis's; on a Cluster, that of the node that differs most
 	nodes map[string]clockDifference // of the masters of a Cluster, by address
 }
 

@@ -68,8 +68,8 @@ func (d *DB) batcherAt(address, key string) *batcher {
 	return b.(*batcher) //nolint:forcetypeassert // see above
 }
 
-// sendToNode sends a batch to one node of a Cluster. It also asks for the epochs of the keys' slots, after the keys, and
-// for the node's time.
+// sendToNode sends a batch to one node of a Cluster. It also asks for the epochs of the keys' slots, after the keys,
+// and for the node's time.
 func (d *DB) sendToNode(ctx context.Context, batch []*lookup) error {
 	node, err := d.nodeOf(ctx, batch[0].key())
 	if err != nil {

@@ -94,7 +94,8 @@ func (e *epochs) witnesses(nodes []string, owner func(slot int) string) map[stri
 // choose adds up to maxWitnesses slots of each node, beginning anywhere. at returns the node that a slot belongs to, ""
 // for none. mu is locked.
 func (e *epochs) choose(found map[string][]int, nodes []string, at func(slot int) string) {
-	begin, missing := rand.IntN(len(e.slots)), len(nodes)*maxWitnesses
+	begin := rand.IntN(len(e.slots)) //nolint:gosec // not a secret
+	missing := len(nodes) * maxWitnesses
 	for i := range e.slots {
 		slot := (begin + i) % len(e.slots)
 		node := at(slot)

@@ -191,7 +191,8 @@ func (d *DB) readForRevocation(ctx context.Context, slots []int, least int64) ([
 		if err != nil {
 			before.template = d.blacklist
 		}
-		changes[i] = epochChange{slot: slot, seen: replies[i].Val(), next: storedEpoch{max(before.cut+1, least), before.template}}
+		next := storedEpoch{max(before.cut+1, least), before.template}
+		changes[i] = epochChange{slot: slot, seen: replies[i].Val(), next: next}
 	}
 	return changes, nil
 }

@@ -151,7 +151,7 @@ func (c *fakeCluster) run(n int, peer *server.Peer, command string, args []strin
 
 func (c *fakeCluster) now(node int) time.Time {
 	if now, ok := c.times.Load(node); ok {
-		return now.(time.Time) //nolint:forcetypeassert // times has no other values
+		return now.(time.Time)
 	}
 	return time.Now()
 }
@@ -217,13 +217,6 @@ func (c *fakeCluster) writeSlots(peer *server.Peer) {
 		peer.WriteInt(number)
 		peer.WriteBulk(fmt.Sprintf("%040d", c.owner[r[0]]))
 	}
-}
-
-// nodeOf returns the node that has the slot of a key.
-func (c *fakeCluster) nodeOf(key string) *miniredis.Miniredis {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.nodes[c.owner[slotOf(key)]]
 }
 
 // beginMove begins to move a slot to another node.

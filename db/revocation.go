@@ -57,9 +57,6 @@ func (d *DB) Revoke(ctx context.Context, token string, until time.Time) error {
 	return d.revoke(ctx, []revocation{{token, until}})
 }
 
-// absentKey is the reply used for a GET that was not sent, as if its key did not exist.
-var absentKey = redis.NewStringResult("", redis.Nil)
-
 // parseUserCut returns a user's cut, 0 if there is none.
 func parseUserCut(reply *redis.StringCmd) (int64, error) {
 	cut, err := reply.Int64()
