@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -56,7 +55,8 @@ type batcher struct {
 	breaker *breaker
 	metrics *metrics
 	timeout time.Duration
-	// send makes one round trip and sets the answers of a batch. Its error is the error of every lookup in the batch.
+	// send makes one round trip and sets the answers of a batch. Its error is the error of every lookup in the batch that
+	// it has not finished itself.
 	send func(context.Context, []*lookup) error
 	// far reports whether a round trip takes so long that a lookup cannot wait for another one to end first.
 	far func() bool
@@ -174,7 +174,10 @@ func (b *batcher) do(ctx context.Context, q *lookup) error {
 		}
 	}
 	<-q.done
-	return cmp.Or(q.gaveUp, q.err)
+	if q.gaveUp != nil {
+		return q.gaveUp
+	}
+	return q.err
 }
 
 // flush makes one round trip and answers every lookup of a batch, within the timeout.
@@ -190,6 +193,9 @@ func (b *batcher) flush(batch []*lookup) {
 		b.breaker.leave(context.Background(), began, err)
 	}
 	for _, q := range batch {
+		if q.ended.Load() {
+			continue
+		}
 		if err != nil {
 			q.err = err
 		}

@@ -90,15 +90,30 @@ func (d *DB) sendToNode(ctx context.Context, batch []*lookup) error {
 		answers = append(answers, answer)
 	}
 	cut, moved, err := d.epochs.judge(ctx, answers...)
-	var failed map[int]error
-	if err == nil && len(moved) > 0 {
-		cut, failed, err = d.confirm(ctx, moved)
+	if err != nil {
+		return err
+	}
+	unconfirmed := map[int]error{}
+	for _, a := range moved {
+		unconfirmed[a.slot] = nil
 	}
 	for _, q := range batch {
 		q.cut = max(q.cut, cut)
-		q.err = cmp.Or(q.err, failed[slotOf(q.key())])
+		if _, ok := unconfirmed[slotOf(q.key())]; !ok {
+			q.finish(q.err) // it does not wait for the others
+		}
 	}
-	return err
+	if len(moved) == 0 {
+		return nil
+	}
+	cut, failed := d.confirm(ctx, moved)
+	for _, q := range batch {
+		slot := slotOf(q.key())
+		if _, ok := unconfirmed[slot]; ok {
+			q.cut, q.err = max(q.cut, cut), cmp.Or(q.err, failed[slot])
+		}
+	}
+	return nil
 }
 
 // askNode asks one node for the keys of a batch. Lookups that the node redirects are sent again through the client,

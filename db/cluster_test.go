@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2/server"
 )
 
 // subjectAt returns a token and a user whose keys are both stored at the node.
@@ -327,5 +329,34 @@ func TestLookupOrder(t *testing.T) {
 	want := []string{"1 EXISTS blacklist:" + token, "1 GET " + clusterEpochKeys()[slotOf("blacklist:"+token)]}
 	if i := slices.Index(c.received, want[0]); i < 0 || !slices.Equal(c.received[i:min(i+2, len(c.received))], want) {
 		t.Errorf("the commands of a lookup: %v", c.received)
+	}
+}
+
+// TestConfirmDoesNotDelayOthers: a lookup in a slot that has moved waits for the node that had it, which hangs. Another
+// lookup in the same batch does not.
+func TestConfirmDoesNotDelayOthers(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, func(o *Options) { o.Timeout = 2 * time.Second })
+	wantRevoked(t, d, false, "token", "", 1) // connects, and reads the record of the clock
+	moved, _ := c.subjectAt(1)
+	c.move(slotOf("blacklist:"+moved), 2)
+	near, _ := c.subjectAt(2)
+	hang := make(chan struct{})
+	c.nodes[1].Server().SetPreHook(func(*server.Peer, string, ...string) bool { <-hang; return false })
+	defer close(hang)
+	b := d.batcherAt(c.addrs[2], "blacklist:"+near)
+	batch := []*lookup{{entry: "blacklist:" + near}, {entry: "blacklist:" + moved}}
+	for _, q := range batch {
+		q.done = make(chan struct{})
+	}
+	began := time.Now()
+	go b.flush(batch)
+	<-batch[0].done
+	if took := time.Since(began); batch[0].err != nil || took > time.Second {
+		t.Errorf("the other lookup took %s, %v", took, batch[0].err)
+	}
+	if <-batch[1].done; batch[1].err == nil {
+		t.Error("a moved token was judged without the node that had it")
 	}
 }

@@ -35,8 +35,8 @@ func (d *DB) readEpochs(ctx context.Context) (complete bool) {
 	}
 	all.Wait()
 	if len(read) > 0 {
-		_, failed, err := d.confirm(ctx, read)
-		complete = complete && err == nil && len(failed) == 0
+		_, failed := d.confirm(ctx, read)
+		complete = complete && len(failed) == 0
 	}
 	if complete {
 		d.epochs.logRead()

@@ -127,18 +127,15 @@ const confirmTries = 3
 
 // confirm observes every master after answers that came from another node than before, and returns the cut that
 // applies then. A slot has an error if the node that answered, or the one that answered before, cannot be observed.
-func (d *DB) confirm(ctx context.Context, moved []epochAnswer) (cut int64, failed map[int]error, err error) {
+func (d *DB) confirm(ctx context.Context, moved []epochAnswer) (cut int64, failed map[int]error) {
 	failed = map[int]error{}
 	for range confirmTries {
 		masters, err := d.observeMasters(ctx)
-		if err != nil {
-			return 0, nil, err
-		}
 		clear(failed)
 		var confirmed []epochAnswer
 		moving := false
 		for _, a := range moved {
-			err := cmp.Or(masters[a.node], masters[d.epochs.home(a.slot)])
+			err := cmp.Or(err, masters[a.node], masters[d.epochs.home(a.slot)])
 			if err == nil {
 				confirmed = append(confirmed, a)
 				continue
@@ -151,5 +148,5 @@ func (d *DB) confirm(ctx context.Context, moved []epochAnswer) (cut int64, faile
 			break
 		}
 	}
-	return cut, failed, nil
+	return cut, failed
 }
