@@ -360,3 +360,99 @@ func TestConfirmDoesNotDelayOthers(t *testing.T) {
 		t.Error("a moved token was judged without the node that had it")
 	}
 }
+
+// TestRedirectedToNowhere: a node redirects to one that is away. That is no answer, and no loss.
+func TestRedirectedToNowhere(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, nil)
+	wantRevoked(t, d, false, "token", "", 1)
+	moved, _ := c.subjectAt(1)
+	c.move(slotOf("blacklist:"+moved), 2)
+	c.nodes[2].Close()
+	if _, _, err := d.Revoked(t.Context(), moved, "", at(1)); err == nil {
+		t.Error("a token was judged although its node is away")
+	}
+	if cut, _, _ := d.epochs.current(); cut != 0 {
+		t.Errorf("the cut is %d without a loss", cut)
+	}
+}
+
+// TestBlacklistKeyOfACluster: an instance with another BLACKLIST_KEY revokes every token, and those with the old one
+// answer no longer.
+func TestBlacklistKeyOfACluster(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, nil)
+	wantRevoked(t, d, false, "token", "user", time.Now().Unix())
+	other, log := c.open(t, func(o *Options) { o.BlacklistKey = "bl_{token}" })
+	if !other.readEpochs(t.Context()) {
+		t.Fatal("not every epoch was read")
+	}
+	wantRevoked(t, other, true, "token", "user", time.Now().Unix())
+	if n := log.count("BLACKLIST_KEY has changed"); n != 1 {
+		t.Errorf("%d lines say so", n)
+	}
+	if _, _, err := d.Revoked(t.Context(), "token", "user", at(1)); err == nil || !strings.Contains(err.Error(), "another BLACKLIST_KEY") {
+		t.Errorf("the instance with the old one answers: %v", err)
+	}
+	if template, err := d.BlacklistKey(t.Context()); err != nil || template != "bl_{token}" {
+		t.Errorf("%q is stored, %v", template, err)
+	}
+}
+
+// TestExpectedEpochsOfACluster: with REVOCATION_EPOCH=expect, an empty Cluster has lost its blacklist.
+func TestExpectedEpochsOfACluster(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.open(t, func(o *Options) { o.ExpectEpoch = true })
+	wantRevoked(t, d, true, "token", "user", time.Now().Unix())
+}
+
+// TestTwoLossesInOneSecond: all slots of the second node get a new epoch too, although its cut is not a new one.
+func TestTwoLossesInOneSecond(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	for node := range c.nodes {
+		c.setTime(node, time.Unix(1_800_000_000, 0))
+	}
+	d, log := c.openKnowing(t, func(o *Options) { o.Watch = true })
+	eventually(t, "the epochs are known", func() bool { return log.count("the epochs of the blacklist") > 0 })
+	for node := 1; node <= 2; node++ {
+		c.nodes[node].FlushAll()
+		token, _ := c.subjectAt(node)
+		wantRevoked(t, d, true, token, "", 1_800_000_000)
+		eventually(t, "every lost slot has a new epoch", func() bool {
+			for slot, key := range clusterEpochKeys() {
+				if c.owner[slot] == node && !c.nodes[node].Exists(key) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+// TestLogoutWhileASlotMoves: a logout for which a replica has to be waited is stored at the node that a redirection
+// names, whether the slot moves or has moved.
+func TestLogoutWhileASlotMoves(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, func(o *Options) { o.WaitReplicas = 1 })
+	wantRevoked(t, d, false, "token", "", 1) // reads which node has which slot
+	token, userID := c.subjectAt(1)
+	slot := slotOf("blacklist:" + token)
+	c.beginMove(slot, 2)
+	if err := d.Revoke(t.Context(), token, time.Now().Add(time.Hour)); err != nil || !c.nodes[2].Exists("blacklist:"+token) {
+		t.Errorf("while the slot moves: %v", err)
+	}
+	c.endMove(slot)
+	c.nodes[2].Del("blacklist:" + token)
+	if err := d.Revoke(t.Context(), token, time.Now().Add(time.Hour)); err != nil || !c.nodes[2].Exists("blacklist:"+token) {
+		t.Errorf("after the slot has moved: %v", err)
+	}
+	c.move(slotOf(logoutAllKey(userID)), 0)
+	if err := d.LogoutAll(t.Context(), userID); err != nil || !c.nodes[0].Exists(logoutAllKey(userID)) {
+		t.Errorf("a logout-all after the slot has moved: %v", err)
+	}
+}
