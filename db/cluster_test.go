@@ -284,6 +284,10 @@ func TestClocksOfACluster(t *testing.T) {
 	if cut, _, _ := d.epochs.current(); cut < noon+3 || cut > noon+4 {
 		t.Errorf("the cut is %d after noon, want 3", cut-noon)
 	}
+	command, _ := c.open(t, nil)
+	if cut, err := command.RevokeAll(t.Context()); err != nil || cut < noon+3 {
+		t.Errorf("revoke-all: the cut is %d after noon, %v", cut-noon, err)
+	}
 	if skew, known := d.Skew(); !known || (skew-time.Since(time.Unix(noon+2, 0))).Abs() > 500*time.Millisecond {
 		t.Errorf("the skew is %s, %v", skew, known)
 	}
@@ -311,6 +315,7 @@ func TestLogoutAllAfterALoss(t *testing.T) {
 	if err != nil || at.Unix() != noon+2 {
 		t.Fatalf("a token is issued at %s, %v", at, err)
 	}
+	wantRevoked(t, d, false, token, userID, at.Unix())
 	if err := other.LogoutAll(t.Context(), userID); err != nil {
 		t.Fatal(err)
 	}
