@@ -40,16 +40,18 @@ type epochs struct {
 	warned bool        // whether a changed template was logged
 	// wasRead is true once the epoch of every slot of a Cluster is known.
 	wasRead bool
+	// wanted counts how often every epoch had to be read, and done is its value when that was last tried.
+	wanted, done int
 	// news has a value while epochs have to be read: see readEpochs. It is nil except on a Cluster.
 	news chan struct{}
 }
 
 // slotEpoch is the epoch that this instance saw last in a slot.
 type slotEpoch struct {
-	value  string // "" before the first
-	cut    int64
-	node   string // see settle
-	unread bool   // whether it has to be read: see readEpochs
+	value string // "" before the first
+	cut   int64
+	node  string // see settle
+	read  int    // the value of epochs.wanted when readEpochs last began to read it
 }
 
 // epochAnswer is the epoch that a node returned after it was asked for a key in the same slot, "" if there is none.

@@ -11,10 +11,12 @@ import (
 // readEpochs reads the epochs of a Cluster that have to be read: all of them at first and after a lost blacklist, and
 // those whose slots have moved. It reports whether none is left.
 func (d *DB) readEpochs(ctx context.Context) (complete bool) {
+	end := d.epochs.beginReading()
 	byNode := map[*redis.Client][]int{}
 	for slot, key := range d.epochKeys {
 		node, err := d.nodeOf(ctx, key)
 		if err != nil {
+			end(nil)
 			return false
 		}
 		if d.epochs.isOutdated(slot, node.Options().Addr) {
@@ -38,6 +40,7 @@ func (d *DB) readEpochs(ctx context.Context) (complete bool) {
 		_, failed := d.confirm(ctx, read)
 		complete = complete && len(failed) == 0
 	}
+	end(read)
 	if complete {
 		d.epochs.logRead()
 	}

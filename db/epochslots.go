@@ -36,7 +36,7 @@ func (e *epochs) home(slot int) string {
 func (e *epochs) isOutdated(slot int, node string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.slots[slot].unread || e.slots[slot].node != node
+	return e.slots[slot].read < e.wanted || e.slots[slot].node != node
 }
 
 // settle records that the nodes have these slots. Every master must have been observed since the answers. It returns
@@ -46,7 +46,7 @@ func (e *epochs) settle(moved []epochAnswer) (cut int64) {
 	defer e.mu.Unlock()
 	for _, a := range moved {
 		if !a.redirected {
-			e.slots[a.slot].node, e.slots[a.slot].unread = a.node, false
+			e.slots[a.slot].node = a.node
 		}
 	}
 	return e.cut
@@ -109,12 +109,33 @@ func (e *epochs) choose(found map[string][]int, nodes []string, at func(slot int
 	}
 }
 
-// readAll marks every slot as one whose epoch has to be read. mu is locked.
+// readAll makes readEpochs read the epoch of every slot. mu is locked.
 func (e *epochs) readAll() {
-	for i := range e.slots {
-		e.slots[i].unread = true
-	}
+	e.wanted++
 	e.askForReading()
+}
+
+// beginReading is called before the epochs are read. end is called with the slots that were read.
+func (e *epochs) beginReading() (end func(read []epochAnswer)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	wanted := e.wanted
+	return func(read []epochAnswer) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.done = wanted
+		for _, a := range read {
+			e.slots[a.slot].read = wanted
+		}
+	}
+}
+
+// isReading reports whether every epoch has to be read because the blacklist was lost. Until that is done, the cut may
+// rise further.
+func (e *epochs) isReading() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.done < e.wanted
 }
 
 // askForReading lets the watch call readEpochs. mu is locked.
