@@ -31,8 +31,9 @@ type clock struct {
 	setBack atomic.Pointer[setBack] // nil until it has been read from Redis
 
 	mu    sync.Mutex
-	known bool                       // whether skew is known
-	skew  time.Duration              // this instance's clock minus Redis's; on a Cluster, that of the node that differs most
+	known bool // whether skew is known
+	// skew is how far this instance's clock is ahead of Redis's, on a Cluster of that of the node that differs most.
+	skew  time.Duration
 	nodes map[string]clockDifference // of the masters of a Cluster, by address
 }
 
