@@ -125,14 +125,11 @@ func (d *DB) slotFaults(ctx context.Context, cluster *redis.ClusterClient) ([]st
 	return []string{"no node of this Cluster has the slots " + strings.Join(missing, ", ") + ": " + adviceOnSlots}, nil
 }
 
-// lastSlot is the last hash slot of a Cluster.
-const lastSlot = 16383
-
 // missingSlots returns the slots that no node has, as ranges.
 func missingSlots(slots []redis.ClusterSlot) (missing []string) {
 	slices.SortFunc(slots, func(a, b redis.ClusterSlot) int { return cmp.Compare(a.Start, b.Start) })
 	next := 0
-	for _, had := range append(slots, redis.ClusterSlot{Start: lastSlot + 1}) {
+	for _, had := range append(slots, redis.ClusterSlot{Start: hashSlots}) {
 		switch last := had.Start - 1; {
 		case last == next:
 			missing = append(missing, fmt.Sprint(next))

@@ -66,21 +66,27 @@ func (e *epochs) logRead() {
 // its slot has left that master and come back since.
 const maxWitnesses = 16
 
-// witnesses returns, for each node, slots that it is responsible for and whose epochs are known. It prefers slots about
-// which the node's answers counted last. owner returns the node that is responsible for a slot, as far as is known.
-func (e *epochs) witnesses(nodes []string, owner func(slot int) string) map[string][]int {
+// witnesses returns, for each master, slots that it is responsible for and whose epochs are known. It prefers slots that
+// did not come from another master: those about which this master's answers counted last, and those of a master that it
+// has replaced. owner returns the master that is responsible for a slot, as far as is known.
+func (e *epochs) witnesses(masters []string, owner func(slot int) string) map[string][]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	found := make(map[string][]int, len(nodes))
-	e.choose(found, nodes, func(slot int) string {
-		if node := e.slots[slot].node; node != "" && owner(slot) == node {
-			return node
+	found := make(map[string][]int, len(masters))
+	isNew := false // whether a replica was promoted, or a node is new
+	e.choose(found, masters, func(slot int) string {
+		node, before := owner(slot), e.slots[slot].node
+		switch {
+		case e.slots[slot].value == "", before != node && slices.Contains(masters, before):
+			return ""
+		case before != node:
+			isNew = true
 		}
-		return ""
+		return node
 	})
-	rest := slices.DeleteFunc(slices.Clone(nodes), func(node string) bool { return len(found[node]) > 0 })
-	if len(rest) > 0 { // a replica was promoted, or a node is new
-		e.askForReading()
+	rest := slices.DeleteFunc(slices.Clone(masters), func(node string) bool { return len(found[node]) > 0 })
+	if len(rest) > 0 {
+		isNew = true
 		e.choose(found, rest, func(slot int) string {
 			if e.slots[slot].value == "" {
 				return ""
@@ -88,8 +94,15 @@ func (e *epochs) witnesses(nodes []string, owner func(slot int) string) map[stri
 			return owner(slot)
 		})
 	}
+	if isNew {
+		e.askForReading()
+	}
 	return found
 }
+
+// slotStride is the distance between two slots that choose tries. It has no common divisor with the number of slots. A
+// node usually has a range of slots, so that the next slot is at the same node.
+const slotStride = 4099
 
 // choose adds up to maxWitnesses slots of each node, beginning anywhere. at returns the node that a slot belongs to, ""
 // for none. mu is locked.
@@ -97,7 +110,7 @@ func (e *epochs) choose(found map[string][]int, nodes []string, at func(slot int
 	begin := rand.IntN(len(e.slots)) //nolint:gosec // not a secret
 	missing := len(nodes) * maxWitnesses
 	for i := range e.slots {
-		slot := (begin + i) % len(e.slots)
+		slot := (begin + i*slotStride) % len(e.slots)
 		node := at(slot)
 		if len(found[node]) == maxWitnesses || !slices.Contains(nodes, node) {
 			continue

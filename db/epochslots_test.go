@@ -69,6 +69,22 @@ func TestLossWhileASlotMoves(t *testing.T) {
 			away.moveKey(w.nodes[0].db.epochKeys[sibling])
 			away.owner, away.target = s.target, nil
 		},
+		"a replica took the target's place, and another slot has left it, and comes back after the loss": func(
+			w *world, s *simSlot, token *simToken, _ string,
+		) {
+			s.target.name = "promoted"
+			if l := (&simLookup{instance: w.instances[0], token: w.issue(sibling, w.now, 0)}); !w.finish(l) {
+				t.Error("a lookup at the promoted node fails")
+			}
+			away := w.slots[sibling]
+			away.target = s.owner
+			away.moveKey(w.nodes[0].db.epochKeys[sibling])
+			s.moveKey(token.key)
+			w.flush(s.target)
+			away.owner, away.target = s.owner, s.target
+			away.moveKey(w.nodes[0].db.epochKeys[sibling])
+			away.owner, away.target = s.target, nil
+		},
 		"the slot has moved on": func(w *world, s *simSlot, _ *simToken, epoch string) {
 			s.moveKey("t0")
 			s.moveKey(epoch)

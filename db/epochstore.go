@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -86,7 +85,7 @@ func (d *DB) replaceEpochs(ctx context.Context, changes []epochChange) ([]string
 	for i := range changes {
 		change := &changes[i]
 		change.id = rand.Text()
-		ahead := any(d.clock.spread().Microseconds())
+		ahead := any(d.clock.ahead(d.owner(ctx, change.slot)).Microseconds())
 		if change.exact {
 			ahead = ""
 		}
@@ -119,80 +118,4 @@ func (d *DB) BlacklistKey(ctx context.Context) (template string, err error) {
 		return nil
 	})
 	return template, err
-}
-
-// epochsPerExchange is how many epochs are read or changed in one round trip.
-const epochsPerExchange = 512
-
-// RevokeAll revokes every token issued until now, at every instance, and returns the cut. It does not change the
-// template that the instances use. On a Cluster, an error means that tokens with keys at some of the nodes may still be
-// valid.
-func (d *DB) RevokeAll(ctx context.Context) (cut int64, err error) {
-	if d.cluster() {
-		if err := d.measureClocks(ctx); err != nil {
-			return 0, err
-		}
-	}
-	slots := make([]int, len(d.epochKeys))
-	for i := range slots {
-		slots[i] = i
-	}
-	for part := range slices.Chunk(slots, epochsPerExchange) {
-		if cut, err = d.revokeAllIn(ctx, part, cut); err != nil {
-			return 0, err
-		}
-	}
-	return cut, nil
-}
-
-// revokeAllIn raises the epochs of the slots to a common cut, at least the given one, and returns the highest.
-func (d *DB) revokeAllIn(ctx context.Context, slots []int, least int64) (cut int64, err error) {
-	cut = least
-	err = d.call(ctx, "revoking all tokens", func(ctx context.Context) error {
-		for range maxEpochTries {
-			changes, err := d.readForRevocation(ctx, slots, cut)
-			if err != nil {
-				return err
-			}
-			stored, err := d.replaceEpochs(ctx, changes)
-			if err != nil {
-				return err
-			}
-			slots = nil
-			for i, change := range changes {
-				if after, err := parseEpoch(stored[i]); err == nil && change.isStoredAs(stored[i]) {
-					cut = max(cut, after.cut)
-				} else {
-					slots = append(slots, change.slot) // somebody else has changed it
-				}
-			}
-			if len(slots) == 0 {
-				return nil
-			}
-		}
-		return errors.New("other instances keep changing the epoch")
-	})
-	return cut, err
-}
-
-// readForRevocation reads the epochs of the slots, and returns the changes that revoke every token.
-func (d *DB) readForRevocation(ctx context.Context, slots []int, least int64) ([]epochChange, error) {
-	replies := make([]*redis.StringCmd, len(slots))
-	if err := d.pipelineAll(ctx, d.client, func(p redis.Pipeliner) {
-		for i, slot := range slots {
-			replies[i] = p.Get(ctx, d.epochKeys[slot])
-		}
-	}); err != nil {
-		return nil, err
-	}
-	changes := make([]epochChange, len(slots))
-	for i, slot := range slots {
-		before, err := parseEpoch(replies[i].Val())
-		if err != nil {
-			before.template = d.blacklist
-		}
-		next := storedEpoch{max(before.cut+1, least), before.template}
-		changes[i] = epochChange{slot: slot, seen: replies[i].Val(), next: next}
-	}
-	return changes, nil
 }

@@ -43,8 +43,9 @@ func (c *clock) recordNodes(observations []observation) {
 	}
 }
 
-// spread returns how far the clock of a master may be ahead of another's. It is 0 for a single Redis.
-func (c *clock) spread() time.Duration {
+// ahead returns how far the clock of another master may be ahead of that of the node, at most. It is 0 for a single
+// Redis. For a node whose clock is not known, it is how far any two may differ.
+func (c *clock) ahead(node string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.nodes) < 2 {
@@ -52,8 +53,11 @@ func (c *clock) spread() time.Duration {
 	}
 	differences := slices.Collect(maps.Values(c.nodes))
 	first := slices.MaxFunc(differences, func(a, b clockDifference) int { return cmp.Compare(a.most, b.most) })
-	last := slices.MinFunc(differences, func(a, b clockDifference) int { return cmp.Compare(a.least, b.least) })
-	return max(0, first.most-last.least)
+	own, known := c.nodes[node]
+	if !known {
+		own = slices.MinFunc(differences, func(a, b clockDifference) int { return cmp.Compare(a.least, b.least) })
+	}
+	return max(0, first.most-own.least)
 }
 
 // measureClocks asks every master of a Cluster for its time.
