@@ -24,8 +24,8 @@ func (d *DB) Revoked(context.Context, string, string, func() int64) (bool, time.
 	return false, time.Now(), nil
 }
 `,
-	plain:     fmt.Sprintf(oneGet, `var client = redis.NewClient(options)`),
-	pipelined: fmt.Sprintf(oneGet, `var client, _ = redis.NewClient(options).AutoPipeline()`),
+	plain:     fmt.Sprintf(oneGet, `var client = redis.NewClient(defaults)`),
+	pipelined: fmt.Sprintf(oneGet, `var client, _ = redis.NewClient(defaults).AutoPipeline()`),
 }
 
 // oneGet is the usual lookup: one GET per request, on a client with default options.
@@ -40,7 +40,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-var options = &redis.Options{Addr: os.Getenv("REDIS_HOST") + ":" + os.Getenv("REDIS_PORT")}
+var defaults = &redis.Options{Addr: os.Getenv("REDIS_HOST") + ":" + os.Getenv("REDIS_PORT")}
 
 %s
 
