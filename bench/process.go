@@ -55,12 +55,29 @@ func (b *bench) start(env []string, program string, args ...string) (*process, e
 	return nil, fmt.Errorf("%s did not listen in time", filepath.Base(program))
 }
 
-func (b *bench) startRedis() (*process, error) {
-	p, err := b.start(nil, "redis-server", "--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--dir", b.dir)
-	if err == nil {
+// startRedis starts one Redis, or a node of a Cluster. It tries again if another program has taken one of the free ports
+// before Redis listens there: Redis then ends.
+func (b *bench) startRedis(cluster bool) (p *process, err error) {
+	for range 3 {
+		args := []string{"--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--dir", b.dir}
+		if cluster {
+			bus, err := freePort()
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-config-file", "nodes-"+bus)
+		}
+		if p, err = b.start(nil, "redis-server", args...); err != nil {
+			continue
+		}
 		time.Sleep(100 * time.Millisecond)
+		var conn net.Conn
+		if conn, err = net.Dial("tcp", "127.0.0.1:"+p.port); err == nil {
+			_ = conn.Close()
+			return p, nil
+		}
 	}
-	return p, err
+	return nil, err
 }
 
 // cpu returns the CPU time of a process and of its children, in seconds.

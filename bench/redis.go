@@ -15,7 +15,7 @@ func (b *bench) measureRevoked(r *results) error {
 	pairs := map[int]pair{}
 	sizes := []int{0, 10_000, 1_000_000}
 	for _, size := range sizes {
-		server, err := b.startRedis()
+		server, err := b.startRedis(false)
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 }
 
 func (b *bench) setUp() (err error) {
-	if b.redis, err = b.startRedis(); err != nil {
+	if b.redis, err = b.startRedis(false); err != nil {
 		return err
 	}
 	app, err := filepath.Abs("e2e/parity/express/server.js")
