@@ -12,14 +12,16 @@ type scaleResults struct {
 	// of three masters. two is two instances on one Redis, measured only at scaleAt.
 	single, cluster, two map[int]*scalePoint
 	perToken             float64 // bytes of a Cluster per revoked token
+	// From the start of an instance to its first response: on a Cluster that has no epochs yet, and on one that has.
+	storing, reading time.Duration
 }
 
 // scalePoint has the sums of all turns of an arrangement at a number of connections.
 type scalePoint struct {
 	counters
-	requests  float64
-	load      float64   // CPU of the programs that send the requests, in seconds
-	perSecond []float64 // requests, for each turn
+	requests float64
+	load     float64  // CPU of the programs that send the requests, in seconds
+	turns    []loaded // what the senders measured in each turn
 }
 
 // The costs are measured at scaleConnections and confirmed at scaleAt. A single connection is not measured, because
@@ -28,7 +30,7 @@ var scaleConnections = []int{4, 16, 64, 256}
 
 const scaleAt = 64
 
-// measureScale measures fewer rounds than the other parts, because CPU time varies less than throughput.
+// measureScale gives each arrangement a turn at each number of connections in every round.
 func (b *bench) measureScale(r *results) error {
 	tokens, err := b.writeTokens("scale", 1000) // those of one user would be at one node
 	if err != nil {
@@ -44,12 +46,16 @@ func (b *bench) measureScale(r *results) error {
 			return err
 		}
 	}
+	s := &r.scale
+	s.storing = cluster.instances[0].first
+	if s.reading, err = b.startOften(&cluster); err != nil {
+		return err
+	}
 	if err := b.countIdle(&single, &two, &cluster); err != nil {
 		return err
 	}
-	s := &r.scale
 	s.single, s.cluster, s.two = map[int]*scalePoint{}, map[int]*scalePoint{}, map[int]*scalePoint{}
-	for range (b.rounds + 4) / 5 {
+	for range b.half() {
 		for _, connections := range scaleConnections {
 			turns := []scaleTurn{{&single, s.single, connections}, {&cluster, s.cluster, connections}}
 			if connections == scaleAt {
@@ -83,8 +89,8 @@ func (b *bench) takeScaleTurn(turn scaleTurn, tokens string) error {
 		if before, err = b.count(turn.arrangement); err != nil {
 			return err
 		}
-		var perSecond, load float64
-		if perSecond, load, err = b.loadAll(turn.arrangement, tokens, turn.connections/len(turn.instances)); err != nil {
+		var l loaded
+		if l, err = b.loadAll(turn.arrangement, tokens, turn.connections/len(turn.instances)); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: repeating a turn:", err)
 			continue
 		}
@@ -100,8 +106,8 @@ func (b *bench) takeScaleTurn(turn scaleTurn, tokens string) error {
 		p.add(before, -1)
 		p.add(turn.idle, -time.Since(started).Seconds())
 		p.requests += (after.lookups - before.lookups) / turn.lookups
-		p.load += load
-		p.perSecond = append(p.perSecond, perSecond)
+		p.load += l.cpu
+		p.turns = append(p.turns, l)
 		return nil
 	}
 	return err
@@ -169,12 +175,17 @@ func (b *bench) count(a *arrangement) (c counters, err error) {
 		if err != nil {
 			return c, err
 		}
-		values := parseInfo(info)
-		c.nodes = append(c.nodes, nodeCounters{
-			cpu:        values["used_cpu_user"] + values["used_cpu_sys"],
-			lookups:    values["cmdstat_exists"] + values["cmdstat_get"],
-			roundTrips: values["cmdstat_time"],
-		})
+		c.nodes = append(c.nodes, countersOf(parseInfo(info)))
 	}
 	return c, nil
+}
+
+// countersOf returns the counters of a node of a Cluster from its INFO. A lookup is two commands: an EXISTS or a GET of
+// its key, and a GET of the epoch of the key's slot. A round trip has one TIME.
+func countersOf(info map[string]float64) nodeCounters {
+	return nodeCounters{
+		cpu:        info["used_cpu_user"] + info["used_cpu_sys"],
+		lookups:    (info["cmdstat_exists"] + info["cmdstat_get"]) / 2,
+		roundTrips: info["cmdstat_time"],
+	}
 }

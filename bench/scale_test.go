@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"gin-auth/bench/scale"
 )
@@ -33,7 +34,7 @@ func pointOf(c scale.Cost, batch, lookups float64, nodes int) *scalePoint {
 		node.cpu = c.RoundTrip*node.roundTrips + c.Lookup*node.lookups
 		p.nodes = append(p.nodes, node)
 	}
-	p.perSecond = []float64{2 / (service + load + p.redis()/requests)}
+	p.turns = []loaded{{perSecond: 2 / (service + load + p.redis()/requests)}}
 	return p
 }
 
@@ -65,6 +66,48 @@ func TestReportPoint(t *testing.T) {
 				t.Errorf("with Redis at %.2f times its predicted cost, the report has no %q:\n%s", factor, row, &text)
 			}
 		}
+	}
+}
+
+// TestCountersOf checks that the lookups of a Cluster's node are not counted twice because of the epochs.
+func TestCountersOf(t *testing.T) {
+	t.Parallel()
+	got := countersOf(parseInfo("used_cpu_sys:1\r\nused_cpu_user:2\r\n" +
+		"cmdstat_exists:calls=30,usec=1\r\ncmdstat_get:calls=50,usec=1\r\ncmdstat_time:calls=7,usec=1\r\n"))
+	if want := (nodeCounters{cpu: 3, lookups: 40, roundTrips: 7}); got != want {
+		t.Errorf("the counters are %v; want %v", got, want)
+	}
+}
+
+// TestReportRequests checks that one Redis and a Cluster are compared at the same number of connections.
+func TestReportRequests(t *testing.T) {
+	t.Parallel()
+	s := scaleResults{storing: 300e6, reading: 40e6}
+	s.single, s.cluster = map[int]*scalePoint{}, map[int]*scalePoint{}
+	for _, n := range scaleConnections {
+		s.single[n] = pointOf(scale.Cost{RoundTrip: 20e-6, Lookup: 2e-6}, 10, 1, 1)
+		s.cluster[n] = pointOf(scale.Cost{RoundTrip: 20e-6, Lookup: 2e-6}, 10, 2, 3)
+		s.single[n].turns = []loaded{{1, 2000, 300, 0}, {3, 1000, 100, 0}, {2, 3000, 200, 0}}
+		s.cluster[n].turns = []loaded{{1, 4000, 5000, 0}}
+	}
+	var text strings.Builder
+	s.reportRequests(func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) })
+	want := "| 64 | one Redis | 2 | 2.00 | 0.20 | 100.0 | 4.00 |\n| 64 | a Cluster | 1 | 4.00 | 5.00 | 100.0 | 8.00 |\n"
+	for _, want := range []string{want, "300 ms on a Cluster whose", "40 ms on one that has them."} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the report has no %q:\n%s", want, &text)
+		}
+	}
+}
+
+// TestLoadedAdd checks that the requests of two instances are added, and that the slower one counts.
+func TestLoadedAdd(t *testing.T) {
+	t.Parallel()
+	var l loaded
+	l.add(wrkResult{requests: 100, duration: 1e6, p50: 5, p99: 9, cpu: time.Second})
+	l.add(wrkResult{requests: 200, duration: 1e6, p50: 4, p99: 10, cpu: time.Second})
+	if want := (loaded{300, 5, 10, 2}); l != want {
+		t.Errorf("the sum is %v; want %v", l, want)
 	}
 }
 

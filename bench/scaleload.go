@@ -13,37 +13,54 @@ import (
 	"sync"
 )
 
-// loadAll sends requests to all instances at the same time, over a number of connections each. It returns the sum
-// of the requests per second, and the CPU time of the sending programs, in seconds.
-func (b *bench) loadAll(a *arrangement, tokens string, connections int) (perSecond, load float64, err error) {
+// loaded is what the programs that send requests to an arrangement measured.
+type loaded struct {
+	perSecond float64 // of all instances
+	p50, p99  float64 // of the slowest instance, in microseconds
+	cpu       float64 // of the programs themselves, in seconds
+}
+
+// loadAll sends requests to all instances at the same time, over a number of connections each.
+func (b *bench) loadAll(a *arrangement, tokens string, connections int) (sum loaded, err error) {
 	script := filepath.Join(b.dir, "scale.lua")
 	if err := os.WriteFile(script, slices.Concat(doneLua, tokensLua), 0o600); err != nil {
-		return 0, 0, err
+		return loaded{}, err
 	}
 	var mu sync.Mutex
 	var errs []error
 	var all sync.WaitGroup
 	for _, instance := range a.instances {
 		all.Go(func() {
-			requests, cpu, err := b.loadTokens(instance, script, tokens, connections)
+			r, err := b.loadTokens(instance, script, tokens, connections)
 			mu.Lock()
 			defer mu.Unlock()
-			perSecond, load, errs = perSecond+requests, load+cpu, append(errs, err)
+			sum.add(r)
+			errs = append(errs, err)
 		})
 	}
 	all.Wait()
-	return perSecond, load, errors.Join(errs...)
+	return sum, errors.Join(errs...)
 }
 
-func (b *bench) loadTokens(p *process, script, tokens string, connections int) (perSecond, cpu float64, err error) {
+// add adds the requests to another instance, which were sent at the same time.
+func (l *loaded) add(r wrkResult) {
+	if r.requests == 0 {
+		return
+	}
+	l.perSecond += r.perSecond()
+	l.p50, l.p99 = max(l.p50, r.p50), max(l.p99, r.p99)
+	l.cpu += r.cpu.Seconds()
+}
+
+func (b *bench) loadTokens(p *process, script, tokens string, connections int) (wrkResult, error) {
 	r, err := b.runWrk(connections, b.turn, script, p.url()+"/api/auth/me", "--", tokens)
 	if err != nil {
-		return 0, 0, err
+		return wrkResult{}, err
 	}
 	if r.failed > r.requests/1000 {
-		return 0, 0, fmt.Errorf("%.0f of %.0f requests failed", r.failed, r.requests)
+		return wrkResult{}, fmt.Errorf("%.0f of %.0f requests failed", r.failed, r.requests)
 	}
-	return r.perSecond(), r.cpu.Seconds(), nil
+	return r, nil
 }
 
 // readMetrics reads the Prometheus metrics without labels of an instance.

@@ -34,9 +34,22 @@ func (p *scalePoint) redis() (cpu float64) {
 	return cpu
 }
 
+// median returns the median of the turns.
+func (p *scalePoint) median(value func(loaded) float64) float64 {
+	values := make([]float64, len(p.turns))
+	for i, turn := range p.turns {
+		values[i] = value(turn)
+	}
+	return median(values)
+}
+
+func (p *scalePoint) perSecond() float64 {
+	return p.median(func(l loaded) float64 { return l.perSecond })
+}
+
 // cores returns how many cores the instances, the nodes and the senders kept busy.
 func (p *scalePoint) cores() float64 {
-	return median(p.perSecond) * (p.service + p.redis() + p.load) / p.requests
+	return p.perSecond() * (p.service + p.redis() + p.load) / p.requests
 }
 
 // scaleCosts is the line through Redis's costs at several numbers of connections.
@@ -59,10 +72,10 @@ func (r *results) reportScale(line func(string, ...any)) {
 	s := r.scale
 	others := slices.DeleteFunc(slices.Clone(scaleConnections), func(n int) bool { return n == scaleAt })
 	single, cluster := costsOf(s.single, scaleConnections), costsOf(s.cluster, others)
-	line("\n## Scale\n\nCPU time of one instance and of Redis, minus what they use without requests:\n")
-	line("| connections | requests/s | lookups a round trip | Redis's µs a lookup | on the line below | " +
-		"gin-auth's µs a request |")
-	line("|---|--:|--:|--:|--:|--:|")
+	line("\n## Scale")
+	s.reportRequests(line)
+	line("\nOf the same turns, the CPU time of Redis for a lookup:\n")
+	line("| connections | lookups a round trip | Redis's µs a lookup | on the line below |\n|---|--:|--:|--:|")
 	reportCosts(line, "one Redis", s.single, scaleConnections, single)
 	reportCosts(line, "a Cluster of three masters", s.cluster, others, cluster)
 	line("")
@@ -83,13 +96,32 @@ func (r *results) reportScale(line func(string, ...any)) {
 	s.reportCapacity(line, single, cluster)
 }
 
+// reportRequests compares what a request costs with one Redis and with a Cluster.
+func (s scaleResults) reportRequests(line func(string, ...any)) {
+	line("\nOne instance, with one Redis and with a Cluster of three masters, in turns. The requests have 1,000 tokens " +
+		"of different users. On the Cluster each asks two nodes, the token's and the user's, and each node for the epoch " +
+		"of the key's hash slot as well. CPU time is that of a request, minus what the programs use without requests.\n")
+	line("| connections | | requests/s | p50 ms | p99 ms | gin-auth's CPU µs | Redis's CPU µs |")
+	line("|--:|---|--:|--:|--:|--:|--:|")
+	for _, n := range scaleConnections {
+		row := func(name string, p *scalePoint) {
+			line("| %d | %s | %.0f | %.2f | %.2f | %.1f | %.2f |", n, name, p.perSecond(),
+				p.median(func(l loaded) float64 { return l.p50 })/1e3, p.median(func(l loaded) float64 { return l.p99 })/1e3,
+				p.service/p.requests*us, p.redis()/p.requests*us)
+		}
+		row("one Redis", s.single[n])
+		row("a Cluster", s.cluster[n])
+	}
+	line("\nFrom the start of an instance to its first response: %.0f ms on a Cluster whose 16,384 epochs it has to "+
+		"store, %.0f ms on one that has them.", ms(s.storing), ms(s.reading))
+}
+
 func reportCosts(line func(string, ...any), name string, points map[int]*scalePoint, connections []int,
 	c scaleCosts,
 ) {
 	for _, n := range connections {
 		p := points[n]
-		line("| %s, %d | %.0f | %.1f | %.2f | %.2f | %.1f |", name, n, median(p.perSecond), p.batch(),
-			p.redis()/p.lookups*us, c.PerLookup(p.batch())*us, p.service/p.requests*us)
+		line("| %s, %d | %.1f | %.2f | %.2f |", name, n, p.batch(), p.redis()/p.lookups*us, c.PerLookup(p.batch())*us)
 	}
 }
 
@@ -113,7 +145,7 @@ func reportPoint(line func(string, ...any), name string, p, like *scalePoint, se
 			row(fmt.Sprintf("of node %d", i+1), "%.2f", predicted*us, node.cpu/p.requests*us)
 		}
 	}
-	row("requests/s", "%.0f", like.cores()/(redis+service+like.load/like.requests), median(p.perSecond))
+	row("requests/s", "%.0f", like.cores()/(redis+service+like.load/like.requests), p.perSecond())
 }
 
 // reportCapacity simulates instances on one Redis and on Clusters with the measured costs.
