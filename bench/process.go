@@ -55,8 +55,8 @@ func (b *bench) start(env []string, program string, args ...string) (*process, e
 	return nil, fmt.Errorf("%s did not listen in time", filepath.Base(program))
 }
 
-// startRedis starts one Redis, or a node of a Cluster. It tries again if another program has taken one of the free ports
-// before Redis listens there: Redis then ends.
+// startRedis starts one Redis, or a node of a Cluster. It tries again if another program has taken one of the free
+// ports before Redis listens there: Redis then ends.
 func (b *bench) startRedis(cluster bool) (p *process, err error) {
 	for range 3 {
 		args := []string{"--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--dir", b.dir}
