@@ -258,6 +258,14 @@ func (s *simSlot) moveKey(key string) {
 	s.owner.redis.Del(key)
 }
 
+// moveAll moves a slot that has no key but its epoch.
+func (w *world) moveAll(slot int, target *simNode) {
+	s := w.slots[slot]
+	s.target = target
+	s.moveKey(w.nodes[0].db.epochKeys[slot])
+	s.owner, s.target = target, nil
+}
+
 func (w *world) slotOf(key string) int {
 	for slot := range w.slots {
 		if key == w.nodes[0].db.epochKeys[slot] {

@@ -60,14 +60,10 @@ func TestLossWhileASlotMoves(t *testing.T) {
 			w.flush(s.target)
 		},
 		"another slot has left the target, and comes back after the loss": func(w *world, s *simSlot, token *simToken, _ string) {
-			away := w.slots[sibling]
-			away.target = s.owner
-			away.moveKey(w.nodes[0].db.epochKeys[sibling])
+			w.moveAll(sibling, s.owner)
 			s.moveKey(token.key)
 			w.flush(s.target)
-			away.owner, away.target = s.owner, s.target
-			away.moveKey(w.nodes[0].db.epochKeys[sibling])
-			away.owner, away.target = s.target, nil
+			w.moveAll(sibling, s.target)
 		},
 		"a replica took the target's place, and another slot has left it, and comes back after the loss": func(
 			w *world, s *simSlot, token *simToken, _ string,
@@ -76,14 +72,10 @@ func TestLossWhileASlotMoves(t *testing.T) {
 			if l := (&simLookup{instance: w.instances[0], token: w.issue(sibling, w.now, 0)}); !w.finish(l) {
 				t.Error("a lookup at the promoted node fails")
 			}
-			away := w.slots[sibling]
-			away.target = s.owner
-			away.moveKey(w.nodes[0].db.epochKeys[sibling])
+			w.moveAll(sibling, s.owner)
 			s.moveKey(token.key)
 			w.flush(s.target)
-			away.owner, away.target = s.owner, s.target
-			away.moveKey(w.nodes[0].db.epochKeys[sibling])
-			away.owner, away.target = s.target, nil
+			w.moveAll(sibling, s.target)
 		},
 		"the slot has moved on": func(w *world, s *simSlot, _ *simToken, epoch string) {
 			s.moveKey("t0")
