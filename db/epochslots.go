@@ -66,9 +66,9 @@ func (e *epochs) logRead() {
 // its slot has left that master and come back since.
 const maxWitnesses = 16
 
-// witnesses returns, for each master, slots that it is responsible for and whose epochs are known. It prefers slots that
-// did not come from another master: those about which this master's answers counted last, and those of a master that it
-// has replaced. owner returns the master that is responsible for a slot, as far as is known.
+// witnesses returns, for each master, slots that it is responsible for and whose epochs are known. It prefers slots
+// that did not come from another master: those about which this master's answers counted last, and those of a master
+// that it has replaced. owner returns the master that is responsible for a slot, as far as is known.
 func (e *epochs) witnesses(masters []string, owner func(slot int) string) map[string][]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
