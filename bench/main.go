@@ -3,7 +3,7 @@
 // e2e/package.json and bench/peers/express-session/package.json. Everything listens on loopback. See
 // docs/performance.md.
 //
-//	go run ./bench                       everything, in about twelve minutes; writes bench/RESULTS.md
+//	go run ./bench                       everything, in about fourteen minutes; writes bench/RESULTS.md
 //	go run ./bench -rounds 1 -time 1s -tokens 1000 -out "$(mktemp -d)"    checks that it works
 package main
 

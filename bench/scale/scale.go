@@ -16,7 +16,7 @@ import (
 // Cost is the time that a Redis node spends on a round trip, in seconds.
 type Cost struct {
 	RoundTrip float64 // regardless of the number of lookups
-	Lookup    float64 // for each lookup
+	Lookup    float64 // for each lookup; on a Cluster this includes the GET of its epoch
 }
 
 // Of returns the cost of a round trip with this many lookups.
