@@ -37,7 +37,6 @@ func wantRevoked(t *testing.T, d *DB, want bool, token, userID string, issued in
 // TestEpochsOfACluster: an instance stores an epoch in every slot. When a node loses its keys, an instance that was
 // running rejects every token that was issued until then, and all its lost slots get the same cut.
 func TestEpochsOfACluster(t *testing.T) {
-	t.Parallel()
 	c := startFakeCluster(t, 3)
 	d, log := c.open(t, func(o *Options) { o.Watch = true })
 	other, _ := c.open(t, nil)
@@ -70,8 +69,8 @@ func TestEpochsOfACluster(t *testing.T) {
 	})
 	away, _ := c.subjectAt(0)
 	wantRevoked(t, d, true, away, "", issued)
-	if n := log.count("the blacklist was lost"); n == 0 || n > 2 {
-		t.Errorf("%d lines of a lost blacklist", n)
+	if log.count("the blacklist was lost") == 0 {
+		t.Error("the log does not have the loss")
 	}
 	at, err := d.IssueTime(t.Context(), userID)
 	if err != nil {
@@ -239,12 +238,12 @@ func TestMoveWithoutEvidence(t *testing.T) {
 
 // TestRevokeAllOfACluster: every slot is raised, so every instance rejects every token from the next lookup on.
 func TestRevokeAllOfACluster(t *testing.T) {
-	t.Parallel()
 	c := startFakeCluster(t, 3)
 	d, _ := c.openKnowing(t, nil)
 	command, _ := c.open(t, nil)
+	began := time.Now().Unix()
 	cut, err := command.RevokeAll(t.Context())
-	if err != nil || cut <= time.Now().Unix()-1 {
+	if err != nil || cut <= began {
 		t.Fatal(cut, err)
 	}
 	for slot, key := range clusterEpochKeys() {
@@ -338,7 +337,7 @@ func TestLookupOrder(t *testing.T) {
 	c := startFakeCluster(t, 3)
 	d, _ := c.openKnowing(t, nil)
 	token, _ := c.subjectAt(1)
-	c.received = nil
+	c.recording = true
 	wantRevoked(t, d, false, token, "", 1)
 	want := []string{"1 EXISTS blacklist:" + token, "1 GET " + clusterEpochKeys()[slotOf("blacklist:"+token)]}
 	if i := slices.Index(c.received, want[0]); i < 0 || !slices.Equal(c.received[i:min(i+2, len(c.received))], want) {
@@ -395,7 +394,6 @@ func TestRedirectedToNowhere(t *testing.T) {
 // TestBlacklistKeyOfACluster: an instance with another BLACKLIST_KEY revokes every token, and those with the old one
 // answer no longer.
 func TestBlacklistKeyOfACluster(t *testing.T) {
-	t.Parallel()
 	c := startFakeCluster(t, 3)
 	d, _ := c.openKnowing(t, nil)
 	wantRevoked(t, d, false, "token", "user", time.Now().Unix())
@@ -425,7 +423,6 @@ func TestExpectedEpochsOfACluster(t *testing.T) {
 
 // TestTwoLossesInOneSecond: all slots of the second node get a new epoch too, although its cut is not a new one.
 func TestTwoLossesInOneSecond(t *testing.T) {
-	t.Parallel()
 	c := startFakeCluster(t, 3)
 	for node := range c.nodes {
 		c.setTime(node, time.Unix(1_800_000_000, 0))

@@ -27,7 +27,8 @@ type fakeCluster struct {
 	target     map[int]int    // by slot: the node that it moves to
 	asking     map[*server.Peer]bool
 	redirected map[string]int // how often, by MOVED and ASK
-	received   []string       // commands, as "node NAME key"
+	recording  bool
+	received   []string // commands while recording, as "node NAME key"
 }
 
 // startFakeCluster starts a Cluster whose slots are distributed evenly.
@@ -69,13 +70,22 @@ func (c *fakeCluster) open(t *testing.T, change func(*Options)) (*DB, *lines) {
 // openKnowing returns a DB that knows the epoch of every slot, as after readEpochs.
 func (c *fakeCluster) openKnowing(t *testing.T, change func(*Options)) (*DB, *lines) {
 	t.Helper()
-	d, log := c.open(t, change)
+	watch := false
+	d, log := c.open(t, func(o *Options) {
+		if change != nil {
+			change(o)
+		}
+		watch, o.Watch = o.Watch, false
+	})
 	for slot, key := range clusterEpochKeys() {
 		node := c.owner[slot]
 		if err := c.nodes[node].Set(key, "first:0"); err != nil {
 			t.Fatal(err)
 		}
 		d.epochs.slots[slot] = slotEpoch{value: "first:0", node: c.addrs[node]}
+	}
+	if watch {
+		d.background.Go(func() { d.watch(d.life, watchEvery) })
 	}
 	return d, log
 }
@@ -106,7 +116,9 @@ func (c *fakeCluster) handle(node int, peer *server.Peer, command string, args [
 	if key == "" {
 		return false
 	}
-	c.received = append(c.received, fmt.Sprintf("%d %s %s", node, command, key))
+	if c.recording {
+		c.received = append(c.received, fmt.Sprintf("%d %s %s", node, command, key))
+	}
 	asking := c.asking[peer]
 	delete(c.asking, peer)
 	slot := slotOf(key)
