@@ -115,6 +115,11 @@ func (m *managed) move(t *testing.T, key string, during func(step string)) {
 		t.Errorf("MIGRATE of %s: %v", key, reply)
 	}
 	during("after the key was moved")
+	rest := []any{"MIGRATE", "127.0.0.1", m.ports[to], "", 0, 5000, "AUTH2", "admin", "all", "KEYS"}
+	rest = append(rest, m.do(t, from, "CLUSTER", "GETKEYSINSLOT", slot, 1000).([]any)...) // the epoch of the slot
+	if reply := m.do(t, from, rest...); reply != "OK" {
+		t.Errorf("MIGRATE of the rest: %v", reply)
+	}
 	for _, node := range []int{to, from} {
 		m.do(t, node, "CLUSTER", "SETSLOT", slot, "NODE", m.ids[to])
 	}
@@ -145,7 +150,9 @@ func TestManagedCluster(t *testing.T) {
 			s := harness.StartService(t, env...)
 			harness.Eventually(t, "the service is ready", func() error { return ready(s) })
 			p := harness.Start(t, t.TempDir(), env, harness.Binary(t), "check")
-			p.Exit(t)
+			if status := p.Exit(t); status != 0 {
+				t.Errorf("check: exit status %d, want 0", status)
+			}
 			for _, port := range m.ports {
 				if want := "\n  " + test.announces + ":" + port + ", version "; !strings.Contains(p.Output(), want) {
 					t.Errorf("check printed\n%s\nwant %s", p.Output(), want)
