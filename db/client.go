@@ -63,7 +63,7 @@ func Open(o Options) (*DB, error) {
 		asked:        make(chan struct{}),
 	}
 	if o.Cluster {
-		d.epochKeys, d.clockKeys, d.epochs.news = clusterEpochKeys(), clusterClockKeys(), make(chan struct{}, 1)
+		d.epochKeys, d.clockKeys, d.epochs.requested = clusterEpochKeys(), clusterClockKeys(), make(chan struct{}, 1)
 	}
 	d.epochs.slots = make([]slotEpoch, len(d.epochKeys))
 	d.epochs.storeFirst, d.epochs.replace = d.storeFirstEpochs, d.replaceEpochs

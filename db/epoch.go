@@ -42,15 +42,15 @@ type epochs struct {
 	wasRead bool
 	// wanted counts how often every epoch had to be read, and done is its value when that was last tried.
 	wanted, done int
-	// news has a value while epochs have to be read: see readEpochs. It is nil except on a Cluster.
-	news chan struct{}
+	// requested has a value while epochs have to be read: see readEpochs. It is nil except on a Cluster.
+	requested chan struct{}
 }
 
 // slotEpoch is the epoch that this instance saw last in a slot.
 type slotEpoch struct {
 	value string // "" before the first
 	cut   int64
-	node  string // see settle
+	node  string // see setNodes
 	read  int    // the value of epochs.wanted when readEpochs last began to read it
 }
 

@@ -75,7 +75,7 @@ type simLookup struct {
 	lostAt     int  // of the token, then
 	answer     epochAnswer
 	moved      []epochAnswer
-	witnesses  []epochAnswer
+	samples    []epochAnswer
 	cut        int64
 }
 
@@ -352,13 +352,13 @@ func (w *world) readAt(n *simNode, slots []int) (answers []epochAnswer) {
 	return answers
 }
 
-// readWitnesses reads what observeMasters reads. It returns false if a master has none of its slots any more.
-func (w *world) readWitnesses(i *instance) (answers []epochAnswer, ok bool) {
+// readSamples reads what observeMasters reads. It returns false if a master has none of its slots any more.
+func (w *world) readSamples(i *instance) (answers []epochAnswer, ok bool) {
 	var names []string
 	for _, n := range w.nodes {
 		names = append(names, n.name)
 	}
-	chosen := i.witnesses(names, func(slot int) string { return w.slots[slot].owner.name })
+	chosen := i.samples(names, func(slot int) string { return w.slots[slot].owner.name })
 	ok = true
 	for _, n := range w.nodes {
 		read := w.readAt(n, chosen[n.name])
@@ -369,7 +369,7 @@ func (w *world) readWitnesses(i *instance) (answers []epochAnswer, ok bool) {
 
 // observe reads some epochs of each master, as an instance does once a second.
 func (w *world) observe(i *instance) {
-	answers, _ := w.readWitnesses(i)
+	answers, _ := w.readSamples(i)
 	w.judge(i, answers...)
 }
 
@@ -386,12 +386,12 @@ func (w *world) read(i *instance) {
 	}
 	w.judge(i, all...)
 	if len(w.slots) > 1 {
-		answers, ok := w.readWitnesses(i)
+		answers, ok := w.readSamples(i)
 		if !ok {
 			return
 		}
 		w.judge(i, answers...)
-		i.settle(all)
+		i.setNodes(all)
 	}
 	if complete && i.since < 0 {
 		i.since = w.losses
@@ -483,8 +483,8 @@ const (
 	readEntry = iota
 	readEpoch
 	judgeAnswer
-	readWitnesses
-	judgeWitnesses
+	readSamples
+	judgeSamples
 	done
 )
 
@@ -510,16 +510,16 @@ func (w *world) next(l *simLookup) (ok bool) {
 		if l.cut, l.moved = w.judge(l.instance, l.answer); len(w.nodes) == 1 || len(l.moved) == 0 {
 			l.stage = done
 		} else {
-			l.stage = readWitnesses
+			l.stage = readSamples
 		}
-	case readWitnesses:
-		if l.witnesses, ok = w.readWitnesses(l.instance); !ok {
+	case readSamples:
+		if l.samples, ok = w.readSamples(l.instance); !ok {
 			return false
 		}
-		l.stage = judgeWitnesses
-	case judgeWitnesses:
-		w.judge(l.instance, l.witnesses...)
-		l.cut = l.instance.settle(l.moved)
+		l.stage = judgeSamples
+	case judgeSamples:
+		w.judge(l.instance, l.samples...)
+		l.cut = l.instance.setNodes(l.moved)
 		l.stage = done
 	}
 	return true

@@ -25,8 +25,8 @@ func (e *epochs) result(answers []epochAnswer) (cut int64, moved []epochAnswer) 
 	return e.cut, moved
 }
 
-// home returns the node whose answer about a slot counted last, "" if there is none.
-func (e *epochs) home(slot int) string {
+// lastNode returns the node whose answer about a slot counted last, "" if there is none.
+func (e *epochs) lastNode(slot int) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.slots[slot].node
@@ -39,9 +39,9 @@ func (e *epochs) isOutdated(slot int, node string) bool {
 	return e.slots[slot].read < e.wanted || e.slots[slot].node != node
 }
 
-// settle records that the nodes have these slots. Every master must have been observed since the answers. It returns
+// setNodes records that the nodes have these slots. Every master must have been observed since the answers. It returns
 // the cut.
-func (e *epochs) settle(moved []epochAnswer) (cut int64) {
+func (e *epochs) setNodes(moved []epochAnswer) (cut int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, a := range moved {
@@ -62,14 +62,14 @@ func (e *epochs) logRead() {
 	}
 }
 
-// maxWitnesses is how many epochs are read at a master to observe whether it has lost its keys. One is enough, unless
+// maxSamples is how many epochs are read at a master to observe whether it has lost its keys. One is enough, unless
 // its slot has left that master and come back since.
-const maxWitnesses = 16
+const maxSamples = 16
 
-// witnesses returns, for each master, slots that it is responsible for and whose epochs are known. It prefers slots
+// samples returns, for each master, slots that it is responsible for and whose epochs are known. It prefers slots
 // that did not come from another master: those about which this master's answers counted last, and those of a master
 // that it has replaced. owner returns the master that is responsible for a slot, as far as is known.
-func (e *epochs) witnesses(masters []string, owner func(slot int) string) map[string][]int {
+func (e *epochs) samples(masters []string, owner func(slot int) string) map[string][]int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	found := make(map[string][]int, len(masters))
@@ -95,7 +95,7 @@ func (e *epochs) witnesses(masters []string, owner func(slot int) string) map[st
 		})
 	}
 	if isNew {
-		e.askForReading()
+		e.requestReading()
 	}
 	return found
 }
@@ -104,15 +104,15 @@ func (e *epochs) witnesses(masters []string, owner func(slot int) string) map[st
 // node usually has a range of slots, so that the next slot is at the same node.
 const slotStride = 4099
 
-// choose adds up to maxWitnesses slots of each node, beginning anywhere. at returns the node that a slot belongs to, ""
+// choose adds up to maxSamples slots of each node, beginning anywhere. at returns the node that a slot belongs to, ""
 // for none. mu is locked.
 func (e *epochs) choose(found map[string][]int, nodes []string, at func(slot int) string) {
 	begin := rand.IntN(len(e.slots)) //nolint:gosec // not a secret
-	missing := len(nodes) * maxWitnesses
+	missing := len(nodes) * maxSamples
 	for i := range e.slots {
 		slot := (begin + i*slotStride) % len(e.slots)
 		node := at(slot)
-		if len(found[node]) == maxWitnesses || !slices.Contains(nodes, node) {
+		if len(found[node]) == maxSamples || !slices.Contains(nodes, node) {
 			continue
 		}
 		found[node] = append(found[node], slot)
@@ -125,7 +125,7 @@ func (e *epochs) choose(found map[string][]int, nodes []string, at func(slot int
 // readAll makes readEpochs read the epoch of every slot. mu is locked.
 func (e *epochs) readAll() {
 	e.wanted++
-	e.askForReading()
+	e.requestReading()
 }
 
 // beginReading is called before the epochs are read. end is called with the slots that were read.
@@ -151,10 +151,10 @@ func (e *epochs) isReading() bool {
 	return e.done < e.wanted
 }
 
-// askForReading lets the watch call readEpochs. mu is locked.
-func (e *epochs) askForReading() {
+// requestReading lets the watch call readEpochs. mu is locked.
+func (e *epochs) requestReading() {
 	select {
-	case e.news <- struct{}{}:
+	case e.requested <- struct{}{}:
 	default:
 	}
 }

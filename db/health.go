@@ -44,7 +44,7 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-d.epochs.news:
+			case <-d.epochs.requested:
 				read = d.readEpochs(ctx)
 			case <-tick.C:
 				waiting = false

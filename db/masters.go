@@ -33,11 +33,11 @@ func (d *DB) observeMasters(ctx context.Context) (masters map[string]error, err 
 	for i, client := range clients {
 		nodes[i] = client.Options().Addr
 	}
-	witnesses := d.epochs.witnesses(nodes, func(slot int) string { return d.owner(ctx, slot) })
+	samples := d.epochs.samples(nodes, func(slot int) string { return d.owner(ctx, slot) })
 	observations := make([]observation, len(clients))
 	var all sync.WaitGroup
 	for i, client := range clients {
-		all.Go(func() { observations[i] = d.observeMaster(ctx, client, witnesses[nodes[i]]) })
+		all.Go(func() { observations[i] = d.observeMaster(ctx, client, samples[nodes[i]]) })
 	}
 	all.Wait()
 	masters = make(map[string]error, len(clients))
@@ -135,7 +135,7 @@ func (d *DB) confirm(ctx context.Context, moved []epochAnswer) (cut int64, faile
 		var confirmed []epochAnswer
 		moving := false
 		for _, a := range moved {
-			err := cmp.Or(err, masters[a.node], masters[d.epochs.home(a.slot)])
+			err := cmp.Or(err, masters[a.node], masters[d.epochs.lastNode(a.slot)])
 			if err == nil {
 				confirmed = append(confirmed, a)
 				continue
@@ -143,7 +143,7 @@ func (d *DB) confirm(ctx context.Context, moved []epochAnswer) (cut int64, faile
 			failed[a.slot] = fmt.Errorf("observing the nodes of a slot that has moved: %w", err)
 			moving = moving || errors.Is(err, errMoving)
 		}
-		cut = d.epochs.settle(confirmed)
+		cut = d.epochs.setNodes(confirmed)
 		if !moving {
 			break
 		}
