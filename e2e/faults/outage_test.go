@@ -101,6 +101,7 @@ func TestOutages(t *testing.T) {
 						return nil
 					})
 					logTime(t, "first good answer", time.Since(since), time.Second)
+					r.waitUntilSteady(t)
 					wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
 					wantLogout(t, r.service, login(t, r.service, "ada"))
 					r.wantBack(t, before)
@@ -108,6 +109,27 @@ func TestOutages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// waitUntilSteady waits until requests have been answered for half a second: a connection that was being made during
+// the outage can still fail after the first good answer. A revoked token is never accepted.
+func (r *rig) waitUntilSteady(t *testing.T) {
+	t.Helper()
+	since := time.Now()
+	harness.Eventually(t, "the service answers every request", func() error {
+		for time.Since(since) < 500*time.Millisecond {
+			live, revoked := send(t, r.service, "GET", me, r.live, ""), send(t, r.service, "GET", me, r.revoked, "")
+			if !revoked.refused() && !revoked.is(503, away) {
+				t.Fatalf("a revoked token: got %s, want 401 or 503", revoked)
+			}
+			if live.status != 200 || !revoked.refused() {
+				since = time.Now()
+				return fmt.Errorf("%s; a revoked token: %s", live, revoked)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		return nil
+	})
 }
 
 // burst sends all requests at once: a third with a valid token, a third with a revoked one, and a third logouts.
