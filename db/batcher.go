@@ -29,6 +29,7 @@ const (
 type lookup struct {
 	entry   string // a key of the blacklist
 	userCut string // the key of a user's cut
+	slot    int    // of the only key, on a Cluster; set by sendToNode
 
 	revoked bool
 	cut     int64

@@ -76,7 +76,7 @@ func Open(o Options) (*DB, error) {
 		}
 	}
 	d.dialer = newDialer(o)
-	d.client = newClient(clientOptions(o, d.dialer))
+	d.client = newClient(clientOptions(o, d.dialer), d.dialer)
 	if o.Watch {
 		d.background.Go(func() { d.watch(d.life, watchEvery) })
 	}
@@ -184,10 +184,17 @@ func (d *DB) masters(ctx context.Context) ([]*redis.Client, error) {
 		node, err := d.nodeOf(ctx, "")
 		return []*redis.Client{node}, err
 	}
+	return d.collect(ctx, "asking for the cluster's masters", cluster.ForEachMaster)
+}
+
+// forEach is a method of a Cluster's client that calls a function for nodes of a kind, at the same time.
+type forEach func(context.Context, func(context.Context, *redis.Client) error) error
+
+// collect returns the nodes of a kind. doing is what the error begins with.
+func (d *DB) collect(ctx context.Context, doing string, each forEach) (nodes []*redis.Client, err error) {
 	var mu sync.Mutex
-	var nodes []*redis.Client
-	err := d.call(ctx, "asking for the cluster's masters", func(ctx context.Context) error {
-		return cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
+	err = d.call(ctx, doing, func(ctx context.Context) error {
+		return each(ctx, func(_ context.Context, node *redis.Client) error {
 			mu.Lock()
 			defer mu.Unlock()
 			nodes = append(nodes, node)

@@ -50,7 +50,7 @@ func openAt(t *testing.T, addrs ...string) (*DB, *lines) {
 func openWith(t *testing.T, watch bool, addrs ...string) (*DB, *lines) {
 	t.Helper()
 	log := &lines{}
-	d, err := Open(Options{
+	return openOptions(t, Options{
 		Addrs:      addrs,
 		Timeout:    5 * time.Second, // a test's machine may be busy
 		LoginLimit: tenAMinute,
@@ -58,7 +58,13 @@ func openWith(t *testing.T, watch bool, addrs ...string) (*DB, *lines) {
 		Log:        slog.New(slog.NewTextHandler(log, nil)),
 
 		RebuildToken: rebuildTest,
-	})
+	}), log
+}
+
+// openOptions returns a DB that is closed when the test ends.
+func openOptions(t *testing.T, o Options) *DB {
+	t.Helper()
+	d, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +73,7 @@ func openWith(t *testing.T, watch bool, addrs ...string) (*DB, *lines) {
 			t.Error(err)
 		}
 	})
-	return d, log
+	return d
 }
 
 // findCut is find without the time.

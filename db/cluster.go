@@ -3,7 +3,6 @@ package db
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -75,15 +74,18 @@ func (d *DB) sendToNode(ctx context.Context, batch []*lookup) error {
 	if err != nil {
 		return err
 	}
+	for _, q := range batch {
+		q.slot = slotOf(q.key())
+	}
 	replies, err := d.askNode(ctx, node, batch)
 	if err != nil {
 		return err
 	}
 	answers := make([]epochAnswer, 0, len(batch))
 	for i, q := range batch {
-		answer := epochAnswer{slot: slotOf(q.key()), node: node.Options().Addr, redirected: replies[i].redirected}
-		if answer.value, err = replies[i].epochValue(); err != nil {
-			q.err = err
+		answer := epochAnswer{slot: q.slot, node: node.Options().Addr, redirected: replies[i].redirected}
+		answer.value, err = epochValue(replies[i].epoch)
+		if q.err = cmp.Or(replies[i].err, err); q.err != nil {
 			continue
 		}
 		replies[i].setAnswer(q)
@@ -93,27 +95,32 @@ func (d *DB) sendToNode(ctx context.Context, batch []*lookup) error {
 	if err != nil {
 		return err
 	}
-	unconfirmed := map[int]error{}
-	for _, a := range moved {
-		unconfirmed[a.slot] = nil
-	}
 	for _, q := range batch {
 		q.cut = max(q.cut, cut)
-		if _, ok := unconfirmed[slotOf(q.key())]; !ok {
-			q.finish(q.err) // it does not wait for the others
-		}
 	}
-	if len(moved) == 0 {
-		return nil
+	if len(moved) > 0 {
+		d.finishMoved(ctx, batch, moved)
+	}
+	return nil
+}
+
+// finishMoved confirms the answers from another node than before. The other lookups of the batch do not wait for that.
+func (d *DB) finishMoved(ctx context.Context, batch []*lookup, moved []epochAnswer) {
+	isMoved := make(map[int]bool, len(moved))
+	for _, a := range moved {
+		isMoved[a.slot] = true
+	}
+	for _, q := range batch {
+		if !isMoved[q.slot] {
+			q.finish(q.err)
+		}
 	}
 	cut, failed := d.confirm(ctx, moved)
 	for _, q := range batch {
-		slot := slotOf(q.key())
-		if _, ok := unconfirmed[slot]; ok {
-			q.cut, q.err = max(q.cut, cut), cmp.Or(q.err, failed[slot])
+		if isMoved[q.slot] {
+			q.cut, q.err = max(q.cut, cut), cmp.Or(q.err, failed[q.slot])
 		}
 	}
-	return nil
 }
 
 // askNode asks one node for the keys of a batch. Lookups that the node redirects are sent again through the client,
@@ -156,25 +163,13 @@ func (d *DB) askNode(ctx context.Context, node *redis.Client, batch []*lookup) (
 func (d *DB) addNodeLookups(ctx context.Context, p redis.Pipeliner, batch []*lookup) []keyReplies {
 	replies := addLookups(ctx, p, batch)
 	for i, q := range batch {
-		replies[i].epoch = p.Get(ctx, d.epochKeys[slotOf(q.key())])
+		replies[i].epoch = p.Get(ctx, d.epochKeys[q.slot])
 	}
 	return replies
 }
 
 // key returns the only key of a lookup on a Cluster.
 func (q *lookup) key() string { return cmp.Or(q.entry, q.userCut) }
-
-// epochValue returns the epoch of the slot of a lookup, "" if there is none.
-func (r keyReplies) epochValue() (string, error) {
-	value, err := r.epoch.Result()
-	if r.err != nil {
-		return "", r.err
-	}
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return "", fmt.Errorf("reading the epoch: %w", err)
-	}
-	return value, nil
-}
 
 // isRedirected reports whether the node redirected a command, because it no longer holds the key, or never did.
 func (r keyReplies) isRedirected() bool {

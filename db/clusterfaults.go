@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -98,15 +97,10 @@ func (d *DB) nodeFaults(ctx context.Context, cluster *redis.ClusterClient) (unus
 
 // nodeAddrs returns the addresses of all nodes of a Cluster.
 func (d *DB) nodeAddrs(ctx context.Context, cluster *redis.ClusterClient) (addrs []string, err error) {
-	var mu sync.Mutex
-	err = d.call(ctx, "asking for the cluster's nodes", func(ctx context.Context) error {
-		return cluster.ForEachShard(ctx, func(_ context.Context, node *redis.Client) error {
-			mu.Lock()
-			defer mu.Unlock()
-			addrs = append(addrs, node.Options().Addr)
-			return nil
-		})
-	})
+	nodes, err := d.collect(ctx, "asking for the cluster's nodes", cluster.ForEachShard)
+	for _, node := range nodes {
+		addrs = append(addrs, node.Options().Addr)
+	}
 	slices.Sort(addrs)
 	return addrs, err
 }

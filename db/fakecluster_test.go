@@ -59,12 +59,7 @@ func (c *fakeCluster) open(t *testing.T, change func(*Options)) (*DB, *lines) {
 	if change != nil {
 		change(&o)
 	}
-	d, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
-	return d, log
+	return openOptions(t, o), log
 }
 
 // openKnowing returns a DB that knows the epoch of every slot, as after readEpochs.

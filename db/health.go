@@ -29,7 +29,7 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	for n := 1; ; n++ {
 		unchecked = unchecked || n%checkEvery == 0
 		err := d.Ready(ctx) // logs changes
-		if d.cluster() && (n == 1 || !read) {
+		if d.cluster() && !read {
 			read = d.readEpochs(ctx)
 		}
 		if n == 1 {

@@ -120,11 +120,20 @@ func (r keyReplies) setAnswer(q *lookup) {
 	}
 }
 
+// epochValue returns the epoch that a node returned, "" if there is none.
+func epochValue(reply *redis.StringCmd) (string, error) {
+	value, err := reply.Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("reading the epoch: %w", err)
+	}
+	return value, nil
+}
+
 // epochCut returns the cut of the epoch that a single Redis returned.
 func (d *DB) epochCut(ctx context.Context, epoch *redis.StringCmd) (int64, error) {
-	answered, err := epoch.Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return 0, fmt.Errorf("reading the epoch: %w", err)
+	answered, err := epochValue(epoch)
+	if err != nil {
+		return 0, err
 	}
 	cut, _, err := d.epochs.judge(ctx, epochAnswer{value: answered})
 	return cut, err

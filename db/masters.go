@@ -99,12 +99,14 @@ func (d *DB) readEpochsAt(
 	}
 	d.clock.observe(&b.highest, clock.Val())
 	for i, slot := range slots {
-		switch err := replies[i].Err(); {
-		case err == nil || errors.Is(err, redis.Nil):
-			answers = append(answers, epochAnswer{slot: slot, value: replies[i].Val(), node: node.Options().Addr})
-		case !isRedirection(err):
-			return nil, time.Time{}, fmt.Errorf("reading the epoch: %w", err)
+		if isRedirection(replies[i].Err()) {
+			continue
 		}
+		value, err := epochValue(replies[i])
+		if err != nil {
+			return nil, time.Time{}, err
+		}
+		answers = append(answers, epochAnswer{slot: slot, value: value, node: node.Options().Addr})
 	}
 	return answers, clock.Val(), nil
 }

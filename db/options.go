@@ -63,17 +63,11 @@ const (
 	bufferSize = 64 << 10
 )
 
-// options are those of go-redis, and the dialer that they use.
-type options struct {
-	*redis.UniversalOptions
-	dialer *dialer
-}
-
 // clientOptions returns the options of the client. It divides the timeout among the things that a call may wait for.
 // go-redis honors a context's deadline only if ContextTimeoutEnabled is set, and its own timeouts, seconds by default,
 // apply as well.
-func clientOptions(o Options, d *dialer) options {
-	universal := &redis.UniversalOptions{
+func clientOptions(o Options, d *dialer) *redis.UniversalOptions {
+	options := &redis.UniversalOptions{
 		Addrs:            o.Addrs,
 		IsClusterMode:    o.Cluster,
 		MasterName:       o.SentinelMaster,
@@ -108,26 +102,26 @@ func clientOptions(o Options, d *dialer) options {
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	if o.Watch {
-		universal.MinIdleConns = minIdleConns
+		options.MinIdleConns = minIdleConns
 	}
-	return options{universal, d}
+	return options
 }
 
 // newClient returns the client of a cluster, of the master that sentinels name, or of one node.
-func newClient(o options) redis.UniversalClient {
+func newClient(options *redis.UniversalOptions, d *dialer) redis.UniversalClient {
 	switch {
-	case o.IsClusterMode:
-		cluster := o.Cluster()
+	case options.IsClusterMode:
+		cluster := options.Cluster()
 		// Routing policies are for commands that concern several nodes. To know these commands, go-redis sends COMMAND; if
 		// that is denied, it sends it before every other command.
 		cluster.DisableRoutingPolicies = true
 		return redis.NewClusterClient(cluster)
-	case o.MasterName != "":
-		client := redis.NewFailoverClient(o.Failover())
-		client.AddHook(masterHook{o.dialer, o.MasterName})
+	case options.MasterName != "":
+		client := redis.NewFailoverClient(options.Failover())
+		client.AddHook(masterHook{d, options.MasterName})
 		return client
 	default:
-		return redis.NewUniversalClient(o.UniversalOptions)
+		return redis.NewUniversalClient(options)
 	}
 }
 

@@ -37,19 +37,10 @@ func openBehind(t *testing.T, replies ...func(*server.Peer)) *DB {
 			t.Fatal(err)
 		}
 	}
-	d, err := Open(Options{
+	return openOptions(t, Options{
 		Addrs: addrs, SentinelMaster: "mymaster", Timeout: 5 * time.Second, LoginLimit: tenAMinute, RebuildToken: rebuildTest,
 		Log: slog.New(slog.DiscardHandler),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return d
 }
 
 // TestSentinels: while no sentinel names the master, every call returns an error that says why. In particular, the

@@ -167,16 +167,7 @@ func openUsers(t *testing.T) (*DB, *miniredis.Miniredis) {
 
 func openUsersAt(t *testing.T, addr string) *DB {
 	t.Helper()
-	d, err := Open(Options{Addrs: []string{addr}, Timeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return d
+	return openOptions(t, Options{Addrs: []string{addr}, Timeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler)})
 }
 
 // TestDeleteUser: only the user that was read is deleted, and deleting it again is no error.
