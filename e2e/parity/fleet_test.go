@@ -58,7 +58,7 @@ func (l *pair) fleetCase(t *testing.T, row fleetRow, out, asked string) {
 	defer clean(t, l.redis)
 	c := l.combination.adapt(testCase{name: t.Name(), token: row.token, request: askMe, before: []string{postLogout}})
 	if row.issuer != "" {
-		c.token = token{text: logInAt(t, l.side(row.issuer))}
+		c.token = token{issued: logInAt(t, l.side(row.issuer))}
 		l.wantWelcome(t, c)
 	}
 	l.cases++

@@ -26,6 +26,9 @@ type token struct {
 	edit func(token string) string
 	// text is the complete token. If it is set, the other fields are not used.
 	text string
+	// issued is a token from a service, and not a template: its letters may happen to contain NOW. If it is set, the other
+	// fields are not used.
+	issued string
 }
 
 const (
@@ -37,6 +40,9 @@ const (
 
 // make creates the token for a case.
 func (k token) make(name string, now time.Time) string {
+	if k.issued != "" {
+		return k.issued
+	}
 	if k.text != "" {
 		return expand(k.text, name, now)
 	}
