@@ -2,6 +2,7 @@ package db
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -127,7 +128,23 @@ func TestLossThenMove(t *testing.T) {
 	}
 }
 
-// TestMovingSlots: while slots move back and forth, no revoked token is accepted, no valid token is rejected, and no
+// moveOn moves a slot to the next node, unless it is moving.
+func (c *fakeCluster) moveOn(slot int) {
+	c.mu.Lock()
+	_, moving := c.target[slot]
+	if !moving {
+		c.target[slot] = (c.owner[slot] + 1) % len(c.nodes)
+	}
+	c.mu.Unlock()
+	if !moving {
+		time.Sleep(rand.N(5 * time.Millisecond))
+		c.moveKeys(slot)
+		time.Sleep(rand.N(5 * time.Millisecond))
+		c.endMove(slot)
+	}
+}
+
+// TestMovingSlots: while slots move, no revoked token is accepted, no valid token is rejected, and no
 // logout fails, with and without replicas to wait for.
 func TestMovingSlots(t *testing.T) {
 	t.Parallel()
@@ -136,49 +153,26 @@ func TestMovingSlots(t *testing.T) {
 			t.Parallel()
 			c := startFakeCluster(t, 3)
 			d, log := c.openKnowing(t, func(o *Options) { o.WaitReplicas = replicas })
-			var moves, asks sync.WaitGroup
-			stop := make(chan struct{})
+			var all sync.WaitGroup
 			for first := range 8 {
-				moves.Go(func() {
-					for n := 0; ; n++ {
-						select {
-						case <-stop:
-							return
-						default:
-						}
-						slot := slotOf(fmt.Sprintf("blacklist:token %d %d", first, n%10))
-						c.mu.Lock()
-						_, moving := c.target[slot]
-						target := (c.owner[slot] + 1) % 3
-						if !moving {
-							c.target[slot] = target
-						}
-						c.mu.Unlock()
-						if moving {
-							continue
-						}
-						time.Sleep(20 * time.Millisecond)
-						c.moveKeys(slot)
-						c.endMove(slot)
-					}
-				})
-				asks.Go(func() {
+				all.Go(func() {
 					issued := time.Now().Unix()
 					for n := range 40 {
 						token, userID := fmt.Sprintf("token %d %d", first, n%10), fmt.Sprint("user ", n%10)
+						var move sync.WaitGroup
+						move.Go(func() { c.moveOn(slotOf("blacklist:" + token)) })
 						wantRevoked(t, d, n >= 10, token, userID, issued)
 						if n < 10 {
 							if err := d.Revoke(t.Context(), token, time.Now().Add(time.Hour)); err != nil {
 								t.Error(err)
 							}
-							wantRevoked(t, d, true, token, userID, issued)
 						}
+						wantRevoked(t, d, true, token, userID, issued)
+						move.Wait()
 					}
 				})
 			}
-			asks.Wait()
-			close(stop)
-			moves.Wait()
+			all.Wait()
 			if c.redirected["MOVED"] == 0 || c.redirected["ASK"] == 0 {
 				t.Errorf("redirections: %v", c.redirected)
 			}
