@@ -65,7 +65,7 @@ func newService(t testing.TB, settings ...string) *service {
 		"REDIS_HOST=" + s.redis.Host(),
 		"REDIS_PORT=" + s.redis.Port(),
 		"BCRYPT_COST=4",
-		"REDIS_TIMEOUT=2s", // a test's machine may be busy
+		"REDIS_TIMEOUT=10s", // a test's machine may be busy
 	}, settings...))
 	if err != nil {
 		t.Fatal(err)
