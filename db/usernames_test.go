@@ -238,10 +238,7 @@ var errCrashed = errors.New("crashed")
 // left.
 func TestRegistrationRace(t *testing.T) {
 	t.Parallel()
-	rounds := 1000
-	if testing.Short() {
-		rounds = 50
-	}
+	const rounds = 100 // .ci/run runs them ten times more
 	server := miniredis.RunT(t)
 	now := time.Now()
 	d := openUsersAt(t, server.Addr())
