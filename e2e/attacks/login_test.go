@@ -137,7 +137,7 @@ func TestUnknownUser(t *testing.T) {
 	for name := range bodies {
 		least := slices.Min(times[name])
 		t.Logf("%-13s at least %s, %.2f × the time for a wrong password (bar 0.8 to 1.25)", name, least.Round(time.Microsecond), float64(least)/float64(wrong))
-		if measuring && (least*3 < wrong || least > 3*wrong) {
+		if harness.Measuring && (least*3 < wrong || least > 3*wrong) {
 			t.Errorf("%s: a login takes %s, with a wrong password %s: want about the same time", name, least, wrong)
 		}
 	}
@@ -206,10 +206,10 @@ func TestLoginStorm(t *testing.T) {
 	t.Logf("guard p99 %s idle, %s with 32 clients logging in (bar 3 × idle)", idle, loaded)
 	t.Logf("%d logins, %d asked to retry, %.2f cores computed hashes (bar %d), the longest response took %s (bar 2s)",
 		good.Load(), busy.Load(), hashing, half, time.Duration(longest.Load()))
-	if measuring && loaded > 9*max(idle, 2*time.Millisecond) {
+	if harness.Measuring && loaded > 9*max(idle, 2*time.Millisecond) {
 		t.Errorf("guard p99 is %s under load and %s when idle: want at most 9 × idle", loaded, idle)
 	}
-	if good.Load() == 0 || busy.Load() == 0 || measuring && (hashing > 3*float64(half) || time.Duration(longest.Load()) > 6*time.Second) {
+	if good.Load() == 0 || busy.Load() == 0 || harness.Measuring && (hashing > 3*float64(half) || time.Duration(longest.Load()) > 6*time.Second) {
 		t.Errorf("%d logins succeeded and %d were asked to retry, want at least one of each; see the times above", good.Load(), busy.Load())
 	}
 }

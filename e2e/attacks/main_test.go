@@ -3,14 +3,9 @@
 package attacks
 
 import (
-	"os"
 	"testing"
 
 	"gin-auth/e2e/internal/harness"
 )
-
-// measuring reports whether nothing else runs, so that times can be compared. The serial step of .ci/run sets
-// MEASURE.
-var measuring = os.Getenv("MEASURE") != ""
 
 func TestMain(m *testing.M) { harness.Main(m) }

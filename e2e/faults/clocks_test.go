@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
 
 // startAhead starts the service with a clock that is ahead of this machine's clock.
 func startAhead(t *testing.T, ahead time.Duration, env ...string) *harness.Service {
 	t.Helper()
-	s := harness.StartServiceAhead(t, ahead, production(env...)...)
+	s := harness.StartServiceAhead(t, ahead, requests.Production(env...)...)
 	s.URL = strings.Replace(s.URL, "localhost", "127.0.0.1", 1)
 	return s
 }
@@ -21,7 +22,7 @@ func startAhead(t *testing.T, ahead time.Duration, env ...string) *harness.Servi
 // short returns a token in the service's format, issued now, that expires after lifetime by this machine's clock.
 func short(id string, lifetime time.Duration) string {
 	now := time.Now().Unix()
-	return sign(map[string]any{"id": id, "jti": "jti of " + id, "iat": now, "exp": now + int64(lifetime/time.Second)})
+	return requests.Sign(map[string]any{"id": id, "jti": "jti of " + id, "iat": now, "exp": now + int64(lifetime/time.Second)})
 }
 
 // asks is the number of requests with tokens that must not be accepted.
@@ -32,16 +33,16 @@ const asks = 1000
 func wantNever(t *testing.T, what string, s *harness.Service, tokens ...string) {
 	t.Helper()
 	var accepted, asked atomic.Int64
-	each(8, func(worker int) {
+	harness.Each(8, func(worker int) {
 		for i := worker; i < asks && !t.Failed(); i += 8 {
-			got, err := try(s, "GET", me, tokens[i%len(tokens)], "")
+			got, err := requests.Try(s, "GET", requests.Me, tokens[i%len(tokens)], "")
 			if err != nil {
 				t.Errorf("%s: %v", what, err)
 			}
-			if asked.Add(1); got.status == 200 {
+			if asked.Add(1); got.Status == 200 {
 				accepted.Add(1)
 			}
-			if got.status != 401 && !got.is(503, away) {
+			if got.Status != 401 && !got.Is(503, requests.Away) {
 				t.Errorf("%s: token %d: %s", what, i%len(tokens), got)
 			}
 		}
@@ -57,35 +58,35 @@ func TestInstancesWithOtherClocks(t *testing.T) {
 	metrics := fmt.Sprint("127.0.0.1:", harness.FreePort(t))
 	env := append(r.Env(), "JWT_EXPIRES_IN=2m")
 	all := map[string]*harness.Service{
-		"on time": start(t, env...),
+		"on time": requests.Start(t, env...),
 		"ahead":   startAhead(t, 5*time.Minute, append(env, "METRICS_ADDR="+metrics)...),
 		"behind":  startAhead(t, -5*time.Minute, env...),
 	}
 	var loggedOut []string
 	for name, s := range all {
-		token := login(t, s, "ada")
+		token := requests.Login(t, s, "ada")
 		for other, s := range all {
-			wantStatus(t, "a session from the one that is "+name+" at the one that is "+other, send(t, s, "GET", me, token, ""), 200)
+			requests.WantStatus(t, "a session from the one that is "+name+" at the one that is "+other, requests.Send(t, s, "GET", requests.Me, token, ""), 200)
 		}
 		for i, token := range []string{
 			token, short(name, 30*time.Second), short(name, 200*time.Second), short(name, 252*time.Second), short(name, 400*time.Second),
-			nodeToken("Node's "+name, time.Now()),
+			requests.NodeToken("Node's "+name, time.Now()),
 		} {
-			wantStatus(t, fmt.Sprint("token ", i), send(t, s, "GET", me, token, ""), 200)
-			wantLogout(t, s, token)
+			requests.WantStatus(t, fmt.Sprint("token ", i), requests.Send(t, s, "GET", requests.Me, token, ""), 200)
+			requests.WantLogout(t, s, token)
 			loggedOut = append(loggedOut, token)
 		}
 	}
-	c := connect(t, r, "")
+	c := r.Client(t)
 	for _, token := range loggedOut {
-		if n := command(t, c, "EXISTS", "blacklist:"+token); n != int64(1) {
+		if n := harness.Command(t, c, "EXISTS", "blacklist:"+token); n != int64(1) {
 			t.Errorf("a logout that was answered 200 is not stored: %s", token)
 		}
 	}
 	over := short("expired", -time.Second)
 	for name, s := range all {
-		got := send(t, s, "GET", me, over, "")
-		wantStatus(t, "an expired token at the one that is "+name, got, 401)
+		got := requests.Send(t, s, "GET", requests.Me, over, "")
+		requests.WantStatus(t, "an expired token at the one that is "+name, got, 401)
 		wantNever(t, "the one that is "+name, s, loggedOut...)
 	}
 	for _, name := range []string{"ahead", "behind"} {
@@ -97,7 +98,7 @@ func TestInstancesWithOtherClocks(t *testing.T) {
 	if skew := metric(t, metrics, "gin_auth_clock_skew_seconds"); skew < 298 || skew > 302 {
 		t.Errorf("gin_auth_clock_skew_seconds is %v, want about 300", skew)
 	}
-	check := harness.Start(t, t.TempDir(), append(production(env...), "CLOCK_OFFSET=300"), all["ahead"].Path, "check")
+	check := harness.Start(t, t.TempDir(), append(requests.Production(env...), "CLOCK_OFFSET=300"), all["ahead"].Path, "check")
 	if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), "is 5m0s behind this machine's: synchronize both (NTP)") {
 		t.Errorf("check: exit status %d, want 1 and the difference of the clocks:\n%s", status, check.Output())
 	}
@@ -111,15 +112,15 @@ func TestRedisWithAnotherClock(t *testing.T) {
 		t.Run(offset.String(), func(t *testing.T) {
 			t.Parallel()
 			r, _ := harness.StartRedisWithClock(t, offset)
-			s := start(t, append(r.Env(), "JWT_EXPIRES_IN=8s")...)
-			token, out := login(t, s, "ada"), login(t, s, "ada")
-			wantStatus(t, "me after login", send(t, s, "GET", me, token, ""), 200)
-			wantLogout(t, s, out)
+			s := requests.Start(t, append(r.Env(), "JWT_EXPIRES_IN=8s")...)
+			token, out := requests.Login(t, s, "ada"), requests.Login(t, s, "ada")
+			requests.WantStatus(t, "me after login", requests.Send(t, s, "GET", requests.Me, token, ""), 200)
+			requests.WantLogout(t, s, out)
 			issued := time.Now()
 			wantNever(t, "a Redis whose clock is off by "+offset.String(), s, out)
 			var until time.Time
 			harness.Eventually(t, "the session expires", func() error {
-				if got := send(t, s, "GET", me, token, ""); got.status == 200 {
+				if got := requests.Send(t, s, "GET", requests.Me, token, ""); got.Status == 200 {
 					until = time.Now()
 					return fmt.Errorf("%s", got)
 				}
@@ -149,33 +150,33 @@ func TestRedisClockSteps(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					r, clock := harness.StartRedisWithClock(t, 0)
-					c := connect(t, r, "")
+					c := r.Client(t)
 					env := find(t, r.Addr())
-					busy, idle := start(t, env...), start(t, env...)
-					live := login(t, busy, "ada")
-					loggedOut := []string{login(t, busy, "ada"), nodeToken("Node's", time.Now())}
+					busy, idle := requests.Start(t, env...), requests.Start(t, env...)
+					live := requests.Login(t, busy, "ada")
+					loggedOut := []string{requests.Login(t, busy, "ada"), requests.NodeToken("Node's", time.Now())}
 					for i, lifetime := range []time.Duration{30, 100, 200, 230, 250, 299, 301, 400, 650} {
 						loggedOut = append(loggedOut, short(fmt.Sprint("short ", i), lifetime*time.Second))
 					}
 					for _, token := range loggedOut {
-						wantLogout(t, busy, token)
+						requests.WantLogout(t, busy, token)
 					}
 					for _, step := range steps {
 						clock.Set(t, step)
 						for _, token := range loggedOut {
-							command(t, c, "EXISTS", "blacklist:"+token) // Redis now removes the expired entries
+							harness.Command(t, c, "EXISTS", "blacklist:"+token) // Redis now removes the expired entries
 						}
-						if got := send(t, busy, "GET", me, loggedOut[0], ""); got.status != 401 {
+						if got := requests.Send(t, busy, "GET", requests.Me, loggedOut[0], ""); got.Status != 401 {
 							t.Errorf("a revoked token: got %s, want 401", got)
 						}
 						time.Sleep(1500 * time.Millisecond) // the idle instance queries Redis once a second
 					}
-					young := start(t, env...)
+					young := requests.Start(t, env...)
 					for what, s := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
 						wantNever(t, what, s, loggedOut...)
-						wantStatus(t, "a session from before at "+what, send(t, s, "GET", me, live, ""), 200)
+						requests.WantStatus(t, "a session from before at "+what, requests.Send(t, s, "GET", requests.Me, live, ""), 200)
 						for other, o := range map[string]*harness.Service{"the busy instance": busy, "the idle one": idle, "a new one": young} {
-							wantStatus(t, "a login at "+what+", asked at "+other, send(t, o, "GET", me, login(t, s, "ada"), ""), 200)
+							requests.WantStatus(t, "a login at "+what+", asked at "+other, requests.Send(t, o, "GET", requests.Me, requests.Login(t, s, "ada"), ""), 200)
 						}
 					}
 					if steps[len(steps)-1] < max(0, steps[0]) {
@@ -194,22 +195,22 @@ func TestRedisClockSteps(t *testing.T) {
 func TestShortSessionsAfterAStep(t *testing.T) {
 	t.Parallel()
 	r, clock := harness.StartRedisWithClock(t, 0)
-	s := start(t, append(r.Env(), "JWT_EXPIRES_IN=2m")...)
-	other := start(t, append(r.Env(), "JWT_EXPIRES_IN=2m")...)
-	before := login(t, s, "ada")
+	s := requests.Start(t, append(r.Env(), "JWT_EXPIRES_IN=2m")...)
+	other := requests.Start(t, append(r.Env(), "JWT_EXPIRES_IN=2m")...)
+	before := requests.Login(t, s, "ada")
 	clock.Set(t, 5*time.Minute)
-	ahead := login(t, s, "ada")
-	wantLogout(t, s, ahead)
+	ahead := requests.Login(t, s, "ada")
+	requests.WantLogout(t, s, ahead)
 	time.Sleep(1500 * time.Millisecond)
 	clock.Set(t, 0)
 	for range 20 {
-		token := login(t, s, "ada")
+		token := requests.Login(t, s, "ada")
 		for _, s := range []*harness.Service{s, other} {
-			wantStatus(t, "a session from after the step", send(t, s, "GET", me, token, ""), 200)
+			requests.WantStatus(t, "a session from after the step", requests.Send(t, s, "GET", requests.Me, token, ""), 200)
 		}
 	}
 	for _, s := range []*harness.Service{s, other} {
-		wantStatus(t, "a session that expired meanwhile", send(t, s, "GET", me, before, ""), 401)
+		requests.WantStatus(t, "a session that expired meanwhile", requests.Send(t, s, "GET", requests.Me, before, ""), 401)
 		wantNever(t, "a session from the time with the clock ahead", s, ahead)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
 
 // TestKilledDuringLogouts kills an instance at random moments during logouts. Every token whose logout was answered
@@ -23,22 +24,22 @@ func TestKilledDuringLogouts(t *testing.T) {
 			}
 			const atOne = 8
 			env := find(t, harness.StartRedis(t).Addr())
-			witness := start(t, env...)
+			witness := requests.Start(t, env...)
 			var answered, unanswered, stored atomic.Int64
 			for kill := range kills {
-				victim := start(t, env...)
+				victim := requests.Start(t, env...)
 				time.AfterFunc(time.Duration(rand.Int64N(int64(30*time.Millisecond))), func() { _ = victim.Process.Process.Kill() })
-				each(atOne, func(i int) {
+				harness.Each(atOne, func(i int) {
 					for n := 0; ; n++ {
-						token := ownToken(fmt.Sprintf("kill %d, %d, %d", kill, i, n), time.Now())
-						got, err := try(victim, "POST", logout, token, "")
-						after, errAfter := try(witness, "GET", me, token, "")
+						token := requests.OwnToken(fmt.Sprintf("kill %d, %d, %d", kill, i, n), time.Now())
+						got, err := requests.Try(victim, "POST", requests.Logout, token, "")
+						after, errAfter := requests.Try(witness, "GET", requests.Me, token, "")
 						switch {
 						case errAfter != nil:
 							t.Error(errAfter)
-						case err != nil && after.refused():
+						case err != nil && after.Refused():
 							stored.Add(1) // only the response was lost
-						case err == nil && got.status == 200 && !after.refused():
+						case err == nil && got.Status == 200 && !after.Refused():
 							t.Errorf("kill %d: logout answered %s, but then the token was answered %s, want 401", kill, got, after)
 						}
 						if err != nil {

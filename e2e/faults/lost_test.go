@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
 
 // losses are the ways to lose a blacklist. Each starts a Redis, and returns its settings and a function that loses
@@ -31,8 +32,8 @@ func flushed(find settings) func(t *testing.T) (env []string, lose func()) {
 	return func(t *testing.T) (env []string, lose func()) {
 		t.Helper()
 		r := harness.StartRedis(t)
-		c := connect(t, r, "")
-		return find(t, r.Addr()), func() { command(t, c, "FLUSHALL") }
+		c := r.Client(t)
+		return find(t, r.Addr()), func() { harness.Command(t, c, "FLUSHALL") }
 	}
 }
 
@@ -57,11 +58,11 @@ func promoted(t *testing.T) (env []string, lose func()) {
 	master := harness.StartRedis(t)
 	// Its --replicaof names a port without a server, so it never gets a copy.
 	replica := harness.StartRedis(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(harness.FreePort(t)))
-	c := connect(t, replica, "")
+	c := replica.Client(t)
 	p := startProxy(t, master.Addr())
 	return []string{p.url()}, func() {
 		master.Kill()
-		command(t, c, "REPLICAOF", "NO", "ONE")
+		harness.Command(t, c, "REPLICAOF", "NO", "ONE")
 		p.moveTo(replica.Addr())
 	}
 }
@@ -71,16 +72,16 @@ func promotedBySentinels(t *testing.T) (env []string, lose func()) {
 	t.Helper()
 	master := harness.StartRedis(t, "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "3600")
 	replica := harness.StartRedis(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.Port))
-	c, replicas := connect(t, replica, ""), connect(t, master, "")
+	c, replicas := replica.Client(t), master.Client(t)
 	harness.Eventually(t, "the master lists the replica", func() error {
-		if info := command(t, replicas, "INFO", "replication").(string); !strings.Contains(info, "state=wait_bgsave") {
+		if info := harness.Command(t, replicas, "INFO", "replication").(string); !strings.Contains(info, "state=wait_bgsave") {
 			return errors.New(info)
 		}
 		return nil
 	})
 	all := startSentinels(t, master)
 	return all.env(), func() {
-		if n := command(t, c, "DBSIZE"); n != int64(0) {
+		if n := harness.Command(t, c, "DBSIZE"); n != int64(0) {
 			t.Errorf("the replica has %v keys, want none", n)
 		}
 		master.Kill()
@@ -98,20 +99,20 @@ func TestLostBlacklist(t *testing.T) {
 				env, lose := prepare(t)
 				var all []*harness.Service
 				for range n {
-					all = append(all, start(t, env...))
+					all = append(all, requests.Start(t, env...))
 				}
 				loggedOut, kept := tokensBefore(t, all)
 				lose()
-				each(n, func(i int) { wantRevokedAtOnce(t, all[i], loggedOut) })
+				harness.Each(n, func(i int) { wantRevokedAtOnce(t, all[i], loggedOut) })
 				for _, s := range all {
 					for what, token := range kept {
-						wantRefused(t, what+" token from before", send(t, s, "GET", me, token, ""))
+						requests.WantRefused(t, what+" token from before", requests.Send(t, s, "GET", requests.Me, token, ""))
 					}
 				}
 				wantFreshLogins(t, all)
 				for _, s := range all {
 					for _, token := range loggedOut {
-						wantRefused(t, "logged out before, after new logins", send(t, s, "GET", me, token, ""))
+						requests.WantRefused(t, "logged out before, after new logins", requests.Send(t, s, "GET", requests.Me, token, ""))
 					}
 				}
 			})
@@ -122,18 +123,18 @@ func TestLostBlacklist(t *testing.T) {
 // tokensBefore returns tokens that were logged out, and valid tokens, both of every origin.
 func tokensBefore(t *testing.T, all []*harness.Service) (loggedOut []string, kept map[string]string) {
 	t.Helper()
-	kept = map[string]string{"Node's": nodeToken("kept", time.Now()), "signed": ownToken("kept too", time.Now())}
-	loggedOut = []string{nodeToken("loggedOut", time.Now())}
+	kept = map[string]string{"Node's": requests.NodeToken("kept", time.Now()), "signed": requests.OwnToken("kept too", time.Now())}
+	loggedOut = []string{requests.NodeToken("loggedOut", time.Now())}
 	for i, s := range all {
-		kept[fmt.Sprintf("instance %d's", i)] = login(t, s, "ada")
-		loggedOut = append(loggedOut, login(t, s, "ada"))
+		kept[fmt.Sprintf("instance %d's", i)] = requests.Login(t, s, "ada")
+		loggedOut = append(loggedOut, requests.Login(t, s, "ada"))
 	}
 	for i, token := range loggedOut {
-		wantLogout(t, all[i%len(all)], token)
+		requests.WantLogout(t, all[i%len(all)], token)
 	}
 	for _, s := range all {
 		for what, token := range kept {
-			wantStatus(t, what+" token", send(t, s, "GET", me, token, ""), 200)
+			requests.WantStatus(t, what+" token", requests.Send(t, s, "GET", requests.Me, token, ""), 200)
 		}
 	}
 	return loggedOut, kept
@@ -145,11 +146,11 @@ func wantRevokedAtOnce(t *testing.T, s *harness.Service, loggedOut []string) {
 	t.Helper()
 	for i, token := range loggedOut {
 		for deadline := time.Now().Add(10 * time.Second); ; {
-			got, err := try(s, "GET", me, token, "")
-			if err == nil && got.refused() {
+			got, err := requests.Try(s, "GET", requests.Me, token, "")
+			if err == nil && got.Refused() {
 				break
 			}
-			if err != nil || !got.is(503, away) || time.Now().After(deadline) {
+			if err != nil || !got.Is(503, requests.Away) || time.Now().After(deadline) {
 				t.Errorf("token %d, logged out before the loss: %s, %v", i, got, err)
 				return
 			}
@@ -162,12 +163,12 @@ func wantRevokedAtOnce(t *testing.T, s *harness.Service, loggedOut []string) {
 func wantFreshLogins(t *testing.T, all []*harness.Service) {
 	t.Helper()
 	for i, s := range all {
-		token := login(t, s, "ada")
+		token := requests.Login(t, s, "ada")
 		for _, other := range all {
-			wantStatus(t, "a token from after the loss", send(t, other, "GET", me, token, ""), 200)
+			requests.WantStatus(t, "a token from after the loss", requests.Send(t, other, "GET", requests.Me, token, ""), 200)
 		}
-		wantLogout(t, all[(i+1)%len(all)], token)
-		wantRefused(t, "logged out after the loss", send(t, s, "GET", me, token, ""))
+		requests.WantLogout(t, all[(i+1)%len(all)], token)
+		requests.WantRefused(t, "logged out after the loss", requests.Send(t, s, "GET", requests.Me, token, ""))
 	}
 }
 
@@ -175,8 +176,8 @@ func wantFreshLogins(t *testing.T, all []*harness.Service) {
 func TestFlushedUnderLoad(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
-	c := connect(t, r, "")
-	all := []*harness.Service{start(t, r.Env()...), start(t, r.Env()...)}
+	c := r.Client(t)
+	all := []*harness.Service{requests.Start(t, r.Env()...), requests.Start(t, r.Env()...)}
 	loggedOut, _ := tokensBefore(t, all)
 	var done atomic.Bool
 	var asked atomic.Int64
@@ -184,8 +185,8 @@ func TestFlushedUnderLoad(t *testing.T) {
 	for i := range 8 {
 		askers.Go(func() {
 			for n := 0; !done.Load(); n++ {
-				got, err := try(all[i%2], "GET", me, loggedOut[n%len(loggedOut)], "")
-				if err != nil || !got.refused() && !got.is(503, away) {
+				got, err := requests.Try(all[i%2], "GET", requests.Me, loggedOut[n%len(loggedOut)], "")
+				if err != nil || !got.Refused() && !got.Is(503, requests.Away) {
 					t.Errorf("instance %d: %s, %v", i%2, got, err)
 					return
 				}
@@ -195,7 +196,7 @@ func TestFlushedUnderLoad(t *testing.T) {
 	}
 	const flushes = 8 // each raises the cut by at least a second
 	for range flushes {
-		command(t, c, "FLUSHALL")
+		harness.Command(t, c, "FLUSHALL")
 		before := asked.Load()
 		harness.Eventually(t, "some requests were sent", func() error {
 			if t.Failed() || asked.Load() > before+16 {
@@ -216,28 +217,28 @@ func TestFlushedUnderLoad(t *testing.T) {
 func TestStartsJustAfterTheLoss(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
-	c := connect(t, r, "")
-	old := start(t, r.Env()...)
+	c := r.Client(t)
+	old := requests.Start(t, r.Env()...)
 	for range 3 {
-		loggedOut := []string{login(t, old, "ada"), nodeToken("loggedOut", time.Now())}
+		loggedOut := []string{requests.Login(t, old, "ada"), requests.NodeToken("loggedOut", time.Now())}
 		for _, token := range loggedOut {
-			wantLogout(t, old, token)
+			requests.WantLogout(t, old, token)
 		}
-		command(t, c, "FLUSHALL")
+		harness.Command(t, c, "FLUSHALL")
 		lost := time.Now()
-		young := start(t, r.Env()...)
+		young := requests.Start(t, r.Env()...)
 		asked := 0
 		harness.Eventually(t, "the new instance rejects a logged-out token", func() error {
 			asked++
-			if got := send(t, young, "GET", me, loggedOut[0], ""); !got.refused() {
+			if got := requests.Send(t, young, "GET", requests.Me, loggedOut[0], ""); !got.Refused() {
 				return fmt.Errorf("%s", got)
 			}
 			return nil
 		})
-		logTime(t, fmt.Sprintf("refused at the new instance, at request %d, after", asked), time.Since(lost), time.Second)
+		harness.LogTime(t, fmt.Sprintf("refused at the new instance, at request %d, after", asked), time.Since(lost), time.Second)
 		for _, s := range []*harness.Service{young, old} {
 			for _, token := range loggedOut {
-				wantRefused(t, "logged out before the loss", send(t, s, "GET", me, token, ""))
+				requests.WantRefused(t, "logged out before the loss", requests.Send(t, s, "GET", requests.Me, token, ""))
 			}
 		}
 		wantFreshLogins(t, []*harness.Service{young, old})
@@ -249,50 +250,50 @@ func TestStartsJustAfterTheLoss(t *testing.T) {
 func TestNobodyLeft(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
-	c := connect(t, r, "")
+	c := r.Client(t)
 	env := append(r.Env(), "REVOCATION_EPOCH=expect")
-	s := start(t, r.Env()...)
+	s := requests.Start(t, r.Env()...)
 	loggedOut, kept := tokensBefore(t, []*harness.Service{s})
 	s.Kill()
-	command(t, c, "FLUSHALL")
+	harness.Command(t, c, "FLUSHALL")
 
-	all := []*harness.Service{start(t, env...), start(t, env...)}
+	all := []*harness.Service{requests.Start(t, env...), requests.Start(t, env...)}
 	for _, s := range all {
-		wantRefused(t, "logged out before", send(t, s, "GET", me, loggedOut[1], ""))
-		wantRefused(t, "Node's, logged out before", send(t, s, "GET", me, loggedOut[0], ""))
+		requests.WantRefused(t, "logged out before", requests.Send(t, s, "GET", requests.Me, loggedOut[1], ""))
+		requests.WantRefused(t, "Node's, logged out before", requests.Send(t, s, "GET", requests.Me, loggedOut[0], ""))
 		for what, token := range kept {
-			wantRefused(t, what+" token from before", send(t, s, "GET", me, token, ""))
+			requests.WantRefused(t, what+" token from before", requests.Send(t, s, "GET", requests.Me, token, ""))
 		}
 	}
 	wantFreshLogins(t, all)
-	kept["new"] = login(t, all[0], "ada")
+	kept["new"] = requests.Login(t, all[0], "ada")
 	all[0].Kill()
-	again := start(t, env...)
-	wantStatus(t, "a restart with an existing epoch", send(t, again, "GET", me, kept["new"], ""), 200)
+	again := requests.Start(t, env...)
+	requests.WantStatus(t, "a restart with an existing epoch", requests.Send(t, again, "GET", requests.Me, kept["new"], ""), 200)
 }
 
 // TestEpochKey checks the format of the epoch key, which other tools read, before and after a loss.
 func TestEpochKey(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
-	c := connect(t, r, "")
-	s := start(t, r.Env()...)
-	login(t, s, "ada")
+	c := r.Client(t)
+	s := requests.Start(t, r.Env()...)
+	requests.Login(t, s, "ada")
 	form := regexp.MustCompile(`^[^:]+:\d+$`)
-	first := command(t, c, "GET", "auth:epoch").(string)
+	first := harness.Command(t, c, "GET", "auth:epoch").(string)
 	if !form.MatchString(first) || !strings.HasSuffix(first, ":0") {
 		t.Errorf("the first epoch is %q, want an id and :0", first)
 	}
-	command(t, c, "FLUSHALL")
+	harness.Command(t, c, "FLUSHALL")
 	now := time.Now().Unix()
-	login(t, s, "ada")
-	second := command(t, c, "GET", "auth:epoch").(string)
+	requests.Login(t, s, "ada")
+	second := harness.Command(t, c, "GET", "auth:epoch").(string)
 	id, digits, _ := strings.Cut(second, ":")
 	cut, err := strconv.ParseInt(digits, 10, 64)
 	if !form.MatchString(second) || strings.HasPrefix(first, id+":") || err != nil || cut < now || cut > now+5 {
 		t.Errorf("at %d, after the epoch %q, the new epoch is %q, %v: want another id and the time of the loss", now, first, second, err)
 	}
-	if ttl := command(t, c, "TTL", "auth:epoch"); ttl != int64(-1) {
+	if ttl := harness.Command(t, c, "TTL", "auth:epoch"); ttl != int64(-1) {
 		t.Errorf("the epoch has a TTL of %v s, want none", ttl)
 	}
 }

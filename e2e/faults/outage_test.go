@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"gin-auth/e2e/internal/harness"
-)
+	"github.com/redis/go-redis/v9"
 
-// requests is the number of concurrent requests during an outage.
-const requests = 1000
+	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
+)
 
 // rig is a service on a Redis that persists every write, optionally through a proxy.
 type rig struct {
@@ -37,9 +37,9 @@ func newRig(t *testing.T, find settings, proxied bool) *rig {
 		r.proxy = startProxy(t, addr)
 		addr = r.proxy.addr()
 	}
-	r.service = start(t, append(find(t, addr), "METRICS_ADDR="+r.metrics)...)
-	r.live, r.revoked = login(t, r.service, "ada"), login(t, r.service, "ada")
-	wantLogout(t, r.service, r.revoked)
+	r.service = requests.Start(t, append(find(t, addr), "METRICS_ADDR="+r.metrics)...)
+	r.live, r.revoked = requests.Login(t, r.service, "ada"), requests.Login(t, r.service, "ada")
+	requests.WantLogout(t, r.service, r.revoked)
 	return r
 }
 
@@ -66,8 +66,8 @@ func kill(t *testing.T, r *rig) (back func()) {
 
 func stop(t *testing.T, r *rig) (back func()) {
 	t.Helper()
-	signal(t, r.redis.Process, syscall.SIGSTOP)
-	return func() { signal(t, r.redis.Process, syscall.SIGCONT) }
+	r.redis.Signal(t, syscall.SIGSTOP)
+	return func() { r.redis.Signal(t, syscall.SIGCONT) }
 }
 
 func through(f fault) func(*testing.T, *rig) func() {
@@ -91,19 +91,19 @@ func TestOutages(t *testing.T) {
 						r.burst(t, true, false) // opens all connections, so that their cost is not measured
 					}
 					back := outage.take(t, r)
-					logTimes(t, "without", r.burst(t, outage.guardOnly, true), bar)
+					harness.LogTimes(t, "without", r.burst(t, outage.guardOnly, true), requests.Bar)
 					back()
 					since := time.Now()
 					harness.Eventually(t, "the service answers again", func() error {
-						if got := send(t, r.service, "GET", me, r.live, ""); got.status != 200 {
+						if got := requests.Send(t, r.service, "GET", requests.Me, r.live, ""); got.Status != 200 {
 							return fmt.Errorf("%s", got)
 						}
 						return nil
 					})
-					logTime(t, "first good answer", time.Since(since), time.Second)
+					harness.LogTime(t, "first good answer", time.Since(since), time.Second)
 					r.waitUntilSteady(t)
-					wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
-					wantLogout(t, r.service, login(t, r.service, "ada"))
+					requests.WantRefused(t, "logged out before", requests.Send(t, r.service, "GET", requests.Me, r.revoked, ""))
+					requests.WantLogout(t, r.service, requests.Login(t, r.service, "ada"))
 					r.wantBack(t, before)
 				})
 			}
@@ -118,11 +118,11 @@ func (r *rig) waitUntilSteady(t *testing.T) {
 	since := time.Now()
 	harness.Eventually(t, "the service answers every request", func() error {
 		for time.Since(since) < 500*time.Millisecond {
-			live, revoked := send(t, r.service, "GET", me, r.live, ""), send(t, r.service, "GET", me, r.revoked, "")
-			if !revoked.refused() && !revoked.is(503, away) {
+			live, revoked := requests.Send(t, r.service, "GET", requests.Me, r.live, ""), requests.Send(t, r.service, "GET", requests.Me, r.revoked, "")
+			if !revoked.Refused() && !revoked.Is(503, requests.Away) {
 				t.Fatalf("a revoked token: got %s, want 401 or 503", revoked)
 			}
-			if live.status != 200 || !revoked.refused() {
+			if live.Status != 200 || !revoked.Refused() {
 				since = time.Now()
 				return fmt.Errorf("%s; a revoked token: %s", live, revoked)
 			}
@@ -135,33 +135,33 @@ func (r *rig) waitUntilSteady(t *testing.T) {
 // burst sends all requests at once: a third with a valid token, a third with a revoked one, and a third logouts.
 func (r *rig) burst(t *testing.T, guardOnly, down bool) []time.Duration {
 	t.Helper()
-	took := make([]time.Duration, requests)
+	took := make([]time.Duration, requests.Concurrent)
 	var unavailable atomic.Int64
-	each(requests, func(i int) {
-		method, path, token, wantAnswer := "GET", me, r.live, answer{status: 503, body: away}
+	harness.Each(requests.Concurrent, func(i int) {
+		method, path, token, wantAnswer := "GET", requests.Me, r.live, requests.Answer{Status: 503, Body: requests.Away}
 		switch {
 		case i%3 == 1:
 			token = r.revoked
 		case i%3 == 2 && !guardOnly:
-			method, path, token = "POST", logout, ownToken("user "+strconv.Itoa(i), time.Now())
-			wantAnswer = answer{status: 500, body: broken}
+			method, path, token = "POST", requests.Logout, requests.OwnToken("user "+strconv.Itoa(i), time.Now())
+			wantAnswer = requests.Answer{Status: 500, Body: requests.Broken}
 		}
-		got, err := try(r.service, method, path, token, "")
-		took[i] = got.took
-		unavailableNow := got.is(wantAnswer.status, wantAnswer.body)
+		got, err := requests.Try(r.service, method, path, token, "")
+		took[i] = got.Took
+		unavailableNow := got.Is(wantAnswer.Status, wantAnswer.Body)
 		switch {
 		case err != nil:
 			t.Error(err)
 		case unavailableNow:
 			unavailable.Add(1)
 		case down:
-			t.Errorf("%s %s without Redis: got %s, want %d and the cookie kept", method, path, got, wantAnswer.status)
-		case token == r.revoked && !got.refused(), token != r.revoked && got.status != 200:
+			t.Errorf("%s %s without Redis: got %s, want %d and the cookie kept", method, path, got, wantAnswer.Status)
+		case token == r.revoked && !got.Refused(), token != r.revoked && got.Status != 200:
 			t.Errorf("%s %s with Redis: got %s", method, path, got)
 		}
 	})
 	if !down {
-		t.Logf("%d of %d requests were rejected because no connection was free", unavailable.Load(), requests)
+		t.Logf("%d of %d requests were rejected because no connection was free", unavailable.Load(), requests.Concurrent)
 	}
 	return took
 }
@@ -173,26 +173,27 @@ func TestWrongPassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := harness.StartRedis(t, "--requirepass", "right")
-			c := connect(t, r, "right")
-			s := start(t, append(find(t, r.Addr()), "REDIS_PASSWORD=wrong")...)
-			token := ownToken("ada", time.Now())
-			for _, path := range []string{me, "/readyz"} {
-				wantStatus(t, path, send(t, s, "GET", path, token, ""), 503)
+			c := redis.NewClient(&redis.Options{Addr: r.Addr(), Password: "right"})
+			t.Cleanup(func() { _ = c.Close() })
+			s := requests.Start(t, append(find(t, r.Addr()), "REDIS_PASSWORD=wrong")...)
+			token := requests.OwnToken("ada", time.Now())
+			for _, path := range []string{requests.Me, "/readyz"} {
+				requests.WantStatus(t, path, requests.Send(t, s, "GET", path, token, ""), 503)
 			}
-			wantStatus(t, "healthz", send(t, s, "GET", "/healthz", "", ""), 200)
-			if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
+			requests.WantStatus(t, "healthz", requests.Send(t, s, "GET", "/healthz", "", ""), 200)
+			if got := requests.Send(t, s, "POST", requests.Logout, token, ""); !got.Is(500, requests.Broken) {
 				t.Errorf("logout: got %s, want 500 and the cookie kept", got)
 			}
-			command(t, c, "CONFIG", "SET", "requirepass", "wrong")
+			harness.Command(t, c, "CONFIG", "SET", "requirepass", "wrong")
 			since := time.Now()
 			harness.Eventually(t, "the service is connected to Redis", func() error {
-				if got := send(t, s, "GET", me, token, ""); got.status != 200 {
+				if got := requests.Send(t, s, "GET", requests.Me, token, ""); got.Status != 200 {
 					return fmt.Errorf("%s", got)
 				}
 				return nil
 			})
-			logTime(t, "recovered", time.Since(since), 2*time.Second)
-			wantLogout(t, s, token)
+			harness.LogTime(t, "recovered", time.Since(since), 2*time.Second)
+			requests.WantLogout(t, s, token)
 		})
 	}
 }
@@ -211,25 +212,25 @@ func TestReadsOnly(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					r := newRig(t, find, false)
-					c := connect(t, r.redis, "")
-					command(t, c, test.take...)
+					c := r.redis.Client(t)
+					harness.Command(t, c, test.take...)
 					for range 20 {
-						wantStatus(t, "me", send(t, r.service, "GET", me, r.live, ""), 200)
-						wantRefused(t, "logged out before", send(t, r.service, "GET", me, r.revoked, ""))
-						if got := send(t, r.service, "POST", logout, r.live, ""); !got.is(500, broken) {
+						requests.WantStatus(t, "me", requests.Send(t, r.service, "GET", requests.Me, r.live, ""), 200)
+						requests.WantRefused(t, "logged out before", requests.Send(t, r.service, "GET", requests.Me, r.revoked, ""))
+						if got := requests.Send(t, r.service, "POST", requests.Logout, r.live, ""); !got.Is(500, requests.Broken) {
 							t.Fatalf("logout: got %s, want 500 and the cookie kept", got)
 						}
 					}
-					command(t, c, test.back...)
+					harness.Command(t, c, test.back...)
 					since := time.Now()
 					harness.Eventually(t, "logout works again", func() error {
-						if got := send(t, r.service, "POST", logout, r.live, ""); got.status != 200 {
+						if got := requests.Send(t, r.service, "POST", requests.Logout, r.live, ""); got.Status != 200 {
 							return fmt.Errorf("%s", got)
 						}
 						return nil
 					})
-					logTime(t, "recovered", time.Since(since), 2*time.Second)
-					wantRefused(t, "logged out after", send(t, r.service, "GET", me, r.live, ""))
+					harness.LogTime(t, "recovered", time.Since(since), 2*time.Second)
+					requests.WantRefused(t, "logged out after", requests.Send(t, r.service, "GET", requests.Me, r.live, ""))
 				})
 			}
 		})
@@ -243,10 +244,10 @@ func TestLoading(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			redis := harness.StartRedis(t, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
-			c := connect(t, redis, "")
-			s := start(t, find(t, redis.Addr())...)
-			live, revoked := login(t, s, "ada"), login(t, s, "ada")
-			wantLogout(t, s, revoked)
+			c := redis.Client(t)
+			s := requests.Start(t, find(t, redis.Addr())...)
+			live, revoked := requests.Login(t, s, "ada"), requests.Login(t, s, "ada")
+			requests.WantLogout(t, s, revoked)
 			pipeline := c.Pipeline()
 			for i := range 5000 {
 				pipeline.Set(t.Context(), fmt.Sprint("filler:", i), strings.Repeat("x", 64), 0)
@@ -254,7 +255,7 @@ func TestLoading(t *testing.T) {
 			if _, err := pipeline.Exec(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			command(t, c, "SAVE")
+			harness.Command(t, c, "SAVE")
 			redis.Kill()
 			redis.Launch(t)
 			harness.Eventually(t, "Redis is loading", func() error {
@@ -264,24 +265,24 @@ func TestLoading(t *testing.T) {
 				return nil
 			})
 			for range 5 {
-				if got := send(t, s, "GET", me, live, ""); !got.is(503, away) {
+				if got := requests.Send(t, s, "GET", requests.Me, live, ""); !got.Is(503, requests.Away) {
 					t.Fatalf("me while loading: got %s, want 503 and the cookie kept", got)
 				}
-				if got := send(t, s, "POST", logout, live, ""); !got.is(500, broken) {
+				if got := requests.Send(t, s, "POST", requests.Logout, live, ""); !got.Is(500, requests.Broken) {
 					t.Fatalf("logout while loading: got %s, want 500 and the cookie kept", got)
 				}
 			}
 			redis.WaitFor(t, "Ready to accept connections")
 			since := time.Now()
 			harness.Eventually(t, "the service answers again", func() error {
-				if got := send(t, s, "GET", me, live, ""); got.status != 200 {
+				if got := requests.Send(t, s, "GET", requests.Me, live, ""); got.Status != 200 {
 					return fmt.Errorf("%s", got)
 				}
 				return nil
 			})
-			logTime(t, "recovered", time.Since(since), 2*time.Second)
-			wantRefused(t, "logged out before", send(t, s, "GET", me, revoked, ""))
-			wantLogout(t, s, live)
+			harness.LogTime(t, "recovered", time.Since(since), 2*time.Second)
+			requests.WantRefused(t, "logged out before", requests.Send(t, s, "GET", requests.Me, revoked, ""))
+			requests.WantLogout(t, s, live)
 		})
 	}
 }
@@ -292,7 +293,7 @@ type footprint struct{ goroutines, threads, files, megabytes int }
 // footprintOf waits until the clients' connections are closed, and returns the footprint of the service.
 func (r *rig) footprintOf(t *testing.T) (f footprint) {
 	t.Helper()
-	client.CloseIdleConnections()
+	requests.CloseIdleConnections()
 	harness.Eventually(t, "the clients' connections are closed", func() error {
 		f = footprint{}
 		response, err := http.Get("http://" + r.metrics + "/metrics")

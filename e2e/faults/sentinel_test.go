@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
 
 // TestSentinelFailover kills the master while users log out. Every token whose logout was answered 200 is rejected
@@ -18,7 +19,7 @@ import (
 func TestSentinelFailover(t *testing.T) {
 	master := harness.StartRedis(t, "--repl-diskless-sync-delay", "0")
 	replica := startReplica(t, master)
-	s := start(t, append(startSentinels(t, master).env(), "REDIS_WAIT_REPLICAS=1")...)
+	s := requests.Start(t, append(startSentinels(t, master).env(), "REDIS_WAIT_REPLICAS=1")...)
 	firstLogout(t, s)
 
 	var ending atomic.Bool
@@ -30,16 +31,16 @@ func TestSentinelFailover(t *testing.T) {
 	for worker := range 8 {
 		load.Go(func() {
 			for i := 0; !ending.Load(); i++ {
-				token := ownToken(fmt.Sprintf("user %d of %d", i, worker), time.Now())
-				got, err := try(s, "POST", logout, token, "")
+				token := requests.OwnToken(fmt.Sprintf("user %d of %d", i, worker), time.Now())
+				got, err := requests.Try(s, "POST", requests.Logout, token, "")
 				switch {
 				case err != nil:
 					t.Error(err)
-				case got.status == 200:
+				case got.Status == 200:
 					mu.Lock()
 					out, last = append(out, token), time.Now()
 					mu.Unlock()
-				case got.is(500, broken):
+				case got.Is(500, requests.Broken):
 					failed.Add(1)
 				default:
 					t.Errorf("logout: got %s, want 200, or 500 and the cookie kept", got)
@@ -51,9 +52,9 @@ func TestSentinelFailover(t *testing.T) {
 	time.Sleep(500 * time.Millisecond)
 	master.Kill()
 	killed := time.Now()
-	c := connect(t, replica, "")
+	c := replica.Client(t)
 	harness.Eventually(t, "the replica is the master", func() error {
-		if info := command(t, c, "INFO", "replication").(string); !strings.Contains(info, "role:master") {
+		if info := harness.Command(t, c, "INFO", "replication").(string); !strings.Contains(info, "role:master") {
 			return fmt.Errorf("%s", info)
 		}
 		return nil
@@ -75,7 +76,7 @@ func TestSentinelFailover(t *testing.T) {
 	}
 	lost := 0
 	for _, token := range out {
-		if got := send(t, s, "GET", me, token, ""); !got.refused() {
+		if got := requests.Send(t, s, "GET", requests.Me, token, ""); !got.Refused() {
 			lost++
 			t.Errorf("a token that was logged out: got %s, want 401", got)
 		}
@@ -102,13 +103,13 @@ func startAskers(t *testing.T, s *harness.Service, live string, tokens []string)
 				if i%2 == 0 {
 					token, out = tokens[i%len(tokens)], a.loggedOut.Load()
 				}
-				got, err := try(s, "GET", me, token, "")
+				got, err := requests.Try(s, "GET", requests.Me, token, "")
 				switch {
-				case err == nil && got.is(503, away):
+				case err == nil && got.Is(503, requests.Away):
 					a.unavailable.Add(1)
-				case err == nil && (out && got.refused() || !out && got.status == 200):
+				case err == nil && (out && got.Refused() || !out && got.Status == 200):
 					a.good.Add(1)
-				case token == live || out || err != nil || !got.refused(): // without out, it may have been logged out meanwhile
+				case token == live || out || err != nil || !got.Refused(): // without out, it may have been logged out meanwhile
 					t.Errorf("logged out: %v: %s, %v", out, got, err)
 					return
 				}
@@ -129,16 +130,16 @@ func (a *askers) end() {
 func wantRefusedSoon(t *testing.T, s *harness.Service, token string, since time.Time) {
 	t.Helper()
 	harness.Eventually(t, "the service rejects a revoked token", func() error {
-		got := send(t, s, "GET", me, token, "")
-		if !got.refused() && !got.is(503, away) {
+		got := requests.Send(t, s, "GET", requests.Me, token, "")
+		if !got.Refused() && !got.Is(503, requests.Away) {
 			t.Fatalf("a revoked token: got %s, want 401 or 503", got)
 		}
-		if !got.refused() {
+		if !got.Refused() {
 			return fmt.Errorf("%s", got)
 		}
 		return nil
 	})
-	logTime(t, "rejects revoked tokens", time.Since(since), 2*time.Second)
+	harness.LogTime(t, "rejects revoked tokens", time.Since(since), 2*time.Second)
 }
 
 // TestPlannedFailover orders a failover under load. The old master stays up. For about ten seconds it is still a
@@ -149,13 +150,13 @@ func TestPlannedFailover(t *testing.T) {
 	first := harness.StartRedis(t, "--repl-diskless-sync-delay", "0")
 	second := startReplica(t, first)
 	all := startSentinels(t, first)
-	stays := start(t, all.env()...)
-	live := login(t, stays, "ada")
+	stays := requests.Start(t, all.env()...)
+	live := requests.Login(t, stays, "ada")
 	var tokens []string
 	for range 5 {
-		tokens = append(tokens, login(t, stays, "ada"))
+		tokens = append(tokens, requests.Login(t, stays, "ada"))
 	}
-	waitForReplica(t, connect(t, first, ""))
+	waitForReplica(t, first.Client(t))
 	asking := startAskers(t, stays, live, tokens)
 	defer asking.end()
 
@@ -164,18 +165,18 @@ func TestPlannedFailover(t *testing.T) {
 	}
 	all.wait(t, "name the new master", func(s *sentinel) error { return s.names(second.Addr()) })
 	since := time.Now()
-	moved := start(t, all.env()...)
+	moved := requests.Start(t, all.env()...)
 	for _, token := range tokens {
-		wantStatus(t, "logout at the new master", send(t, moved, "POST", logout, token, ""), 200)
-		if n := command(t, connect(t, second, ""), "EXISTS", "blacklist:"+token); n != int64(1) {
+		requests.WantStatus(t, "logout at the new master", requests.Send(t, moved, "POST", requests.Logout, token, ""), 200)
+		if n := harness.Command(t, second.Client(t), "EXISTS", "blacklist:"+token); n != int64(1) {
 			t.Fatal("the new instance does not use the new master")
 		}
 	}
 	asking.loggedOut.Store(true)
 	wantRefusedSoon(t, stays, tokens[0], since)
-	old := connect(t, first, "")
+	old := first.Client(t)
 	harness.Eventually(t, "the sentinels make the old master a replica", func() error {
-		if info := command(t, old, "INFO", "replication").(string); !strings.Contains(info, "master_link_status:up") {
+		if info := harness.Command(t, old, "INFO", "replication").(string); !strings.Contains(info, "master_link_status:up") {
 			return fmt.Errorf("%s", info)
 		}
 		return nil
@@ -183,7 +184,7 @@ func TestPlannedFailover(t *testing.T) {
 	time.Sleep(time.Second)
 	asking.end()
 	t.Logf("%d answers as expected, %d times 503", asking.good.Load(), asking.unavailable.Load())
-	wantLogout(t, stays, live)
+	requests.WantLogout(t, stays, live)
 }
 
 // TestStaleSentinel demotes the master while one of three sentinels, the one that the service asks, does not learn of
@@ -194,22 +195,22 @@ func TestStaleSentinel(t *testing.T) {
 	args := append(strings.Fields("--user stale on >stale ~* resetchannels +@all"), "--repl-diskless-sync-delay", "0")
 	first := harness.StartRedis(t, args...)
 	second := harness.StartRedis(t, append(args, "--replicaof", "127.0.0.1", fmt.Sprint(first.Port))...)
-	a, b := connect(t, first, ""), connect(t, second, "")
+	a, b := first.Client(t), second.Client(t)
 	waitForReplica(t, a)
 	stale := startSentinel(t, first.Addr(), 1, patient, "sentinel auth-user mymaster stale", "sentinel auth-pass mymaster stale")
 	others := sentinels{startSentinel(t, first.Addr(), 2), startSentinel(t, first.Addr(), 2)}
 	others.wait(t, "know each other and the replica", func(s *sentinel) error { return s.isReady(1) })
 	for _, s := range others {
-		signal(t, s.Process, syscall.SIGSTOP) // so that the service asks the stale one
+		s.Signal(t, syscall.SIGSTOP) // so that the service asks the stale one
 	}
 	metrics := fmt.Sprint("127.0.0.1:", harness.FreePort(t))
-	stays := start(t, append(append(others, stale).env(), "METRICS_ADDR="+metrics)...)
+	stays := requests.Start(t, append(append(others, stale).env(), "METRICS_ADDR="+metrics)...)
 	for _, s := range others {
-		signal(t, s.Process, syscall.SIGCONT)
+		s.Signal(t, syscall.SIGCONT)
 	}
 	var tokens []string
 	for range 5 {
-		tokens = append(tokens, login(t, stays, "ada"))
+		tokens = append(tokens, requests.Login(t, stays, "ada"))
 	}
 	waitForReplica(t, a)
 
@@ -218,16 +219,16 @@ func TestStaleSentinel(t *testing.T) {
 		s.monitor(t, second.Addr(), 2)
 	}
 	since := time.Now()
-	moved := start(t, others.env()...)
+	moved := requests.Start(t, others.env()...)
 	for _, token := range tokens {
-		wantStatus(t, "logout at the new master", send(t, moved, "POST", logout, token, ""), 200)
+		requests.WantStatus(t, "logout at the new master", requests.Send(t, moved, "POST", requests.Logout, token, ""), 200)
 	}
 	if err := stale.names(first.Addr()); err != nil {
 		t.Error(err)
 	}
 	wantNever(t, "the instance with the stale sentinel", stays, tokens...)
 	wantRefusedSoon(t, stays, tokens[0], since)
-	wantLogout(t, stays, login(t, stays, "ada"))
+	requests.WantLogout(t, stays, requests.Login(t, stays, "ada"))
 	if n := metric(t, metrics, `gin_auth_redis_outages_total{reason="not_master"}`); n < 1 {
 		t.Errorf("gin_auth_redis_outages_total counts %v outages for not_master, want at least 1", n)
 	}
@@ -245,8 +246,8 @@ var absences = map[string]struct {
 	},
 	"hung": {
 		"no sentinel", // "answers" or "answered within 1s": both waits may end first
-		func(t *testing.T, s *sentinel) { t.Helper(); signal(t, s.Process, syscall.SIGSTOP) },
-		func(t *testing.T, s *sentinel) { t.Helper(); signal(t, s.Process, syscall.SIGCONT) },
+		func(t *testing.T, s *sentinel) { t.Helper(); s.Signal(t, syscall.SIGSTOP) },
+		func(t *testing.T, s *sentinel) { t.Helper(); s.Signal(t, syscall.SIGCONT) },
 	},
 }
 
@@ -258,31 +259,31 @@ func TestNoSentinel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := harness.StartRedis(t)
-			c := connect(t, r, "")
+			c := r.Client(t)
 			all := sentinels{startSentinel(t, r.Addr(), 2, patient), startSentinel(t, r.Addr(), 2, patient)}
-			s := start(t, all.env()...)
-			token, out := login(t, s, "ada"), login(t, s, "ada")
+			s := requests.Start(t, all.env()...)
+			token, out := requests.Login(t, s, "ada"), requests.Login(t, s, "ada")
 			for _, one := range all {
 				absence.take(t, one)
 			}
 			for range 100 {
-				wantStatus(t, "me", send(t, s, "GET", me, token, ""), 200)
+				requests.WantStatus(t, "me", requests.Send(t, s, "GET", requests.Me, token, ""), 200)
 			}
-			wantLogout(t, s, out)
+			requests.WantLogout(t, s, out)
 
-			command(t, c, "CLIENT", "KILL", "TYPE", "normal") // as if all connections had reached their age
+			harness.Command(t, c, "CLIENT", "KILL", "TYPE", "normal") // as if all connections had reached their age
 			for range 20 {
-				if got := send(t, s, "GET", me, token, ""); !got.is(503, away) {
+				if got := requests.Send(t, s, "GET", requests.Me, token, ""); !got.Is(503, requests.Away) {
 					t.Errorf("me without a connection: got %s, want 503 and the cookie kept", got)
 				}
 			}
-			if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
+			if got := requests.Send(t, s, "POST", requests.Logout, token, ""); !got.Is(500, requests.Broken) {
 				t.Errorf("logout without a connection: got %s, want 500 and the cookie kept", got)
 			}
-			wantStatus(t, "readyz", send(t, s, "GET", "/readyz", "", ""), 503)
+			requests.WantStatus(t, "readyz", requests.Send(t, s, "GET", "/readyz", "", ""), 503)
 			env := append(all.env(), "REDIS_TIMEOUT=1s")
-			start(t, env...).WaitFor(t, absence.reason)
-			check := harness.Start(t, t.TempDir(), production(env...), s.Path, "check")
+			requests.Start(t, env...).WaitFor(t, absence.reason)
+			check := harness.Start(t, t.TempDir(), requests.Production(env...), s.Path, "check")
 			if status := check.Exit(t); status != 1 || !strings.Contains(check.Output(), absence.reason) {
 				t.Errorf("check: exit status %d, want 1 and %q:\n%s", status, absence.reason, check.Output())
 			}
@@ -292,15 +293,15 @@ func TestNoSentinel(t *testing.T) {
 			}
 			since := time.Now()
 			harness.Eventually(t, "the service answers again", func() error {
-				if got := send(t, s, "GET", me, token, ""); got.status != 200 {
+				if got := requests.Send(t, s, "GET", requests.Me, token, ""); got.Status != 200 {
 					return fmt.Errorf("%s", got)
 				}
 				return nil
 			})
-			logTime(t, "recovered", time.Since(since), 2*time.Second)
+			harness.LogTime(t, "recovered", time.Since(since), 2*time.Second)
 			// A connection that has waited for a sentinel may fail even now, and cause another 503.
 			wantRefusedSoon(t, s, out, since)
-			check = harness.Start(t, t.TempDir(), production(all.env()...), s.Path, "check")
+			check = harness.Start(t, t.TempDir(), requests.Production(all.env()...), s.Path, "check")
 			if check.Exit(t); !strings.Contains(check.Output(), "  "+r.Addr()+", version ") {
 				t.Errorf("check does not name the master:\n%s", check.Output())
 			}
@@ -313,31 +314,31 @@ func TestDemotedWithoutASentinel(t *testing.T) {
 	t.Parallel()
 	first := harness.StartRedis(t, "--repl-diskless-sync-delay", "0")
 	second := startReplica(t, first)
-	a, b := connect(t, first, ""), connect(t, second, "")
+	a, b := first.Client(t), second.Client(t)
 	only := startSentinel(t, first.Addr(), 1, patient)
-	stays := start(t, sentinels{only}.env()...)
-	tokens := []string{login(t, stays, "ada"), login(t, stays, "ada")}
+	stays := requests.Start(t, sentinels{only}.env()...)
+	tokens := []string{requests.Login(t, stays, "ada"), requests.Login(t, stays, "ada")}
 	waitForReplica(t, a)
 	only.Kill()
 
 	demote(t, a, b, second.Port)
-	moved := start(t, second.Env()...)
+	moved := requests.Start(t, second.Env()...)
 	for _, token := range tokens {
-		wantStatus(t, "logout at the new master", send(t, moved, "POST", logout, token, ""), 200)
+		requests.WantStatus(t, "logout at the new master", requests.Send(t, moved, "POST", requests.Logout, token, ""), 200)
 	}
 	for range 20 {
-		if got := send(t, stays, "GET", me, tokens[0], ""); !got.is(503, away) {
+		if got := requests.Send(t, stays, "GET", requests.Me, tokens[0], ""); !got.Is(503, requests.Away) {
 			t.Errorf("without a sentinel: got %s, want 503", got)
 		}
 	}
 	only.start(t) // and names the old master
 	wantNever(t, "the instance whose sentinel names a replica", stays, tokens...)
-	if got := send(t, stays, "GET", me, tokens[0], ""); !got.is(503, away) {
+	if got := requests.Send(t, stays, "GET", requests.Me, tokens[0], ""); !got.Is(503, requests.Away) {
 		t.Errorf("with a sentinel that names a replica: got %s, want 503", got)
 	}
 	only.monitor(t, second.Addr(), 1)
 	wantRefusedSoon(t, stays, tokens[0], time.Now())
-	wantLogout(t, stays, login(t, stays, "ada"))
+	requests.WantLogout(t, stays, requests.Login(t, stays, "ada"))
 }
 
 // TestMasterWithoutAName removes the master's name from the sentinel, as if REDIS_SENTINEL_MASTER were wrong. The
@@ -345,22 +346,22 @@ func TestDemotedWithoutASentinel(t *testing.T) {
 func TestMasterWithoutAName(t *testing.T) {
 	t.Parallel()
 	r := harness.StartRedis(t)
-	c := connect(t, r, "")
+	c := r.Client(t)
 	only := startSentinel(t, r.Addr(), 1, patient)
-	s := start(t, sentinels{only}.env()...)
-	token, out := login(t, s, "ada"), login(t, s, "ada")
-	wantLogout(t, s, out)
+	s := requests.Start(t, sentinels{only}.env()...)
+	token, out := requests.Login(t, s, "ada"), requests.Login(t, s, "ada")
+	requests.WantLogout(t, s, out)
 	if err := only.Remove(context.Background(), "mymaster").Err(); err != nil {
 		t.Fatal(err)
 	}
-	command(t, c, "CLIENT", "KILL", "TYPE", "normal")
-	fresh := start(t, sentinels{only}.env()...)
+	harness.Command(t, c, "CLIENT", "KILL", "TYPE", "normal")
+	fresh := requests.Start(t, sentinels{only}.env()...)
 	for _, s := range []*harness.Service{s, fresh} {
 		for range 20 {
-			if got := send(t, s, "GET", me, out, ""); !got.is(503, away) {
+			if got := requests.Send(t, s, "GET", requests.Me, out, ""); !got.Is(503, requests.Away) {
 				t.Errorf("me: got %s, want 503 and the cookie kept", got)
 			}
-			if got := send(t, s, "POST", logout, token, ""); !got.is(500, broken) {
+			if got := requests.Send(t, s, "POST", requests.Logout, token, ""); !got.Is(500, requests.Broken) {
 				t.Errorf("logout: got %s, want 500 and the cookie kept", got)
 			}
 		}
@@ -369,12 +370,12 @@ func TestMasterWithoutAName(t *testing.T) {
 	only.monitor(t, r.Addr(), 1)
 	since := time.Now()
 	harness.Eventually(t, "the service answers again", func() error {
-		if got := send(t, s, "GET", me, token, ""); got.status != 200 {
+		if got := requests.Send(t, s, "GET", requests.Me, token, ""); got.Status != 200 {
 			return fmt.Errorf("%s", got)
 		}
 		return nil
 	})
-	logTime(t, "recovered", time.Since(since), 2*time.Second)
-	wantRefused(t, "logged out before", send(t, s, "GET", me, out, ""))
-	wantLogout(t, s, token)
+	harness.LogTime(t, "recovered", time.Since(since), 2*time.Second)
+	requests.WantRefused(t, "logged out before", requests.Send(t, s, "GET", requests.Me, out, ""))
+	requests.WantLogout(t, s, token)
 }

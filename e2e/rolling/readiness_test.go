@@ -30,9 +30,9 @@ func TestReadiness(t *testing.T) {
 	token := l.send("POST", "/api/auth/register", "", fmt.Sprintf(`{"username":"ada","email":%q,"password":%q}`, email(0), password)).token
 
 	frozen := p.during(token, func() time.Time {
-		signal(t, redis.Process, syscall.SIGSTOP)
+		redis.Signal(t, syscall.SIGSTOP)
 		time.Sleep(freeze)
-		signal(t, redis.Process, syscall.SIGCONT)
+		redis.Signal(t, syscall.SIGCONT)
 		thawed := time.Now()
 		p.waitUntilUp(t)
 		return thawed

@@ -52,9 +52,9 @@ func TestRestarts(t *testing.T) {
 			t.Errorf("instance %d: exit status %d, want 0", i, status)
 		}
 		if i == 0 { // the other instance is slow for three checks, as on a busy machine
-			signal(t, instances[1].Process, syscall.SIGSTOP)
+			instances[1].Signal(t, syscall.SIGSTOP)
 			time.Sleep(300 * time.Millisecond)
-			signal(t, instances[1].Process, syscall.SIGCONT)
+			instances[1].Signal(t, syscall.SIGCONT)
 		}
 		harness.StartService(t, append(env, "PORT="+portOf(s))...)
 		p.waitFor(t, "auth", i, ",UP,")
@@ -145,10 +145,3 @@ func (p proxy) waitFor(t *testing.T, backend string, i int, status string) {
 }
 
 func portOf(s *harness.Service) string { return s.URL[strings.LastIndex(s.URL, ":")+1:] }
-
-func signal(t *testing.T, p *harness.Process, s syscall.Signal) {
-	t.Helper()
-	if err := p.Process.Signal(s); err != nil {
-		t.Fatal(err)
-	}
-}

@@ -153,12 +153,12 @@ func TestShutdownTimeout(t *testing.T) {
 	redis := harness.StartRedis(t)
 	s := harness.StartService(t, append(redis.Env(), "JWT_SECRET=s", "COOKIE_SECURE=false", "REDIS_TIMEOUT=1m")...)
 	token := login(t, s)
-	signal(t, redis, syscall.SIGSTOP)
+	redis.Signal(t, syscall.SIGSTOP)
 	dial(t, s, "GET /api/auth/me HTTP/1.1\r\nHost: x\r\nCookie: token="+token+"\r\n\r\n")
 	time.Sleep(300 * time.Millisecond) // the request is now running
 	start := time.Now()
 	status, took := s.Stop(t), time.Since(start)
-	signal(t, redis, syscall.SIGCONT)
+	redis.Signal(t, syscall.SIGCONT)
 	if status != 1 || took < 9*time.Second || !strings.Contains(s.Output(), "some requests did not end within 10s") {
 		t.Errorf("exit status %d after %s, want 1 after 10s and a message:\n%s", status, took, s.Output())
 	}

@@ -167,7 +167,7 @@ func TestRedisAway(t *testing.T) {
 
 	for fault, take := range map[string]func() (back func()){
 		"killed":  func() func() { redis.Kill(); return func() { redis.Start(t) } },
-		"stopped": func() func() { signal(t, redis, syscall.SIGSTOP); return func() { signal(t, redis, syscall.SIGCONT) } },
+		"stopped": func() func() { redis.Signal(t, syscall.SIGSTOP); return func() { redis.Signal(t, syscall.SIGCONT) } },
 	} {
 		back := take()
 		status, body, _ = send(t, s, "GET", "/api/auth/me", token, "")
@@ -188,13 +188,6 @@ func TestRedisAway(t *testing.T) {
 		status, body, _ = send(t, s, "GET", "/api/auth/me", out, "")
 		want(t, fault+": me with the old token", status, body, 401, revoked)
 		token = loginAgain()
-	}
-}
-
-func signal(t *testing.T, redis *harness.Redis, sig syscall.Signal) {
-	t.Helper()
-	if err := redis.Process.Process.Signal(sig); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -21,10 +20,6 @@ import (
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }
-
-// measuring reports whether nothing else runs, so that times can be compared. The serial step of .ci/run sets
-// MEASURE.
-var measuring = os.Getenv("MEASURE") != ""
 
 const (
 	secret   = "a secret of more than thirty-two bytes"

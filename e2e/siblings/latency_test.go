@@ -2,15 +2,12 @@ package siblings
 
 import (
 	"net/http"
-	"os"
 	"slices"
 	"testing"
 	"time"
-)
 
-// measuring reports whether nothing else runs, so that times can be compared. The serial step of .ci/run sets
-// MEASURE.
-var measuring = os.Getenv("MEASURE") != ""
+	"gin-auth/e2e/internal/harness"
+)
 
 // addedBar is the time that verify may add to a request through nginx.
 const addedBar = 1500 * time.Microsecond
@@ -25,7 +22,7 @@ func TestAddedLatency(t *testing.T) {
 	urls := []string{cart, unasked.url, s.proxied.urls["cart"]}
 	times := make([][]time.Duration, len(urls))
 	rounds := 50
-	if measuring {
+	if harness.Measuring {
 		rounds = 1000
 	}
 	for range rounds {
@@ -42,7 +39,7 @@ func TestAddedLatency(t *testing.T) {
 	added := p50(2) - p50(1)
 	t.Logf("p50 of %d requests: directly %s, through nginx %s, through nginx with verify %s: %s more (bar %s)",
 		rounds, p50(0), p50(1), p50(2), added, addedBar)
-	if measuring && added > 3*addedBar {
+	if harness.Measuring && added > 3*addedBar {
 		t.Error("verify adds more than three times the bar")
 	}
 }

@@ -111,3 +111,12 @@ func Eventually(t testing.TB, what string, try func() error) {
 	}
 	t.Fatalf("waited too long for this: %s; the last result: %v", what, err)
 }
+
+// Each calls do concurrently for every number below n, and waits.
+func Each(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}

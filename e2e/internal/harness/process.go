@@ -77,6 +77,14 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
+// Signal sends a signal to the process, such as SIGSTOP.
+func (p *Process) Signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if err := p.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Stop sends SIGTERM, as an orchestrator does, and returns the exit status of the process.
 func (p *Process) Stop(t testing.TB) int {
 	t.Helper()

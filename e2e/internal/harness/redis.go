@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"net"
 	"strconv"
 	"testing"
@@ -55,4 +56,14 @@ func (r *Redis) Client(t testing.TB) *redis.Client {
 // Env returns the settings that connect the service or the Express app to the server.
 func (r *Redis) Env() []string {
 	return []string{"REDIS_HOST=127.0.0.1", "REDIS_PORT=" + strconv.Itoa(r.Port)}
+}
+
+// Command runs a command on a Redis and returns its reply.
+func Command(t testing.TB, client *redis.Client, args ...any) any {
+	t.Helper()
+	reply, err := client.Do(context.Background(), args...).Result()
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return reply
 }

@@ -1,4 +1,4 @@
-package faults
+package cluster
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
 
 // The log of an instance has this when it has detected a loss.
@@ -32,7 +33,7 @@ func flushMasters(t *testing.T, c *cluster, nodes []int) {
 	t.Helper()
 	time.Sleep(time.Until(time.Now().Add(150 * time.Millisecond).Truncate(time.Second).Add(850 * time.Millisecond)))
 	for _, node := range nodes {
-		command(t, c.clients[node], "FLUSHALL")
+		harness.Command(t, c.clients[node], "FLUSHALL")
 	}
 }
 
@@ -74,7 +75,7 @@ func TestClusterLosesItsBlacklist(t *testing.T) {
 			loss.lose(t, c, loss.nodes)
 			answering := time.Now()
 			l.waitUntilNoticed(t)
-			logTime(t, "every instance rejects the tokens from before, after", time.Since(answering), time.Second)
+			harness.LogTime(t, "every instance rejects the tokens from before, after", time.Since(answering), time.Second)
 			time.Sleep(2500 * time.Millisecond) // each instance has checked the epochs again
 			l.wantLogins(t, logins(), answering)
 			stop()
@@ -140,13 +141,13 @@ func (l *clusterLoss) prepare(t *testing.T, round int) {
 // endedSession ends a session, with another session of its user. Its entry has such a slot.
 func (l *clusterLoss) endedSession(t *testing.T, what, name string, entry func(slot int) bool) {
 	t.Helper()
-	one := login(t, l.services[0], name)
+	one := requests.Login(t, l.services[0], name)
 	for !entry(harness.Slot(entryKey(one))) {
-		one = login(t, l.services[0], name)
+		one = requests.Login(t, l.services[0], name)
 	}
-	asks := login(t, l.services[1], name)
-	got := send(t, l.services[1], "DELETE", "/api/auth/sessions/"+sessionID(one), asks, "")
-	wantStatus(t, "ending a session", got, http.StatusNoContent)
+	asks := requests.Login(t, l.services[1], name)
+	got := requests.Send(t, l.services[1], "DELETE", "/api/auth/sessions/"+sessionID(one), asks, "")
+	requests.WantStatus(t, "ending a session", got, http.StatusNoContent)
 	l.ask(t, 0, l.add("ended session, "+what, one, isRevoked))
 }
 
@@ -154,12 +155,12 @@ func (l *clusterLoss) endedSession(t *testing.T, what, name string, entry func(s
 func (l *clusterLoss) endedSessions(t *testing.T, what, name string, cut func(slot int) bool) {
 	t.Helper()
 	for i := 0; ; i++ {
-		one := login(t, l.services[0], fmt.Sprintf("%s-%d", name, i))
+		one := requests.Login(t, l.services[0], fmt.Sprintf("%s-%d", name, i))
 		if !cut(harness.Slot(cutKey(userID(one)))) {
 			continue
 		}
-		other := login(t, l.services[1], fmt.Sprintf("%s-%d", name, i))
-		wantStatus(t, "logout-all", send(t, l.services[1], "POST", "/api/auth/logout-all", other, ""), 200)
+		other := requests.Login(t, l.services[1], fmt.Sprintf("%s-%d", name, i))
+		requests.WantStatus(t, "logout-all", requests.Send(t, l.services[1], "POST", "/api/auth/logout-all", other, ""), 200)
 		l.ask(t, 0, l.add("ended with all sessions, "+what, one, isRevoked))
 		l.ask(t, 1, l.add("ended all sessions, "+what, other, isRevoked))
 		return
@@ -169,11 +170,11 @@ func (l *clusterLoss) endedSessions(t *testing.T, what, name string, cut func(sl
 // waitUntilNoticed waits until every instance rejects every token from before.
 func (l *clusterLoss) waitUntilNoticed(t *testing.T) {
 	t.Helper()
-	each(len(l.services), func(service int) {
+	harness.Each(len(l.services), func(service int) {
 		for deadline := l.lost.Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			open := 0
 			for _, one := range l.before {
-				if got := l.ask(t, service, one); !got.refused() {
+				if got := l.ask(t, service, one); !got.Refused() {
 					open++
 				}
 			}
@@ -199,7 +200,7 @@ func (l *clusterLoss) waitUntilNoticed(t *testing.T) {
 type loggedIn struct {
 	service      int
 	email, token string
-	got          answer
+	got          requests.Answer
 	began, ended time.Time
 }
 
@@ -223,13 +224,13 @@ func (l *clusterLoss) logIn(t *testing.T) (stop func() []loggedIn) {
 					path, email = "/api/auth/login", l.emails[i/2%len(l.emails)]
 				}
 				began := time.Now()
-				got, err := try(s, "POST", path, "", credentials(email))
+				got, err := requests.Try(s, "POST", path, "", credentials(email))
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				mu.Lock()
-				logins = append(logins, loggedIn{service, email, got.token(), got, began, time.Now()})
+				logins = append(logins, loggedIn{service, email, got.Token(), got, began, time.Now()})
 				mu.Unlock()
 			}
 		})
@@ -238,6 +239,10 @@ func (l *clusterLoss) logIn(t *testing.T) (stop func() []loggedIn) {
 	t.Cleanup(end)
 	return func() []loggedIn { end(); return logins }
 }
+
+// maxReadWait is how long a login waits until the epochs of all slots were read. On a busy machine that may take longer,
+// and a slot that is found lost after that raises the cut again.
+const maxReadWait = time.Second
 
 // wantLogins checks the logins. After every instance has noticed the loss, they work, and the tokens stay valid: there
 // is no second cut.
@@ -251,7 +256,7 @@ func (l *clusterLoss) wantLogins(t *testing.T, logins []loggedIn, answering time
 	var lastEnded, lastFailed time.Time
 	ended, failed, kept := 0, 0, 0
 	for _, one := range logins {
-		if one.got.status/100 != 2 {
+		if one.got.Status/100 != 2 {
 			if failed++; one.began.After(noticed) {
 				t.Errorf("login of %s at instance %d, %s after the loss was noticed: %s",
 					one.email, one.service, one.began.Sub(noticed).Round(time.Millisecond), one.got)
@@ -265,9 +270,9 @@ func (l *clusterLoss) wantLogins(t *testing.T, logins []loggedIn, answering time
 		statuses := []int{}
 		valid := true
 		for _, s := range l.services {
-			got := send(t, s, "GET", me, one.token, "")
-			statuses = append(statuses, got.status)
-			valid = valid && got.status == 200
+			got := requests.Send(t, s, "GET", requests.Me, one.token, "")
+			statuses = append(statuses, got.Status)
+			valid = valid && got.Status == 200
 		}
 		if valid {
 			kept++
@@ -279,7 +284,7 @@ func (l *clusterLoss) wantLogins(t *testing.T, logins []loggedIn, answering time
 		if one.ended.After(l.lost) {
 			ended, lastEnded = ended+1, one.ended
 		}
-		if one.ended.After(noticed) {
+		if one.ended.After(noticed) && one.ended.Sub(one.began) < maxReadWait {
 			t.Errorf("the token of %s, which instance %d returned %s after the loss was noticed: %d",
 				one.email, one.service, one.ended.Sub(noticed).Round(time.Millisecond), statuses)
 		}
@@ -291,7 +296,7 @@ func (l *clusterLoss) wantLogins(t *testing.T, logins []loggedIn, answering time
 		if at.IsZero() {
 			t.Errorf("no login at instance %d stays valid", service)
 		}
-		logTime(t, fmt.Sprintf("first lasting login at instance %d", service), max(0, at.Sub(answering)), 2*time.Second)
+		harness.LogTime(t, fmt.Sprintf("first lasting login at instance %d", service), max(0, at.Sub(answering)), 2*time.Second)
 	}
 }
 

@@ -1,4 +1,4 @@
-package faults
+package cluster
 
 import (
 	"encoding/base64"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
 
 // The states of a subject.
@@ -48,8 +49,8 @@ func userID(token string) string { return claim(token).ID }
 // for a revoked one, and 503 at any time.
 type traffic struct {
 	services []*harness.Service
-	pause    time.Duration                  // of each worker after a request
-	observe  func(one *subject, got answer) // called with each answer, may be nil
+	pause    time.Duration                           // of each worker after a request
+	observe  func(one *subject, got requests.Answer) // called with each answer, may be nil
 
 	mu       sync.Mutex
 	subjects []*subject
@@ -77,7 +78,7 @@ func (l *traffic) all() []*subject {
 func (l *traffic) valid(t *testing.T, what, token string) *subject {
 	t.Helper()
 	for _, s := range l.services {
-		wantStatus(t, what, send(t, s, "GET", me, token, ""), 200)
+		requests.WantStatus(t, what, requests.Send(t, s, "GET", requests.Me, token, ""), 200)
 	}
 	return l.add(what, token, isValid)
 }
@@ -86,7 +87,7 @@ func (l *traffic) valid(t *testing.T, what, token string) *subject {
 func (l *traffic) loggedOut(t *testing.T, what, token string) *subject {
 	t.Helper()
 	one := l.valid(t, what, token)
-	wantStatus(t, "logout", send(t, l.services[0], "POST", logout, token, ""), 200)
+	requests.WantStatus(t, "logout", requests.Send(t, l.services[0], "POST", requests.Logout, token, ""), 200)
 	one.state.Store(isRevoked)
 	l.ask(t, 0, one)
 	return one
@@ -98,27 +99,27 @@ func (l *traffic) endedByCut(t *testing.T, what string, cut, entry func(slot int
 	id := userWith(cut)
 	one := l.valid(t, what+", ended by logout-all", tokenWith(id, entry))
 	asks := tokenWith(id, anySlot)
-	wantStatus(t, "logout-all", send(t, l.services[0], "POST", "/api/auth/logout-all", asks, ""), 200)
+	requests.WantStatus(t, "logout-all", requests.Send(t, l.services[0], "POST", "/api/auth/logout-all", asks, ""), 200)
 	one.state.Store(isRevoked)
 	l.ask(t, 0, one)
 	return one
 }
 
 // ask sends a request with a token to a service and checks the answer.
-func (l *traffic) ask(t *testing.T, service int, one *subject) answer {
+func (l *traffic) ask(t *testing.T, service int, one *subject) requests.Answer {
 	t.Helper()
 	before := one.state.Load()
-	got, err := try(l.services[service], "GET", me, one.token, "")
+	got, err := requests.Try(l.services[service], "GET", requests.Me, one.token, "")
 	after := one.state.Load()
 	l.asked.Add(1)
 	if l.observe != nil && err == nil {
 		l.observe(one, got)
 	}
 	switch {
-	case err == nil && got.is(503, away):
+	case err == nil && got.Is(503, requests.Away):
 		l.unavailable.Add(1)
-	case err != nil, !got.refused() && got.status != 200,
-		before == isRevoked && !got.refused(), after == isValid && got.status != 200:
+	case err != nil, !got.Refused() && got.Status != 200,
+		before == isRevoked && !got.Refused(), after == isValid && got.Status != 200:
 		if l.wrong.Add(1) <= 10 { // one error is enough
 			t.Errorf("instance %d, %s: got %s, %v", service, one, got, err)
 		} else {
@@ -129,11 +130,11 @@ func (l *traffic) ask(t *testing.T, service int, one *subject) answer {
 }
 
 // askUntilAnswered sends requests with a token to a service until the answer is not 503.
-func (l *traffic) askUntilAnswered(t *testing.T, service int, one *subject) answer {
+func (l *traffic) askUntilAnswered(t *testing.T, service int, one *subject) requests.Answer {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		got := l.ask(t, service, one)
-		if !got.is(503, away) {
+		if !got.Is(503, requests.Away) {
 			return got
 		}
 		if time.Now().After(deadline) {
@@ -194,12 +195,12 @@ func (l *traffic) churn(t *testing.T, emails []string, pause time.Duration) (cou
 			var open []*subject
 			for i := worker; !ending.Load(); i++ {
 				s := l.services[i%len(l.services)]
-				got, err := try(s, "POST", "/api/auth/login", "", credentials(email))
+				got, err := requests.Try(s, "POST", "/api/auth/login", "", credentials(email))
 				switch {
-				case err == nil && got.status == 200:
-					open = append(open, l.add("login of "+email, got.token(), isValid))
+				case err == nil && got.Status == 200:
+					open = append(open, l.add("login of "+email, got.Token(), isValid))
 					count.logins.Add(1)
-				case err == nil && got.is(503, away):
+				case err == nil && got.Is(503, requests.Away):
 					count.failed.Add(1)
 				default:
 					t.Errorf("login of %s: %s, %v", email, got, err)
@@ -208,12 +209,12 @@ func (l *traffic) churn(t *testing.T, emails []string, pause time.Duration) (cou
 					one := open[0]
 					open = open[1:]
 					one.state.Store(isChanging)
-					got, err := try(l.services[(i+1)%len(l.services)], "POST", logout, one.token, "")
+					got, err := requests.Try(l.services[(i+1)%len(l.services)], "POST", requests.Logout, one.token, "")
 					switch {
-					case err == nil && got.status == 200:
+					case err == nil && got.Status == 200:
 						one.state.Store(isRevoked)
 						count.logouts.Add(1)
-					case err == nil && got.is(500, broken):
+					case err == nil && got.Is(500, requests.Broken):
 						count.failed.Add(1)
 					default:
 						t.Errorf("logout of %s: %s, %v", email, got, err)
@@ -239,9 +240,9 @@ func credentials(email string) string {
 // register registers a new user and returns their id.
 func register(t *testing.T, s *harness.Service, email string) (id string) {
 	t.Helper()
-	got := send(t, s, "POST", "/api/auth/register", "", credentials(email))
-	wantStatus(t, "register", got, 201)
-	return userID(got.token())
+	got := requests.Send(t, s, "POST", "/api/auth/register", "", credentials(email))
+	requests.WantStatus(t, "register", got, 201)
+	return userID(got.Token())
 }
 
 // times collects durations.

@@ -1,4 +1,4 @@
-package faults
+package cluster
 
 import (
 	"fmt"
@@ -18,12 +18,15 @@ import (
 func TestClusterReshard(t *testing.T) {
 	t.Parallel()
 	const (
-		moving   = 256 // redis-cli moves the lowest slots
-		full     = 16  // of them have many keys, so that moving them takes a while
-		keys     = 1000
-		requests = 100_000
-		rounds   = 6
+		moving = 256 // redis-cli moves the lowest slots
+		full   = 16  // of them have many keys, so that moving them takes a while
+		keys   = 1000
+		rounds = 6
 	)
+	requests := int64(20_000)
+	if harness.Measuring {
+		requests = 100_000
+	}
 	c := startCluster(t, 0)
 	load := &traffic{services: c.startQuiet(t, 2, "REDIS_TIMEOUT=2s")}
 	moves := func(slot int) bool { return slot < moving }
@@ -153,7 +156,7 @@ func (c *cluster) redirections(t *testing.T) map[string]int {
 	t.Helper()
 	count := map[string]int{}
 	for _, node := range c.clients {
-		for _, match := range errorStat.FindAllStringSubmatch(command(t, node, "INFO", "errorstats").(string), -1) {
+		for _, match := range errorStat.FindAllStringSubmatch(harness.Command(t, node, "INFO", "errorstats").(string), -1) {
 			n, _ := strconv.Atoi(match[2])
 			count[match[1]] += n
 		}

@@ -1,4 +1,4 @@
-package faults
+package cluster
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
 
 // slotMove moves a slot from one master to another, step by step.
@@ -19,8 +20,8 @@ type slotMove struct {
 // begin sets the states of the slot: from then on the source replies ASK for keys that it does not have.
 func (m *slotMove) begin(t *testing.T) {
 	t.Helper()
-	command(t, m.c.clients[m.to], "CLUSTER", "SETSLOT", m.slot, "IMPORTING", m.c.id(t, m.from))
-	command(t, m.c.clients[m.from], "CLUSTER", "SETSLOT", m.slot, "MIGRATING", m.c.id(t, m.to))
+	harness.Command(t, m.c.clients[m.to], "CLUSTER", "SETSLOT", m.slot, "IMPORTING", m.c.id(t, m.from))
+	harness.Command(t, m.c.clients[m.from], "CLUSTER", "SETSLOT", m.slot, "MIGRATING", m.c.id(t, m.to))
 }
 
 // move moves keys.
@@ -33,7 +34,7 @@ func (m *slotMove) move(t *testing.T, keys ...string) {
 	for _, key := range keys {
 		args = append(args, key)
 	}
-	if got := command(t, m.c.clients[m.from], args...); got != "OK" {
+	if got := harness.Command(t, m.c.clients[m.from], args...); got != "OK" {
 		t.Fatalf("MIGRATE %q: %v", keys, got)
 	}
 }
@@ -43,7 +44,7 @@ func (m *slotMove) finish(t *testing.T) {
 	t.Helper()
 	m.move(t, m.c.keysIn(t, m.from, m.slot)...)
 	for _, node := range []int{m.to, m.from, 3 - m.from - m.to} {
-		command(t, m.c.clients[node], "CLUSTER", "SETSLOT", m.slot, "NODE", m.c.id(t, m.to))
+		harness.Command(t, m.c.clients[node], "CLUSTER", "SETSLOT", m.slot, "NODE", m.c.id(t, m.to))
 	}
 }
 
@@ -100,9 +101,9 @@ func TestClusterLosesAMovingSlot(t *testing.T) {
 	t.Parallel()
 	const clusters = 3
 	all := interruptions()
-	each(clusters, func(first int) {
+	harness.Each(clusters, func(first int) {
 		c := startCluster(t, 0)
-		services := []*harness.Service{start(t, c.env()...), start(t, c.env()...)}
+		services := []*harness.Service{requests.Start(t, c.env()...), requests.Start(t, c.env()...)}
 		for i := first; i < len(all); i += clusters {
 			t.Run(all[i].String(), func(t *testing.T) { all[i].run(t, c, services, i/clusters%3) })
 		}
@@ -134,7 +135,7 @@ func (i interrupted) run(t *testing.T, c *cluster, all []*harness.Service, from 
 		if i.emptied == "target" {
 			node = (from + 1) % 3
 		}
-		command(t, c.clients[node], "FLUSHALL")
+		harness.Command(t, c.clients[node], "FLUSHALL")
 	}
 	if i.lateLoss {
 		lose()
@@ -152,10 +153,10 @@ func (i interrupted) run(t *testing.T, c *cluster, all []*harness.Service, from 
 		lose()
 	}
 	ask := func(when string) {
-		each(2, func(n int) {
+		harness.Each(2, func(n int) {
 			one := []*subject{byEntry, byCut}[n]
-			if got := load.askUntilAnswered(t, n, one); !got.refused() {
-				t.Errorf("%s: %s: %d", when, one, got.status)
+			if got := load.askUntilAnswered(t, n, one); !got.Refused() {
+				t.Errorf("%s: %s: %d", when, one, got.Status)
 			}
 		})
 	}
@@ -168,7 +169,7 @@ func (i interrupted) run(t *testing.T, c *cluster, all []*harness.Service, from 
 	ask("after the slot is finished")
 	for service := range all {
 		harness.Eventually(t, "the instance has noticed the loss", func() error {
-			if got := load.ask(t, service, kept); !got.refused() {
+			if got := load.ask(t, service, kept); !got.Refused() {
 				return fmt.Errorf("%s", got)
 			}
 			return nil
@@ -182,9 +183,9 @@ func (i interrupted) run(t *testing.T, c *cluster, all []*harness.Service, from 
 func waitForValidTokens(t *testing.T, all []*harness.Service) {
 	t.Helper()
 	harness.Eventually(t, "new tokens are valid", func() error {
-		token := ownToken("somebody", time.Now())
+		token := requests.OwnToken("somebody", time.Now())
 		for _, s := range all {
-			if got := send(t, s, "GET", me, token, ""); got.status != 200 {
+			if got := requests.Send(t, s, "GET", requests.Me, token, ""); got.Status != 200 {
 				return fmt.Errorf("%s", got)
 			}
 		}
@@ -199,7 +200,7 @@ func TestClusterReshardsAnEmptiedMaster(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			c := startCluster(t, 0)
-			load := &traffic{services: []*harness.Service{start(t, c.env()...), start(t, c.env()...)}}
+			load := &traffic{services: []*harness.Service{requests.Start(t, c.env()...), requests.Start(t, c.env()...)}}
 			const moving = 64
 			moves := func(slot int) bool { return slot < moving } // redis-cli moves the lowest slots
 			for range 4 {
@@ -207,7 +208,7 @@ func TestClusterReshardsAnEmptiedMaster(t *testing.T) {
 				load.endedByCut(t, "cut in a moved slot", moves, anySlot)
 			}
 			if way == "FLUSHALL" {
-				command(t, c.clients[0], "FLUSHALL")
+				harness.Command(t, c.clients[0], "FLUSHALL")
 			} else {
 				restartMasters(t, c, []int{0})
 			}
@@ -226,20 +227,20 @@ func TestClusterReshardsAnEmptiedMaster(t *testing.T) {
 func TestClusterRevokesInAMovingSlot(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 0)
-	load := &traffic{services: []*harness.Service{start(t, c.env()...), start(t, c.env()...)}}
+	load := &traffic{services: []*harness.Service{requests.Start(t, c.env()...), requests.Start(t, c.env()...)}}
 	table := c.slots(t, 0)
-	revoke := map[string]func(t *testing.T, token string) (answer, int){
-		"logout": func(t *testing.T, token string) (answer, int) {
+	revoke := map[string]func(t *testing.T, token string) (requests.Answer, int){
+		"logout": func(t *testing.T, token string) (requests.Answer, int) {
 			t.Helper()
-			return send(t, load.services[0], "POST", logout, token, ""), 200
+			return requests.Send(t, load.services[0], "POST", requests.Logout, token, ""), 200
 		},
-		"logout-all": func(t *testing.T, token string) (answer, int) {
+		"logout-all": func(t *testing.T, token string) (requests.Answer, int) {
 			t.Helper()
-			return send(t, load.services[0], "POST", "/api/auth/logout-all", token, ""), 200
+			return requests.Send(t, load.services[0], "POST", "/api/auth/logout-all", token, ""), 200
 		},
-		"ending the session": func(t *testing.T, token string) (answer, int) {
+		"ending the session": func(t *testing.T, token string) (requests.Answer, int) {
 			t.Helper()
-			return send(t, load.services[0], "DELETE", "/api/auth/sessions/"+sessionID(token), token, ""), http.StatusNoContent
+			return requests.Send(t, load.services[0], "DELETE", "/api/auth/sessions/"+sessionID(token), token, ""), http.StatusNoContent
 		},
 	}
 	at := map[string]struct {
@@ -252,11 +253,11 @@ func TestClusterRevokesInAMovingSlot(t *testing.T) {
 	}
 	for how, revoke := range revoke {
 		for which, at := range at {
-			one := load.valid(t, how, login(t, load.services[1], "ada-"+how[:6]))
+			one := load.valid(t, how, requests.Login(t, load.services[1], "ada-"+how[:6]))
 			from := table.owner(at.key(one.token))
 			m := &slotMove{c, harness.Slot(at.key(one.token)), from, (from + 1) % 3}
 			check := func(state string) {
-				if got, want := revoke(t, one.token); got.status != want {
+				if got, want := revoke(t, one.token); got.Status != want {
 					t.Errorf("%s, the slot of the %s is %s: got %s, want %d", how, which, state, got, want)
 					one.state.Store(isChanging) // a part of it may be stored
 					return

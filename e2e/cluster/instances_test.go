@@ -1,4 +1,4 @@
-package faults
+package cluster
 
 import (
 	"fmt"
@@ -7,23 +7,24 @@ import (
 	"time"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
 
 // TestClusterIdle empties a master while no request is sent. Every instance notices by itself.
 func TestClusterIdle(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 0)
-	load := &traffic{services: []*harness.Service{start(t, c.env()...), start(t, c.env()...)}}
+	load := &traffic{services: []*harness.Service{requests.Start(t, c.env()...), requests.Start(t, c.env()...)}}
 	slots := c.slots(t, 0)
 	for node := range 3 {
 		load.valid(t, "from before", tokenWith(userWith(slots.at(node)), slots.at(node)))
 		load.loggedOut(t, "logged out before", tokenWith(userWith(slots.at(node)), slots.at(node)))
 	}
-	command(t, c.clients[2], "FLUSHALL")
+	harness.Command(t, c.clients[2], "FLUSHALL")
 	lost := time.Now()
 	for i, s := range load.services {
 		s.WaitFor(t, noticed)
-		logTime(t, fmt.Sprintf("idle instance %d noticed after", i), time.Since(lost), 2*time.Second)
+		harness.LogTime(t, fmt.Sprintf("idle instance %d noticed after", i), time.Since(lost), 2*time.Second)
 	}
 	for _, one := range load.all() {
 		one.state.Store(isRevoked)
@@ -36,24 +37,24 @@ func TestClusterIdle(t *testing.T) {
 func TestClusterStartsJustAfterTheLoss(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 0)
-	old := start(t, c.env()...)
+	old := requests.Start(t, c.env()...)
 	for round := range 3 {
 		load := &traffic{services: []*harness.Service{old}}
 		slots := c.slots(t, 0)
 		one := load.loggedOut(t, "logged out before", tokenWith(userWith(anySlot), slots.at(round)))
 		load.endedByCut(t, "before", slots.at(round), anySlot)
-		command(t, c.clients[round], "FLUSHALL")
+		harness.Command(t, c.clients[round], "FLUSHALL")
 		lost := time.Now()
-		young := start(t, c.env()...)
+		young := requests.Start(t, c.env()...)
 		asked := 0
 		harness.Eventually(t, "the new instance rejects a logged-out token", func() error {
 			asked++
-			if got := send(t, young, "GET", me, one.token, ""); !got.refused() {
+			if got := requests.Send(t, young, "GET", requests.Me, one.token, ""); !got.Refused() {
 				return fmt.Errorf("%s", got)
 			}
 			return nil
 		})
-		logTime(t, fmt.Sprintf("refused at the new instance, at request %d, after", asked), time.Since(lost), time.Second)
+		harness.LogTime(t, fmt.Sprintf("refused at the new instance, at request %d, after", asked), time.Since(lost), time.Second)
 		load.services = append(load.services, young)
 		load.askAll(t)
 		wantNewLogins(t, load.services)
@@ -75,12 +76,12 @@ func TestClusterFirstStart(t *testing.T) {
 	slots := c.slots(t, 0)
 	for node := range 3 {
 		load.add("from before the first start", tokenWith(userWith(slots.at(node)), slots.at(node)), isValid)
-		load.add("Node's", nodeToken("node", time.Now()), isValid)
+		load.add("Node's", requests.NodeToken("node", time.Now()), isValid)
 	}
-	each(len(load.services), func(i int) { load.services[i] = start(t, c.env()...) })
+	harness.Each(len(load.services), func(i int) { load.services[i] = requests.Start(t, c.env()...) })
 	load.askAll(t)
 	time.Sleep(1500 * time.Millisecond) // each instance has checked the epochs again
-	load.services = append(load.services, start(t, c.env()...))
+	load.services = append(load.services, requests.Start(t, c.env()...))
 	load.askAll(t)
 	for i, s := range load.services {
 		if strings.Contains(s.Output(), noticed) {
@@ -95,7 +96,7 @@ func TestClusterNobodyLeft(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 0)
 	for _, nodes := range [][]int{{1}, {0, 1, 2}} {
-		before := start(t, c.env()...)
+		before := requests.Start(t, c.env()...)
 		load := &traffic{services: []*harness.Service{before}}
 		waitForValidTokens(t, load.services)
 		at := c.slots(t, 0).at(1)
@@ -104,7 +105,7 @@ func TestClusterNobodyLeft(t *testing.T) {
 		before.Kill()
 		flushMasters(t, c, nodes)
 		env := append(c.env(), "REVOCATION_EPOCH=expect")
-		load.services = []*harness.Service{start(t, env...), start(t, env...)}
+		load.services = []*harness.Service{requests.Start(t, env...), requests.Start(t, env...)}
 		load.askAll(t)
 		wantNewLogins(t, load.services)
 		for _, s := range load.services {
@@ -137,15 +138,15 @@ func TestClusterRevokeAll(t *testing.T) {
 			stop = load.run(t, 3)
 		}
 		before := time.Now()
-		revokeAll := harness.Start(t, t.TempDir(), production(c.env()...), harness.Binary(t), "revoke-all")
+		revokeAll := harness.Start(t, t.TempDir(), requests.Production(c.env()...), harness.Binary(t), "revoke-all")
 		if status := revokeAll.Exit(t); status != 0 {
 			t.Fatalf("revoke-all: exit status %d\n%s", status, revokeAll.Output())
 		}
-		logTime(t, "revoke-all", time.Since(before), time.Second)
+		harness.LogTime(t, "revoke-all", time.Since(before), time.Second)
 		for _, one := range load.all() {
 			one.state.Store(isRevoked)
 		}
-		each(len(all), func(service int) {
+		harness.Each(len(all), func(service int) {
 			for _, one := range load.all() {
 				load.askUntilAnswered(t, service, one)
 			}
@@ -153,7 +154,7 @@ func TestClusterRevokeAll(t *testing.T) {
 		stop()
 		since := time.Now()
 		wantNewLogins(t, all)
-		logTime(t, "three logins", time.Since(since), 2*time.Second)
+		harness.LogTime(t, "three logins", time.Since(since), 2*time.Second)
 		for _, s := range all {
 			load.valid(t, "a login after revoke-all", newLogin(t, s))
 		}

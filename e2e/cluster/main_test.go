@@ -1,4 +1,6 @@
-package faults
+// Package cluster runs the built service on a Redis Cluster whose masters are stopped, emptied and replaced, and whose
+// slots move.
+package cluster
 
 import (
 	"crypto/rand"
@@ -12,7 +14,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gin-auth/e2e/internal/harness"
+	"gin-auth/e2e/internal/requests"
 )
+
+func TestMain(m *testing.M) { harness.Main(m) }
 
 // cluster is a Redis Cluster. The first three nodes are masters at its start.
 type cluster struct {
@@ -24,7 +29,7 @@ func startCluster(t *testing.T, replicas int, args ...string) *cluster {
 	t.Helper()
 	c := &cluster{nodes: harness.StartCluster(t, replicas, args...)}
 	for _, node := range c.nodes {
-		c.clients = append(c.clients, connect(t, node, ""))
+		c.clients = append(c.clients, node.Client(t))
 	}
 	return c
 }
@@ -35,7 +40,7 @@ func (c *cluster) env() []string {
 
 func (c *cluster) id(t *testing.T, node int) string {
 	t.Helper()
-	return command(t, c.clients[node], "CLUSTER", "MYID").(string)
+	return harness.Command(t, c.clients[node], "CLUSTER", "MYID").(string)
 }
 
 // startQuiet starts instances that log only errors. The log of many requests would slow a test down.
@@ -43,7 +48,7 @@ func (c *cluster) startQuiet(t *testing.T, instances int, env ...string) (all []
 	t.Helper()
 	env = append(append(c.env(), "LOG_LEVEL=error"), env...)
 	for range instances {
-		all = append(all, start(t, env...))
+		all = append(all, requests.Start(t, env...))
 	}
 	return all
 }
@@ -59,7 +64,7 @@ func (c *cluster) slots(t *testing.T, at int) *slotTable {
 	for slot := range table {
 		table[slot] = -1
 	}
-	for _, one := range command(t, c.clients[at], "CLUSTER", "SLOTS").([]any) {
+	for _, one := range harness.Command(t, c.clients[at], "CLUSTER", "SLOTS").([]any) {
 		part := one.([]any) // the first slot, the last one, the master, the replicas
 		master := part[2].([]any)
 		for slot := part[0].(int64); slot <= part[1].(int64); slot++ {
@@ -93,7 +98,7 @@ func userWith(cut func(slot int) bool) string {
 // tokenWith returns a new token of a user whose entry has such a slot. It is not in the list of sessions.
 func tokenWith(id string, entry func(slot int) bool) string {
 	for {
-		if token := ownToken(id, time.Now()); entry(harness.Slot(entryKey(token))) {
+		if token := requests.OwnToken(id, time.Now()); entry(harness.Slot(entryKey(token))) {
 			return token
 		}
 	}
@@ -107,7 +112,7 @@ func TestClusterLosesAMaster(t *testing.T) {
 		"killed": func(_ *testing.T, r *harness.Redis) { r.Kill() },
 		"stopped": func(t *testing.T, r *harness.Redis) {
 			t.Helper()
-			signal(t, r.Process, syscall.SIGSTOP)
+			r.Signal(t, syscall.SIGSTOP)
 		},
 	} {
 		t.Run(name, func(t *testing.T) { losesAMaster(t, name, take) })
@@ -135,17 +140,17 @@ func losesAMaster(t *testing.T, name string, take func(*testing.T, *harness.Redi
 
 	var near, refused times
 	var recovered lastTime
-	load.observe = func(one *subject, got answer) {
+	load.observe = func(one *subject, got requests.Answer) {
 		isLost := slots.owner(entryKey(one.token)) == victim || slots.owner(cutKey(userID(one.token))) == victim
-		unavailable := got.is(503, away)
+		unavailable := got.Is(503, requests.Away)
 		switch {
 		case unavailable && !isLost:
 			t.Errorf("%s: got %s although master %d is not needed", one, got, victim)
 		case unavailable:
-			refused.add(got.took)
+			refused.add(got.Took)
 			recovered.set(time.Now())
 		case !isLost:
-			near.add(got.took)
+			near.add(got.Took)
 		}
 	}
 	stop := load.run(t, 8)
@@ -153,7 +158,7 @@ func losesAMaster(t *testing.T, name string, take func(*testing.T, *harness.Redi
 	if n := load.unavailable.Load(); n > 0 {
 		t.Errorf("%d requests were answered 503 while all masters ran", n)
 	}
-	logTimes(t, "while all masters run", near.take(), 50*time.Millisecond)
+	harness.LogTimes(t, "while all masters run", near.take(), 50*time.Millisecond)
 	take(t, c.nodes[victim])
 	taken := time.Now()
 	c.waitUntilReplaced(t, victim)
@@ -168,15 +173,15 @@ func losesAMaster(t *testing.T, name string, take func(*testing.T, *harness.Redi
 	stop()
 	t.Logf("%d requests, %d answered 503; a replica took over after %s",
 		load.asked.Load(), load.unavailable.Load(), promoted.Sub(taken).Round(time.Millisecond))
-	logTimes(t, "meanwhile, tokens with no key on the lost master", meanwhile, 50*time.Millisecond)
-	if p99 := meanwhile[len(meanwhile)*99/100]; p99 > timeout/2 {
+	harness.LogTimes(t, "meanwhile, tokens with no key on the lost master", meanwhile, 50*time.Millisecond)
+	if p99 := meanwhile[len(meanwhile)*99/100]; p99 > requests.RedisTimeout/2 {
 		t.Errorf("1 %% of the tokens with no key on the lost master waited for %s or more", p99)
 	}
 	if load.unavailable.Load() == 0 {
 		t.Fatal("no request was answered 503 after the master was lost")
 	}
-	logTimes(t, "503 for a key on the lost master", refused.take(), bar)
-	logTime(t, "good answers after the promotion", max(0, recovered.get().Sub(promoted)), 2*time.Second)
+	harness.LogTimes(t, "503 for a key on the lost master", refused.take(), requests.Bar)
+	harness.LogTime(t, "good answers after the promotion", max(0, recovered.get().Sub(promoted)), 2*time.Second)
 	load.observe = nil
 	load.askAll(t)
 	if name == "stopped" {
@@ -192,7 +197,7 @@ func (l *traffic) oldMasterReturns(t *testing.T, master *harness.Redis, its func
 		l.endedByCut(t, "after the promotion", its, its)
 	}
 	stop := l.run(t, 8)
-	signal(t, master.Process, syscall.SIGCONT)
+	master.Signal(t, syscall.SIGCONT)
 	time.Sleep(time.Second)
 	stop()
 	l.askAll(t)
@@ -203,7 +208,7 @@ func (c *cluster) waitForReplicas(t *testing.T) {
 	t.Helper()
 	harness.Eventually(t, "the replicas have all data", func() error {
 		for _, master := range c.clients[:3] {
-			if n := command(t, master, "WAIT", 1, 100); n != int64(1) {
+			if n := harness.Command(t, master, "WAIT", 1, 100); n != int64(1) {
 				return fmt.Errorf("%v replicas", n)
 			}
 		}
@@ -256,7 +261,7 @@ func TestClusterFailover(t *testing.T) {
 		replica := c.replicaOf(t, master)
 		before := load.unavailable.Load()
 		since := time.Now()
-		command(t, c.clients[replica], "CLUSTER", "FAILOVER")
+		harness.Command(t, c.clients[replica], "CLUSTER", "FAILOVER")
 		c.waitUntilReplaced(t, master)
 		t.Logf("node %d took over from %d after %s", replica, master, time.Since(since).Round(time.Millisecond))
 		time.Sleep(700 * time.Millisecond)
@@ -274,7 +279,7 @@ func TestClusterFailover(t *testing.T) {
 func (c *cluster) replicaOf(t *testing.T, master int) int {
 	t.Helper()
 	id := c.id(t, master)
-	for line := range strings.Lines(command(t, c.clients[master], "CLUSTER", "NODES").(string)) {
+	for line := range strings.Lines(harness.Command(t, c.clients[master], "CLUSTER", "NODES").(string)) {
 		fields := strings.Fields(line) // id, address@bus, flags, master, …
 		if address, _, _ := strings.Cut(fields[1], "@"); fields[3] == id {
 			return slices.Index(harness.Addrs(c.nodes), address)
@@ -289,9 +294,9 @@ func newLogin(t *testing.T, s *harness.Service) (token string) {
 	t.Helper()
 	email := "user-" + strings.ToLower(rand.Text()) + "@example.com"
 	register(t, s, email)
-	got := send(t, s, "POST", "/api/auth/login", "", credentials(email))
-	wantStatus(t, "login", got, 200)
-	return got.token()
+	got := requests.Send(t, s, "POST", "/api/auth/login", "", credentials(email))
+	requests.WantStatus(t, "login", got, 200)
+	return got.Token()
 }
 
 // wantNewLogins logs new users in at every instance. Their tokens are valid at all instances until they are logged
@@ -301,9 +306,9 @@ func wantNewLogins(t *testing.T, all []*harness.Service) {
 	for i, s := range all {
 		token := newLogin(t, s)
 		for _, other := range all {
-			wantStatus(t, "a token from after the loss", send(t, other, "GET", me, token, ""), 200)
+			requests.WantStatus(t, "a token from after the loss", requests.Send(t, other, "GET", requests.Me, token, ""), 200)
 		}
-		wantLogout(t, all[(i+1)%len(all)], token)
-		wantRefused(t, "logged out after the loss", send(t, s, "GET", me, token, ""))
+		requests.WantLogout(t, all[(i+1)%len(all)], token)
+		requests.WantRefused(t, "logged out after the loss", requests.Send(t, s, "GET", requests.Me, token, ""))
 	}
 }
