@@ -77,9 +77,9 @@ func wirePipeline(addr string, from, to int, request func(int) []byte, got func(
 		return 0, err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	in := bufio.NewReader(conn)
 	for i, size := from, 1; i < to; size = min(64, size*2) {
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		var out bytes.Buffer
 		end := min(to, i+size)
 		for j := i; j < end; j++ {

@@ -72,6 +72,7 @@ func TestHostileClients(t *testing.T) {
 				conn := dial(t, s, "")
 				in := bufio.NewReader(conn)
 				for round := range rounds {
+					extend(t, conn)
 					garbage(t, conn, in, client*rounds+round, atOnce)
 				}
 			})
