@@ -128,6 +128,28 @@ func TestLossThenMove(t *testing.T) {
 	}
 }
 
+// TestSlotComesBack: an instance learns where slots are without being asked about them. So it does not take a slot that
+// comes back, of which the other node has lost a key, for one that has never left.
+func TestSlotComesBack(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, log := c.openKnowing(t, func(o *Options) { o.Watch = true })
+	eventually(t, "every epoch was read", func() bool { return log.count("the epochs of the blacklist") > 0 })
+	token, _ := c.subjectAt(0)
+	entry, issued := "blacklist:"+token, time.Now().Unix()
+	slot := slotOf(entry)
+	c.move(slot, 1)
+	eventually(t, "the instance knows where the slot is", func() bool { return d.epochs.lastNode(slot) == c.addrs[1] })
+	if err := c.nodes[1].Set(entry, "true"); err != nil {
+		t.Fatal(err)
+	}
+	c.beginMove(slot, 0)
+	c.moveKeys(slot, clusterEpochKeys()[slot])
+	c.nodes[1].FlushAll()
+	c.endMove(slot)
+	wantRevoked(t, d, true, token, "", issued)
+}
+
 // moveOn moves a slot to the next node, unless it is moving.
 func (c *fakeCluster) moveOn(slot int) {
 	c.mu.Lock()

@@ -238,7 +238,7 @@ func (w *world) move() {
 	}
 	s := w.slots[len(w.nodes)+w.rng.IntN(len(w.slots)-len(w.nodes))]
 	if s.target == nil {
-		if target := w.someNode(); target != s.owner {
+		if target := w.someNode(); target != s.owner && !w.hasJustLeft(s, target) {
 			s.target = target
 		}
 		return
@@ -250,6 +250,22 @@ func (w *world) move() {
 		}
 	}
 	s.owner, s.target = s.target, nil
+}
+
+// hasJustLeft reports whether a slot has left a node within the last second, as far as an instance can tell: it cannot
+// read the slot's epoch elsewhere yet, or a lookup is under way that the node has answered. Otherwise each instance has
+// done that: see "What this can't know" in docs/revocation.md.
+func (w *world) hasJustLeft(s *simSlot, n *simNode) bool {
+	slot := slices.Index(w.slots, s)
+	for _, i := range w.instances {
+		if i.slots[slot].node == n.name {
+			w.read(i)
+		}
+		if i.slots[slot].node == n.name {
+			return true
+		}
+	}
+	return slices.ContainsFunc(w.lookups, func(l *simLookup) bool { return l.token.slot == slot && l.node == n })
 }
 
 func (s *simSlot) moveKey(key string) {

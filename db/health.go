@@ -19,18 +19,19 @@ const watchEvery = time.Second
 // checkEvery is how many of these intervals pass between two examinations of Redis for risks.
 const checkEvery = 60
 
-// watch asks Redis every interval, until ctx ends, whether it answers. The first time it does, and then every
-// checkEvery intervals, it examines whether Redis can lose revocations.
+// watch asks Redis every interval, until ctx ends, whether it answers, and on a Cluster reads the epochs of the slots
+// that have moved since. The first time that Redis answers, and then every checkEvery intervals, it examines whether
+// Redis can lose revocations.
 func (d *DB) watch(ctx context.Context, interval time.Duration) {
 	d.waitForConnection(ctx)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	unchecked, read := true, false
+	unchecked := true
 	for n := 1; ; n++ {
 		unchecked = unchecked || n%checkEvery == 0
 		err := d.Ready(ctx) // logs changes
-		if d.cluster() && !read {
-			read = d.readEpochs(ctx)
+		if d.cluster() {
+			d.readEpochs(ctx)
 		}
 		if n == 1 {
 			close(d.asked)
@@ -45,7 +46,7 @@ func (d *DB) watch(ctx context.Context, interval time.Duration) {
 			case <-ctx.Done():
 				return
 			case <-d.epochs.requested:
-				read = d.readEpochs(ctx)
+				d.readEpochs(ctx)
 			case <-tick.C:
 				waiting = false
 			}
