@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,6 +150,32 @@ func TestSlotComesBack(t *testing.T) {
 	c.nodes[1].FlushAll()
 	c.endMove(slot)
 	wantRevoked(t, d, true, token, "", issued)
+}
+
+// TestIssueWaitsForEpochs: a login that waits for Redis's clock also waits for the epochs, if a loss is noticed meanwhile.
+func TestIssueWaitsForEpochs(t *testing.T) {
+	t.Parallel()
+	c := startFakeCluster(t, 3)
+	d, _ := c.openKnowing(t, nil)
+	_, userID := c.subjectAt(0)
+	time.Sleep(time.Until(time.Now().Add(400 * time.Millisecond).Truncate(time.Second).Add(600 * time.Millisecond)))
+	if err := c.nodes[0].Set(logoutAllKey(userID), strconv.FormatInt(time.Now().Unix()+1, 10)); err != nil {
+		t.Fatal(err)
+	}
+	var done atomic.Bool
+	time.AfterFunc(100*time.Millisecond, func() {
+		d.epochs.mu.Lock()
+		d.epochs.wanted++
+		d.epochs.mu.Unlock()
+	})
+	time.AfterFunc(700*time.Millisecond, func() {
+		done.Store(true)
+		d.epochs.beginReading()(nil)
+	})
+	at, err := d.IssueTime(t.Context(), userID)
+	if err != nil || !done.Load() {
+		t.Errorf("the time %s, %v; the epochs were read: %t, want true", at, err, done.Load())
+	}
 }
 
 // moveOn moves a slot to the next node, unless it is moving.

@@ -19,11 +19,12 @@ const maxIssueWait = 3 * time.Second
 // or the first second after every cut if that is later. It waits while that is more than maxAhead away, which is up to
 // a second after a lost blacklist. If Redis's clock was set back by more than maxIssueWait, it returns an error.
 func (d *DB) IssueTime(ctx context.Context, userID string) (time.Time, error) {
-	deadline := time.Now().Add(maxIssueWait)
-	if err := d.waitForEpochs(ctx); err != nil {
-		return time.Time{}, err
-	}
+	began := time.Now()
+	deadline := began.Add(maxIssueWait)
 	for {
+		if err := d.waitForEpochs(ctx, began.Add(maxReadWait)); err != nil {
+			return time.Time{}, err
+		}
 		at, now, err := d.firstIssueTime(ctx, userID)
 		early := at.Sub(now) - maxAhead
 		if err != nil || early <= 0 {
@@ -46,8 +47,8 @@ const maxReadWait = time.Second
 
 // waitForEpochs waits while the epochs of a Cluster are read after a lost blacklist. Each lost slot that is found then
 // gets a new epoch, perhaps with a later cut, which would end a session that began before.
-func (d *DB) waitForEpochs(ctx context.Context) error {
-	for deadline := time.Now().Add(maxReadWait); d.epochs.isReading() && time.Now().Before(deadline); {
+func (d *DB) waitForEpochs(ctx context.Context, deadline time.Time) error {
+	for d.epochs.isReading() && time.Now().Before(deadline) {
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():

@@ -244,8 +244,8 @@ func (l *clusterLoss) logIn(t *testing.T) (stop func() []loggedIn) {
 // and a slot that is found lost after that raises the cut again.
 const maxReadWait = time.Second
 
-// wantLogins checks the logins. After every instance has noticed the loss, they work, and the tokens stay valid: there
-// is no second cut.
+// wantLogins checks the logins. Those that begin after every instance has noticed the loss work, and their tokens stay
+// valid: there is no later cut.
 func (l *clusterLoss) wantLogins(t *testing.T, logins []loggedIn, answering time.Time) {
 	t.Helper()
 	noticed := l.noticed[0]
@@ -284,9 +284,9 @@ func (l *clusterLoss) wantLogins(t *testing.T, logins []loggedIn, answering time
 		if one.ended.After(l.lost) {
 			ended, lastEnded = ended+1, one.ended
 		}
-		if one.ended.After(noticed) && one.ended.Sub(one.began) < maxReadWait {
-			t.Errorf("the token of %s, which instance %d returned %s after the loss was noticed: %d",
-				one.email, one.service, one.ended.Sub(noticed).Round(time.Millisecond), statuses)
+		if one.began.After(noticed) && one.ended.Sub(one.began) < maxReadWait {
+			t.Errorf("the token of a login of %s at instance %d, %s after the loss was noticed: %d",
+				one.email, one.service, one.began.Sub(noticed).Round(time.Millisecond), statuses)
 		}
 	}
 	t.Logf("%d logins, %d stay valid, %d failed, %d were ended although answered after the loss; "+
