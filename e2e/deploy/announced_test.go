@@ -21,6 +21,7 @@ import (
 // the service has the last one within a few seconds of its start.
 func reports(t *testing.T, env []string, texts ...string) (said string, s *harness.Service) {
 	t.Helper()
+	harness.Binary(t) // building it takes longer than check
 	began := time.Now()
 	status, said := run(t, env, "check")
 	if took := time.Since(began); took > 8*time.Second {
