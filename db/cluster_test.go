@@ -194,8 +194,8 @@ func (c *fakeCluster) moveOn(slot int) {
 	}
 }
 
-// TestMovingSlots: while slots move, no revoked token is accepted, no valid token is rejected, and no
-// logout fails, with and without replicas to wait for.
+// TestMovingSlots: while slots move, no revoked token is accepted, no valid token is rejected, and no logout fails, with
+// and without replicas to wait for.
 func TestMovingSlots(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{0, 1} {

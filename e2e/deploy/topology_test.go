@@ -69,8 +69,6 @@ func move(t *testing.T, nodes []*harness.Redis, key string) {
 		{to, "importing", nodes[from].Client(t).ClusterMyID(t.Context()).Val()},
 		{from, "migrating", nodes[to].Client(t).ClusterMyID(t.Context()).Val()},
 	} {
-		if err := nodes[step.at].Client(t).Do(t.Context(), "CLUSTER", "SETSLOT", slot, step.state, step.with).Err(); err != nil {
-			t.Fatal(err)
-		}
+		harness.Command(t, nodes[step.at].Client(t), "CLUSTER", "SETSLOT", slot, step.state, step.with)
 	}
 }

@@ -93,11 +93,7 @@ func admin(t *testing.T, ca *authority, addr string) *redis.Client {
 // do runs a command with all rights at a node.
 func (m *managed) do(t *testing.T, node int, args ...any) any {
 	t.Helper()
-	reply, err := m.nodes[node].Do(t.Context(), args...).Result()
-	if err != nil {
-		t.Fatalf("%v: %v", args, err)
-	}
-	return reply
+	return harness.Command(t, m.nodes[node], args...)
 }
 
 // move moves the slot of a key to another node, with the key if it exists. It calls during while the slot is moving and

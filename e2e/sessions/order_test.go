@@ -83,13 +83,7 @@ func (r *race) judge(t *testing.T, what string, login added, logout error) (revo
 // they arrived. waiting waits until n clients are delayed.
 func pause(t *testing.T, c *redis.Client) (waiting func(n int), resume func()) {
 	t.Helper()
-	do := func(args ...any) {
-		t.Helper()
-		if err := c.Do(t.Context(), args...).Err(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	do("CLIENT", "PAUSE", 60_000, "WRITE")
+	harness.Command(t, c, "CLIENT", "PAUSE", 60_000, "WRITE")
 	return func(n int) {
 		t.Helper()
 		harness.Eventually(t, fmt.Sprintf("%d clients wait", n), func() error {
@@ -99,7 +93,7 @@ func pause(t *testing.T, c *redis.Client) (waiting func(n int), resume func()) {
 			}
 			return err
 		})
-	}, func() { do("CLIENT", "UNPAUSE") }
+	}, func() { t.Helper(); harness.Command(t, c, "CLIENT", "UNPAUSE") }
 }
 
 // TestPaused delays write commands, sends a login and a logout-all in both orders, and lets Redis execute them.
