@@ -150,14 +150,15 @@ func rejectedNames(text string, err error) (names, faults []string) {
 func isRejectable(text, name string, node variables) bool {
 	text = lineEnds.Replace(text)
 	values, err := godotenv.Unmarshal(text)
+	ours, found := values[name]
 	value, read := node[name]
 	for line := range strings.Lines(text) {
 		alone, _ := godotenv.Unmarshal(line)
-		if _, found := alone[name]; found && !read {
+		if _, foundAlone := alone[name]; foundAlone && !read {
 			return true
 		}
 	}
-	return err != nil || values[name] != value || strings.Count(text, name) > 1 ||
+	return err != nil || found != read || ours != value || strings.Count(text, name) > 1 ||
 		strings.ContainsAny(value, "\x00$") || strings.ContainsRune(value, utf8.RuneError) && !utf8.ValidString(text)
 }
 
